@@ -1,0 +1,18 @@
+"""Examples and tests alike: a fresh default graph for each, `gk`, `tf` and `np` in the examples."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import graphkit as gk
+
+
+@pytest.fixture(autouse=True)
+def fresh_graph():
+    with tf.Graph().as_default() as graph:
+        yield graph
+
+
+@pytest.fixture(autouse=True)
+def example_names(doctest_namespace):
+    doctest_namespace.update(gk=gk, np=np, tf=tf)

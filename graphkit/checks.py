@@ -1,0 +1,102 @@
+"""Argument validation: every refusal reads `function: rule; received name=value`."""
+
+import math
+import numbers
+import operator
+import sys
+
+__all__ = ["GraphkitError"]
+
+
+class GraphkitError(Exception):
+    """What went wrong in a run and is no wrong argument: a loss that is not finite, a damaged checkpoint.
+
+    Wrong arguments raise `ValueError` or `TypeError`, files that cannot be read raise `OSError` or
+    `ValueError`; all other refusals of this library are of this class.
+
+    Example:
+      >>> issubclass(gk.GraphkitError, Exception)
+      True
+    """
+
+
+def message(function, rule, **received):
+    """Formats a refusal: the function, the rule it holds, and what was received instead."""
+    text = f"{function}: {rule}"
+    if received:
+        text += "; received " + ", ".join(f"{name}={value!r}" for name, value in received.items())
+    return text
+
+
+def require(condition, function, rule, **received):
+    """Raises `ValueError` with the formatted message unless the condition holds."""
+    if not condition:
+        raise ValueError(message(function, rule, **received))
+
+
+def integer(function, name, value, minimum=1):
+    """Returns `value` as a Python int, refusing floats, booleans and what lies below `minimum`."""
+    rule = f"{name} must be an integer of at least {minimum}"
+    try:
+        result = operator.index(value)
+    except TypeError:
+        raise TypeError(message(function, rule, **{name: value})) from None
+    if isinstance(value, bool):
+        raise TypeError(message(function, rule, **{name: value}))
+    require(result >= minimum, function, rule, **{name: value})
+    return result
+
+
+def integers(function, name, value, count, minimum=1):
+    """Returns a tuple of `count` integers, from one integer for all or a sequence of `count`."""
+    if isinstance(value, (tuple, list)):
+        rule = f"{name} must be an integer or {count} integers"
+        require(len(value) == count, function, rule, **{name: value})
+        return tuple(integer(function, name, item, minimum) for item in value)
+    return (integer(function, name, value, minimum),) * count
+
+
+def number(function, name, value, above=None, at_least=None, at_most=None, below=None):
+    """Returns `value` as a finite float inside the stated bounds."""
+    bounds = [("above", above), ("at least", at_least), ("at most", at_most), ("below", below)]
+    stated = " and ".join(f"{word} {bound}" for word, bound in bounds if bound is not None)
+    rule = f"{name} must be a finite number" + (f" {stated}" if stated else "")
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(message(function, rule, **{name: value}))
+    inside = (
+        math.isfinite(value)
+        and (above is None or value > above)
+        and (at_least is None or value >= at_least)
+        and (at_most is None or value <= at_most)
+        and (below is None or value < below)
+    )
+    require(inside, function, rule, **{name: value})
+    return float(value)
+
+
+def choice(function, name, value, choices):
+    """Returns `value` in lower case if it is one of the named choices."""
+    rule = f"{name} must be one of {', '.join(repr(item) for item in choices)}"
+    if not isinstance(value, str):
+        raise TypeError(message(function, rule, **{name: value}))
+    require(value.lower() in choices, function, rule, **{name: value})
+    return value.lower()
+
+
+def array(function, name, value, rank=None):
+    """Refuses what has no shape and dtype of an array, or another number of axes."""
+    if not (hasattr(value, "shape") and hasattr(value, "dtype")):
+        raise TypeError(message(function, f"{name} must be an array", **{name: type(value)}))
+    if rank is not None and len(value.shape) != rank:
+        rule = f"{name} must have {rank} axes"
+        raise ValueError(message(function, rule, shape=tuple(value.shape)))
+    return value
+
+
+def run_script(main):
+    """Runs a script's `main`; a refusal is printed as one line and ends it with exit code 2."""
+    try:
+        main()
+    except (GraphkitError, ValueError, TypeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

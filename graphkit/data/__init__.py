@@ -1,0 +1,1 @@
+"""Data sets, preprocessing and mini-batches: NumPy only, without TensorFlow's seconds."""

@@ -1,0 +1,105 @@
+"""What every builder does first: check its input and open its scope in a graph that may still grow."""
+
+import contextlib
+import traceback
+
+import tensorflow as tf
+
+from graphkit import checks
+
+PACKAGE_FOLDERS = (__file__.rsplit("/", 2)[0], tf.__file__.rsplit("/", 1)[0])
+
+
+def caller_line():
+    """Returns "file:line" of the innermost caller outside graphkit and TensorFlow."""
+    for frame in reversed(traceback.extract_stack()):
+        if not frame.filename.startswith(PACKAGE_FOLDERS) and "contextlib" not in frame.filename:
+            return f"{frame.filename}:{frame.lineno}"
+    return "an unknown line"
+
+
+def check_growing(function):
+    """Refuses to add ops to a finalized graph, naming the caller's line."""
+    if tf.compat.v1.get_default_graph().finalized:
+        raise RuntimeError(
+            f"{function}: the graph is finalized since a Trainer made its session, and cannot grow; "
+            f"build this op before the Trainer; called at {caller_line()}"
+        )
+
+
+@contextlib.contextmanager
+def op_scope(function, name, default_name=None):
+    """Opens the name scope of a builder that makes no variables."""
+    check_growing(function)
+    with tf.compat.v1.name_scope(name, default_name or function) as scope:
+        yield scope
+
+
+@contextlib.contextmanager
+def layer_scope(function, name, default_name=None, reuse=None):
+    """Opens the variable scope of a layer as tf.layers does: unnamed ones are numbered.
+
+    An unnamed layer that reuses variables means the first one of its kind.
+    """
+    check_growing(function)
+    default_name = default_name or function
+    if name is None and reuse:
+        name = default_name
+    with tf.compat.v1.variable_scope(name, default_name=default_name, reuse=reuse) as scope:
+        yield scope
+
+
+def get_variable(name, shape, dtype, initializer, regularizer=None, constraint=None, trainable=True):
+    """Makes or reuses a resource variable in the current variable scope."""
+    return tf.compat.v1.get_variable(
+        name,
+        shape,
+        dtype,
+        initializer=initializer,
+        regularizer=regularizer,
+        constraint=constraint,
+        trainable=trainable,
+        use_resource=True,
+    )
+
+
+def float_tensor(function, name, value, rank=None, minimum_rank=0):
+    """Returns `value` as a floating-point tensor of known rank, or refuses it."""
+    tensor = to_tensor(function, name, value)
+    if not tensor.dtype.is_floating:
+        rule = f"{name} must be a floating-point tensor"
+        raise TypeError(checks.message(function, rule, dtype=tensor.dtype.name))
+    check_rank(function, name, tensor, rank, minimum_rank)
+    return tensor
+
+
+def to_tensor(function, name, value):
+    try:
+        return tf.convert_to_tensor(value)
+    except (TypeError, ValueError) as error:
+        rule = f"{name} must be a tensor of the default graph ({error})"
+        raise TypeError(checks.message(function, rule, **{name: value})) from None
+
+
+def check_rank(function, name, tensor, rank=None, minimum_rank=0):
+    """Refuses a tensor whose number of axes is not `rank`, or below `minimum_rank`."""
+    known = tensor.shape.rank
+    if rank is not None:
+        fits = known == rank
+        rule = f"{name} must have {rank} axes"
+    else:
+        fits = minimum_rank == 0 or (known is not None and known >= minimum_rank)
+        rule = f"{name} must have at least {minimum_rank} axes"
+    checks.require(fits, function, rule, shape=shape_text(tensor))
+
+
+def static_size(function, name, tensor, axis):
+    """Returns the size of an axis that a layer must know to make its variables."""
+    size = tensor.shape[axis]
+    rule = f"axis {axis} of {name} must have a known size"
+    checks.require(size is not None, function, rule, shape=shape_text(tensor))
+    return size
+
+
+def shape_text(tensor):
+    return "unknown" if tensor.shape.rank is None else tuple(tensor.shape.as_list())

@@ -1,0 +1,309 @@
+"""A run of the scripts: `run.json` beside the checkpoints in its folder, so that it can be loaded again."""
+
+import dataclasses
+import inspect
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from graphkit import checks, models
+from graphkit.data import datasets, readers
+from graphkit.nn import inputs, layers, losses, metrics
+from graphkit.train import callbacks, saving
+from graphkit.train import trainer as trainers
+
+__all__ = ["RunConfig", "build_network", "load_run", "read_images", "train_run"]
+
+MODELS = {name: getattr(models, name) for name in models.__all__}
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """What a run is made of.
+
+    Attributes:
+      model: name of a function of `graphkit.models`.
+      data: name or path of the data set.
+      data_dir: folder to look for it first, or None.
+      image_shape: (height, width, channels) of an example.
+      classes: names of the classes.
+      l2: weight of the L2 penalty.
+      keep_prob: probability that dropout keeps a unit in training.
+      optimizer: name of the optimizer.
+      learning_rate: its learning rate.
+      batch_size: examples in a mini-batch.
+      seed: of the trainer and of the split of the data.
+
+    Example:
+      >>> gk.RunConfig("mlp", "mnist_5k", None, (28, 28, 1), tuple("0123456789")).batch_size
+      128
+    """
+
+    model: str
+    data: str
+    data_dir: str | None
+    image_shape: tuple
+    classes: tuple
+    l2: float = 1e-4
+    keep_prob: float = 0.5
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    batch_size: int = 128
+    seed: int = 0
+
+    @classmethod
+    def for_data(cls, data, data_dir=None, **settings):
+        """Returns the RunConfig for a `Dataset` of images and the settings of a run."""
+        if not isinstance(data.train, datasets.ImageSplit):
+            rule = f"{settings.get('model')} takes images, and {data.name} has {data.train._fields[0]}"
+            raise ValueError(checks.message("RunConfig", rule))
+        shape = tuple(data.train.images.shape[1:])
+        where = None if data_dir is None else str(Path(data_dir).absolute())
+        name = data.name if data.name in datasets.NAMES else str(Path(data.name).absolute())
+        return cls(data=name, data_dir=where, image_shape=shape, classes=data.classes, **settings)
+
+
+class Network(NamedTuple):
+    """The tensors of a run's graph that a program needs."""
+
+    images: tf.Tensor
+    labels: tf.Tensor
+    keep_prob: tf.Tensor
+    logits: tf.Tensor
+    probabilities: tf.Tensor
+    loss: tf.Tensor
+    metrics: dict
+
+    def feed(self, split):
+        """Returns the split as {placeholder: array}."""
+        return {self.images: split.images, self.labels: split.labels}
+
+
+class Run(NamedTuple):
+    """A run that was loaded: what it is made of, its tensors, and a trainer with its weights."""
+
+    config: RunConfig
+    network: Network
+    trainer: trainers.Trainer
+
+
+def build_network(config):
+    """Emits a run's network, loss and metrics into the current graph.
+
+    Args:
+      config: a `RunConfig`.
+
+    Returns:
+      A named tuple: images, labels, keep_prob, logits, probabilities, loss, metrics.
+
+    Raises:
+      ValueError: an unknown model, or a size out of its range.
+
+    Example:
+      >>> config = gk.RunConfig("mlp", "mnist_5k", None, (28, 28, 1), tuple("0123456789"))
+      >>> gk.build_network(config).logits.shape.as_list()
+      [None, 10]
+    """
+    model = MODELS[checks.choice("build_network", "model", config.model, MODELS)]
+    images = inputs.image_input(*config.image_shape)
+    labels = inputs.label_input()
+    keep_prob = inputs.keep_prob_input()
+    logits = model(images, num_classes=len(config.classes), keep_prob=keep_prob)
+    loss = losses.softmax_cross_entropy(logits, labels)
+    if config.l2:
+        loss += losses.l2_penalty(config.l2)
+    measured = {"accuracy": metrics.accuracy(logits, labels)}
+    probabilities = layers.softmax(logits)
+    return Network(images, labels, keep_prob, logits, probabilities, loss, measured)
+
+
+def make_trainer(config, network, logdir=None, device="auto"):
+    """Makes the trainer of a run."""
+    return trainers.Trainer(
+        network.loss,
+        optimizer=config.optimizer,
+        learning_rate=config.learning_rate,
+        metrics=network.metrics,
+        seed=config.seed,
+        logdir=logdir,
+        device=device,
+    )
+
+
+class RunFile(callbacks.Callback):
+    """Writes `run.json` when there is an epoch to load."""
+
+    def __init__(self, config):
+        self.config = config
+
+    def on_epoch_end(self, trainer, figures):
+        path = trainer.logdir / "run.json"
+        if not path.exists() or read_config(trainer.logdir) != self.config:
+            path.write_text(json.dumps(dataclasses.asdict(self.config), indent=1) + "\n")
+
+
+def read_config(folder):
+    """Returns the RunConfig of a run's folder, refusing a file that is not whole."""
+    path = Path(folder) / "run.json"
+    if not path.is_file():
+        rule = "there is no run in this folder (no run.json)"
+        raise FileNotFoundError(checks.message("load_run", rule, folder=str(folder)))
+    names = set(inspect.signature(RunConfig).parameters)
+    try:
+        fields = json.loads(path.read_text())
+        if set(fields) != names:
+            raise ValueError(f"its fields are {sorted(fields)}, not {sorted(names)}")
+        for name in ("image_shape", "classes"):
+            fields[name] = tuple(fields[name])
+        return RunConfig(**fields)
+    except (ValueError, TypeError) as error:
+        raise ValueError(checks.message("load_run", f"{path} is no run's file ({error})")) from None
+
+
+def check_same(folder, config):
+    """Refuses to resume a run with other settings than it was started with."""
+    if not (Path(folder) / "run.json").is_file():
+        return
+    was, now = dataclasses.asdict(read_config(folder)), dataclasses.asdict(config)
+    changed = {name: (was[name], now[name]) for name in now if was[name] != now[name]}
+    rule = f"{folder} was started with other settings (was, now)"
+    checks.require(not changed, "resume", rule, **changed)
+
+
+def load_run(folder, device="auto"):
+    """Loads a run: builds its graph and restores its best weights, or else its newest.
+
+    Args:
+      folder: the run's folder, as `scripts/train.py` wrote it.
+      device: see `Trainer`.
+
+    Returns:
+      A named tuple: config, network, trainer. Close the trainer at the end.
+
+    Raises:
+      FileNotFoundError: there is no run, or no checkpoint, in the folder.
+      ValueError: its files do not fit together.
+      GraphkitError: the checkpoint is damaged.
+
+    Example:
+      >>> gk.load_run("no/such/folder")
+      Traceback (most recent call last):
+      FileNotFoundError: load_run: there is no run in this folder (no run.json); ...
+    """
+    config = read_config(folder)
+    path = saving.best(folder) or saving.latest(folder)
+    if path is None:
+        rule = "there is no checkpoint in this folder"
+        raise FileNotFoundError(checks.message("load_run", rule, folder=str(folder)))
+    with tf.Graph().as_default():
+        network = build_network(config)
+        trainer = make_trainer(config, network, device=device)
+    try:
+        trainer.restore(path, weights_only=True)
+    except BaseException:
+        trainer.close()
+        raise
+    return Run(config, network, trainer)
+
+
+def train_run(config, data, logdir, epochs, patience=None, resume=False, device="auto"):
+    """Trains a network, keeps it in a run's folder and evaluates it on the test set.
+
+    Args:
+      config: a `RunConfig`.
+      data: the `Dataset` that it is for.
+      logdir: the run's folder.
+      epochs: how many epochs in all.
+      patience: epochs without a better validation loss after which to stop; None for never.
+      resume: whether to continue the run in the folder, where there is one.
+      device: see `Trainer`.
+
+    Returns:
+      {"loss": float, "accuracy": float} of the test set.
+
+    Raises:
+      ValueError: settings out of range, or other ones than the run to resume was started with.
+      OSError: a folder that cannot be written.
+      GraphkitError: a loss that is not finite, or a damaged checkpoint.
+
+    Example:
+      >>> import tempfile
+      >>> data = gk.load_dataset("mnist_5k")
+      >>> config = gk.RunConfig.for_data(data, model="softmax_regression", keep_prob=1.0)
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     figures = gk.train_run(config, data, folder, epochs=1)
+      epoch 1/1 ...
+      >>> figures["accuracy"] > 0.5
+      True
+    """
+    if resume:
+        check_same(logdir, config)
+    observers = [RunFile(config)]
+    if patience is not None:
+        observers.append(callbacks.EarlyStopping("valid_loss", patience))
+    with tf.Graph().as_default():
+        network = build_network(config)
+        with make_trainer(config, network, logdir, device) as trainer:
+            trainer.fit(
+                network.feed(data.train),
+                feed={network.keep_prob: config.keep_prob},
+                epochs=epochs,
+                batch_size=config.batch_size,
+                valid=network.feed(data.valid),
+                callbacks=observers,
+                resume=resume,
+            )
+            return trainer.evaluate(network.feed(data.test))
+
+
+def read_images(path, image_shape):
+    """Reads the images of a PNG or JPEG file (one) or of an `.npz` (its array `images`).
+
+    Args:
+      path: the file.
+      image_shape: (height, width, channels) that the images must have; a picture in color is turned to
+        gray for one channel, but nothing is resized.
+
+    Returns:
+      uint8 (N, height, width, channels).
+
+    Raises:
+      OSError: the file cannot be read.
+      ValueError: the file is damaged, or its images have another size.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.NamedTemporaryFile(suffix=".npz") as file:
+      ...     np.savez(file, images=np.zeros((2, 28, 28), np.uint8))
+      ...     file.flush()
+      ...     gk.read_images(file.name, (28, 28, 1)).shape
+      (2, 28, 28, 1)
+    """
+    if str(path).endswith(".npz"):
+        arrays = readers.read_npz(path)
+        rule = f"{path} must hold an array named images"
+        checks.require("images" in arrays, "read_images", rule, arrays=sorted(arrays))
+        images = arrays["images"]
+        images = images[..., np.newaxis] if images.ndim == 3 else images
+    else:
+        images = decode_image(path, image_shape[-1])[np.newaxis]
+    rule = f"{path} must hold uint8 images (height, width, channels) of {tuple(image_shape)}"
+    fits = images.shape[1:] == tuple(image_shape) and images.dtype == np.uint8
+    received = {"shape": images.shape[1:], "dtype": str(images.dtype)}
+    checks.require(fits and len(images), "read_images", rule, **received)
+    return images
+
+
+def decode_image(path, channels):
+    """Returns a PNG or JPEG file as uint8 (height, width, channels)."""
+    content = Path(path).read_bytes()
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        try:
+            return session.run(tf.io.decode_image(content, channels, expand_animations=False))
+        except tf.errors.InvalidArgumentError as error:
+            reason = error.message.splitlines()[0]
+            rule = f"{path} is no whole PNG or JPEG image ({reason})"
+            raise ValueError(checks.message("read_images", rule, bytes=len(content))) from None

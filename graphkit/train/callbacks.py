@@ -1,0 +1,192 @@
+"""Callbacks: what happens after a step or an epoch. They are handed the trainer, never import it."""
+
+import csv
+import math
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from graphkit import checks
+from graphkit.train import saving
+
+__all__ = ["Callback", "EarlyStopping"]
+
+
+class Callback:
+    """What a trainer calls while it fits; override what is of interest.
+
+    Example:
+      >>> class Shout(gk.Callback):
+      ...     def on_epoch_end(self, trainer, figures):
+      ...         print(f"epoch {figures['epoch']}!")
+    """
+
+    def on_fit_start(self, trainer):
+        """Called before the first step, when all input has been checked."""
+
+    def on_step(self, trainer, figures):
+        """Called after each step with its {"loss": …, metric: …}, floats."""
+
+    def on_epoch_end(self, trainer, figures):
+        """Called after each epoch and its validation with the new row of the history."""
+
+    def on_fit_end(self, trainer):
+        """Called when `fit` ends, also by an error."""
+
+    def state(self):
+        """Returns what a checkpoint keeps of the callback, as JSON."""
+        return None
+
+    def restore_state(self, state):
+        """Takes back what `state` returned, when a run is resumed."""
+
+
+class EarlyStopping(Callback):
+    """Ends the training when a figure has stopped getting better, and brings the best weights back.
+
+    Args:
+      monitor: name of a figure in the history, such as "valid_loss" or "valid_accuracy".
+      patience: epochs without improvement after which training ends.
+      min_delta: what counts as improvement at least.
+      mode: "min" or "max"; None takes "min" for losses and "max" for all else.
+      restore_best: whether the weights of the best epoch are restored at the end.
+
+    Raises:
+      ValueError: a patience below one, a negative min_delta, an unknown mode, or, in `fit`, a figure that
+        the history does not have.
+
+    Source: L. Prechelt, "Early stopping - but when?", 1998.
+
+    Example:
+      >>> stopping = gk.EarlyStopping("valid_accuracy", patience=3)
+    """
+
+    def __init__(self, monitor="valid_loss", patience=3, min_delta=0.0, mode=None, restore_best=True):
+        function = "EarlyStopping"
+        if mode is None:
+            mode = "min" if "loss" in monitor else "max"
+        self.monitor = monitor
+        self.patience = checks.integer(function, "patience", patience)
+        self.min_delta = checks.number(function, "min_delta", min_delta, at_least=0)
+        self.sign = 1 if checks.choice(function, "mode", mode, ("min", "max")) == "min" else -1
+        self.restore_best = restore_best
+        self.best = math.inf
+        self.best_epoch = 0
+        self.best_path = None
+        self.temporary = None
+
+    def on_fit_start(self, trainer):
+        rule = "monitor must be a figure of the history"
+        figures = trainer.figure_names
+        checks.require(self.monitor in figures, "EarlyStopping", rule, monitor=self.monitor, figures=figures)
+
+    def on_epoch_end(self, trainer, figures):
+        value = self.sign * figures[self.monitor]
+        if value < self.best - self.min_delta or self.best == math.inf:
+            self.best, self.best_epoch = value, figures["epoch"]
+            if self.restore_best:
+                self.keep_best(trainer)
+        elif figures["epoch"] - self.best_epoch >= self.patience:
+            shown = f"{self.monitor} {self.sign * self.best:.4f} of epoch {self.best_epoch}"
+            trainer.stop(f"{shown} was not improved for {self.patience} epochs")
+
+    def keep_best(self, trainer):
+        folder = trainer.logdir
+        if folder is None:
+            self.temporary = self.temporary or tempfile.TemporaryDirectory()
+            folder = Path(self.temporary.name)
+        older, path = self.best_path, str(folder / f"best-{trainer.step}")
+        self.best_path = path
+        trainer.save(path)
+        if older is not None and older != path:
+            saving.remove(older)
+
+    def on_fit_end(self, trainer):
+        if self.restore_best and self.best_path is not None:
+            trainer.restore(self.best_path, weights_only=True)
+        if self.temporary is not None:
+            self.temporary.cleanup()
+            self.temporary = self.best_path = None
+
+    def state(self):
+        return [self.best, self.best_epoch, self.best_path]
+
+    def restore_state(self, state):
+        self.best, self.best_epoch, self.best_path = state
+
+
+class HistoryFile(Callback):
+    """Writes the history to `history.csv` in the trainer's logdir, a row an epoch."""
+
+    def on_epoch_end(self, trainer, figures):
+        path = trainer.logdir / "history.csv"
+        with open(f"{path}.new", "w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(trainer.history)
+            writer.writerows(zip(*trainer.history.values(), strict=True))
+        os.replace(f"{path}.new", path)
+
+
+class Checkpointing(Callback):
+    """Saves a checkpoint in the trainer's logdir after each epoch."""
+
+    def on_epoch_end(self, trainer, figures):
+        trainer.save()
+
+
+class Progress(Callback):
+    """Shows a progress bar on a terminal or in a notebook, and prints a line for each epoch.
+
+    Args:
+      epochs: the number of the last epoch, for the bar's title.
+    """
+
+    REFRESH = 0.1  # seconds
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+        self.bar = None
+        self.shown = 0.0
+        self.hidden = not (sys.stderr.isatty() or "ipykernel" in sys.modules)
+
+    def on_step(self, trainer, figures):
+        if self.hidden:
+            return
+        if self.bar is None:
+            self.bar = tqdm(
+                total=trainer.examples_per_epoch,
+                desc=f"epoch {trainer.epoch + 1}/{self.epochs}",
+                unit=" examples",
+                unit_scale=True,
+                leave=False,
+                mininterval=self.REFRESH,
+            )
+        now = time.perf_counter()
+        if now - self.shown > self.REFRESH:
+            self.shown = now
+            self.bar.set_postfix(readable(trainer.means.result()), refresh=False)
+            self.bar.update(trainer.means.examples - self.bar.n)
+
+    def on_epoch_end(self, trainer, figures):
+        self.close()
+        shown = {name: value for name, value in figures.items() if name in trainer.figure_names}
+        text = "  ".join(f"{name} {value}" for name, value in readable(shown).items())
+        speed = f"{figures['examples_per_second']:,.0f} examples/s"
+        width = len(str(self.epochs))
+        print(f"epoch {figures['epoch']:{width}}/{self.epochs}  {text}  {speed}", flush=True)
+
+    def on_fit_end(self, trainer):
+        self.close()
+
+    def close(self):
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+def readable(figures):
+    return {name: f"{value:.4f}" for name, value in figures.items()}

@@ -1,0 +1,107 @@
+"""Checkpoints: one TensorFlow Saver file that holds variables and the state of training together."""
+
+import glob
+import json
+import os
+from pathlib import Path
+
+import tensorflow as tf
+
+from graphkit import checks
+
+STATE = "graphkit/state"  # name of the string variable, and of its entry in a checkpoint
+LATEST = "checkpoint"  # TensorFlow's name of the file that names the newest checkpoint
+
+
+class Checkpoints:
+    """Writes and reads checkpoints of the variables and of a JSON state, in one file.
+
+    Args:
+      variables: all that is saved.
+      weights: those of them that make the model; the others belong to the training of it.
+    """
+
+    def __init__(self, variables, weights):
+        self.variables = {variable.op.name: variable for variable in variables}
+        self.weights = {variable.op.name: variable for variable in weights}
+        # In no collection, since it is part of no model; read back through the reader alone.
+        state = tf.compat.v1.Variable("", trainable=False, collections=[], name=STATE, use_resource=True)
+        self.state_input = tf.compat.v1.placeholder(tf.string, (), name="graphkit/state_input")
+        self.set_state = state.assign(self.state_input, read_value=False)
+        everything = {**self.variables, STATE: state}
+        self.saver = tf.compat.v1.train.Saver(everything, max_to_keep=None, save_relative_paths=True)
+        self.restorer = tf.compat.v1.train.Saver(self.variables)
+        self.weights_restorer = tf.compat.v1.train.Saver(self.weights)
+
+    def save(self, session, path, state):
+        """Writes the checkpoint; returns its path."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        session.run(self.set_state, {self.state_input: json.dumps(state)})
+        try:
+            return self.saver.save(session, path, write_meta_graph=False, write_state=False)
+        except (tf.errors.OpError, ValueError) as error:
+            raise OSError(checks.message("save", f"cannot write {path} ({error})")) from error
+
+    def check(self, path, weights_only=False):
+        """Reads a checkpoint in full and returns its state, None if it was made elsewhere.
+
+        Nothing is changed in a session, so a damaged or foreign file is found in time.
+        """
+        wanted = self.weights if weights_only else self.variables
+        if not os.path.exists(f"{path}.index"):
+            raise FileNotFoundError(checks.message("restore", "there is no such checkpoint", path=path))
+        try:
+            reader = tf.compat.v1.train.NewCheckpointReader(path)
+            held = reader.get_variable_to_shape_map()
+            state = reader.get_tensor(STATE) if STATE in held else None
+            wanted = self.weights if state is None else wanted
+            missing = sorted(wanted.keys() - held.keys())
+            rule = f"{path} must hold all variables of the graph; it lacks {', '.join(missing)}"
+            checks.require(not missing, "restore", rule, variables=sorted(held))
+            for name, variable in wanted.items():
+                rule = f"{name} of {path} must have shape {variable.shape}"
+                fits = variable.shape.is_compatible_with(held[name])
+                checks.require(fits, "restore", rule, shape=tuple(held[name]))
+                reader.get_tensor(name)
+        except (tf.errors.OpError, RuntimeError) as error:
+            rule = f"{path} is damaged or cut off ({error})"
+            raise checks.GraphkitError(checks.message("restore", rule)) from error
+        return None if state is None else json.loads(state)
+
+    def restore(self, session, path, weights_only=False):
+        """Restores what `check` has accepted; returns the state."""
+        state = self.check(path, weights_only)
+        restorer = self.weights_restorer if weights_only or state is None else self.restorer
+        restorer.restore(session, path)
+        return state
+
+
+def latest(folder):
+    """Returns the path of the newest checkpoint in the folder, or None."""
+    state = tf.train.get_checkpoint_state(str(folder), LATEST)
+    return state.model_checkpoint_path if state else None
+
+
+def declare_latest(folder, path):
+    """Names `path` the newest checkpoint of the folder, in the file where TensorFlow looks for it."""
+    new = Path(folder, f"{LATEST}.new")
+    new.write_text(f'model_checkpoint_path: "{os.path.basename(path)}"\n')
+    os.replace(new, Path(folder, LATEST))
+
+
+def best(folder):
+    """Returns the path of the checkpoint with the best figure, as early stopping keeps it, or None."""
+    paths = paths_in(folder, "best")
+    return max(paths, key=lambda path: int(path.rsplit("-", 1)[1]), default=None)
+
+
+def paths_in(folder, *kinds):
+    """Returns the paths of all checkpoints of these kinds ("model", "best") in the folder."""
+    files = [file for kind in kinds for file in Path(folder).glob(f"{kind}-*.index")]
+    return [str(file.with_suffix("")) for file in files]
+
+
+def remove(path):
+    """Deletes the files of a checkpoint."""
+    for part in glob.glob(f"{glob.escape(path)}.*"):
+        os.remove(part)

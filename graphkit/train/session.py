@@ -1,0 +1,94 @@
+"""The session: which device it runs on, and initial values that follow from the seed."""
+
+import re
+import zlib
+
+import tensorflow as tf
+
+from graphkit import checks
+from graphkit.train import graphs
+
+
+def make_config(device, session_config=None):
+    """Returns the session's ConfigProto for "auto", "cpu", "gpu" or one device such as "/gpu:0".
+
+    "auto" and "gpu" leave placement to TensorFlow, which takes a GPU where there is one; "/gpu:1" makes
+    the second GPU the only one that the process sees. GPU memory grows as it is needed.
+    """
+    config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
+    if session_config is not None:
+        if not isinstance(session_config, tf.compat.v1.ConfigProto):
+            rule = "session_config must be a tf.compat.v1.ConfigProto"
+            raise TypeError(checks.message("Trainer", rule, session_config=session_config))
+        config.MergeFrom(session_config)
+    config.gpu_options.allow_growth = True
+    rule = 'device must be "auto", "cpu", "gpu" or one device such as "/gpu:0"'
+    if not isinstance(device, str):
+        raise TypeError(checks.message("Trainer", rule, device=device))
+    match = re.fullmatch(r"auto|/?(?:device:)?(cpu|gpu)(?::(\d+))?", device.lower())
+    checks.require(match, "Trainer", rule, device=device)
+    kind, index = match.groups()
+    if kind == "gpu":
+        present = tf.config.list_physical_devices("GPU")
+        found = [f"/gpu:{number}" for number in range(len(present))] or ["none"]
+        rule = f"device must be there; GPUs found by TensorFlow: {', '.join(found)}"
+        checks.require(int(index or 0) < len(present), "Trainer", rule, device=device)
+        if index is not None:
+            config.gpu_options.visible_device_list = index
+    if kind == "cpu":
+        rule = (
+            "the processor is one device, /cpu:0; ops go to a further virtual one by "
+            "tf.device where the graph is built"
+        )
+        checks.require(int(index or 0) == 0, "Trainer", rule, device=device)
+        config.device_count["GPU"] = 0
+    return config
+
+
+def make_initializer(variables, seed):
+    """Returns the op that gives all variables their initial values.
+
+    Random values are drawn by (seed, name of the random op), unless the op has a seed of its own: the
+    initial values are copied in the graph, with the seeds filled in.
+    """
+    unseeded = {}  # ops that make the initial value, by the name of the variable
+    for variable in variables:
+        ops = graphs.ancestors([variable.initial_value])
+        if any(is_seedless(op) for op in ops):
+            unseeded[variable.name] = ops
+    names = [v.initial_value.name for v in variables if v.name in unseeded]
+    values = dict(zip(unseeded, seeded_copies(unseeded.values(), names, seed), strict=True))
+    assignments = [
+        v.assign(values[v.name], read_value=False) if v.name in values else v.initializer for v in variables
+    ]
+    return tf.group(*assignments, name="graphkit/initialize")
+
+
+def seeded_copies(op_sets, tensor_names, seed):
+    """Copies the ops in their graph, the seeds of random ops filled in; returns the named tensors."""
+    ops = {op.name: op for op_set in op_sets for op in op_set}
+    if not ops:
+        return []
+    graph = next(iter(ops.values())).graph
+    whole = graph.as_graph_def()
+    definition = tf.compat.v1.GraphDef(versions=whole.versions, library=whole.library)
+    handles = {}
+    for name, op in ops.items():
+        node = definition.node.add()
+        node.CopyFrom(op.node_def)
+        node.attr.pop("_class", None)  # colocation with ops that are not copied
+        if op.type == "VarHandleOp":
+            handles[f"{name}:0"] = op.outputs[0]
+        if is_seedless(op):
+            node.attr["seed"].i = seed
+            node.attr["seed2"].i = zlib.crc32(name.encode()) or 1
+    return tf.import_graph_def(
+        definition, input_map=handles, return_elements=tensor_names, name="graphkit/initial_values"
+    )
+
+
+def is_seedless(op):
+    """Tells whether the op draws random numbers that no seed sets."""
+    attributes = op.node_def.attr
+    seeds = ("seed" in attributes, "seed2" in attributes)
+    return all(seeds) and attributes["seed"].i == 0 and attributes["seed2"].i == 0

@@ -1,0 +1,560 @@
+"""The trainer: owns the session of a finished graph, and fits, evaluates, predicts, saves, restores."""
+
+import logging
+import math
+import os
+import time
+import weakref
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from graphkit import checks
+from graphkit.data import batches
+from graphkit.nn import inputs, scopes
+from graphkit.train import callbacks as callback_module
+from graphkit.train import feeds, graphs, optimizers, saving, steps
+from graphkit.train import session as sessions
+
+__all__ = ["Trainer"]
+
+logger = logging.getLogger("graphkit")
+Keys = tf.compat.v1.GraphKeys
+
+
+class Trainer:
+    """Trains the graph of a loss with a session of its own, until it is closed.
+
+    Making a trainer adds the update of each step to the loss's graph, opens a session on it, gives all
+    variables their initial values and finalizes the graph. It runs what graphs ask for: ops in
+    UPDATE_OPS run in each step, and REGULARIZATION_LOSSES that the loss does not depend on yet are
+    added to it. Use it in a `with` statement, or call `close`.
+
+    Args:
+      loss: floating-point scalar tensor that depends on a trainable variable; a mean over the batch.
+      optimizer: "sgd", "momentum" (0.9), "adagrad", "adam" or "rmsprop", a `tf.compat.v1.train.Optimizer`,
+        or a function learning_rate -> optimizer.
+      learning_rate: a positive number, or a function of the global step (counted from 0) that returns
+        one; None is 1e-3. An optimizer object brings its own, and takes none here.
+      metrics: {name: scalar tensor}, each a mean over the batch, computed before the step's update.
+      seed: sets the order of the examples, all masks, and initial values that have no seed of their own;
+        an integer from 0 to 2**31 - 1.
+      logdir: folder for checkpoints and `history.csv`, made if missing; None writes nothing.
+      device: "auto" (a GPU where there is one), "cpu", "gpu", or one device such as "/gpu:0".
+      clip_norm: largest global norm of the gradients, to which longer ones are scaled; None for any.
+      variables: the variables to train; None for all trainable ones.
+      session_config: a `tf.compat.v1.ConfigProto` to start from.
+
+    Attributes:
+      session: the open `tf.compat.v1.Session`.
+      step: global step, the number of updates made.
+      epoch: number of epochs finished.
+      history: {figure: list with a value for each epoch}: epoch, step, loss, the metrics, valid_loss and
+        valid_… of each metric, learning_rate, seconds, examples_per_second.
+
+    Raises:
+      TypeError: an argument of another kind.
+      ValueError: a loss that is no scalar or depends on no trainable variable, metrics of another graph,
+        an unknown optimizer, a device that is not there.
+      OSError: a logdir that cannot be written.
+
+    Example:
+      >>> images, labels = gk.feature_input(2), gk.label_input()
+      >>> loss = gk.softmax_cross_entropy(gk.dense(images, 2), labels)
+      >>> data = {images: np.eye(2), labels: np.arange(2)}
+      >>> with gk.Trainer(loss, optimizer="sgd", learning_rate=1.0, seed=7) as trainer:
+      ...     history = trainer.fit(data, epochs=50, batch_size=2, progress=False)
+      ...     trainer.evaluate(data)["loss"] < 0.1
+      True
+    """
+
+    def __init__(
+        self,
+        loss,
+        optimizer="adam",
+        learning_rate=None,
+        metrics=None,
+        seed=0,
+        logdir=None,
+        device="auto",
+        clip_norm=None,
+        variables=None,
+        session_config=None,
+    ):
+        self.graph = check_loss(loss)
+        self.metrics = check_metrics(self.graph, metrics or {})
+        self.seed = checks.integer("Trainer", "seed", seed, minimum=0)
+        checks.require(self.seed < 2**31, "Trainer", "seed must be below 2**31", seed=seed)
+        if clip_norm is not None:
+            clip_norm = checks.number("Trainer", "clip_norm", clip_norm, above=0)
+        self.schedule = check_learning_rate(optimizer, learning_rate)
+        self.logdir = check_logdir(logdir)
+        config = sessions.make_config(device, session_config)
+        rule = f"the graph is finalized and cannot be trained anew; called at {scopes.caller_line()}"
+        checks.require(not self.graph.finalized, "Trainer", rule)
+        with self.graph.as_default():
+            self.build(loss, optimizer, clip_norm, variables)
+        self.history = {}
+        self.step = 0
+        self.epoch = 0
+        self.batch = 0  # of the epoch under way
+        self.order = None  # [examples, batch size, …] of the epoch under way
+        self.means = steps.Means(self.values)
+        self.callbacks = []
+        self.stop_reason = None
+        self.replaced = []  # checkpoints of an earlier run, until the first one of this run is written
+        self.session = tf.compat.v1.Session(graph=self.graph, config=config)
+        self.closer = weakref.finalize(self, self.session.close)
+        try:
+            self.session.run(self.initializer)
+        except BaseException:
+            self.close()
+            raise
+
+    def build(self, loss, optimizer, clip_norm, variables):
+        """Adds to the graph all that the trainer will ever run, and finalizes it."""
+        trained = tf.compat.v1.trainable_variables() if variables is None else list(variables)
+        rule = "the graph must hold a trainable variable"
+        checks.require(trained, "Trainer", rule, loss=loss.name)
+        self.loss = add_regularization(loss, trained)
+        self.values = {"loss": self.loss, **self.metrics}
+        self.global_step = tf.compat.v1.train.get_or_create_global_step()
+        self.seed_input = inputs.seed_input()
+        self.training_input = inputs.training_input()
+        self.rate_input = None
+        if self.schedule is not None:
+            with tf.compat.v1.name_scope("graphkit/"):
+                self.rate_input = tf.compat.v1.placeholder(tf.float32, (), name="learning_rate")
+        weights = [v for v in tf.compat.v1.global_variables() if v is not self.global_step]
+        updates = self.graph.get_collection(Keys.UPDATE_OPS)
+        before = [*self.values.values(), *updates]
+        self.train_op = optimizers.minimize(
+            optimizers.make_optimizer(optimizer, self.rate_input),
+            self.loss,
+            trained,
+            clip_norm,
+            self.global_step,
+            before,
+        )
+        everything = tf.compat.v1.global_variables()
+        local = tf.compat.v1.local_variables()
+        self.checkpoints = saving.Checkpoints(everything, weights)
+        tables = tf.compat.v1.tables_initializer()
+        self.initializer = tf.group(sessions.make_initializer([*everything, *local], self.seed), tables)
+        self.graph.finalize()
+
+    def fit(
+        self,
+        data,
+        feed=None,
+        epochs=1,
+        batch_size=128,
+        valid=None,
+        callbacks=(),
+        shuffle=True,
+        drop_remainder=False,
+        resume=False,
+        progress=True,
+    ):
+        """Trains for some epochs of shuffled mini-batches; returns the history.
+
+        Everything is checked before the first step. With a logdir, a checkpoint and `history.csv` are
+        written after each epoch; a run that starts anew replaces the checkpoints of an earlier one there.
+
+        Args:
+          data: {placeholder: array of all examples}: a feed_dict of whole arrays (in memory or
+            memory-mapped), whose first axis is the example. uint8 images for a `gk.image_input` are
+            scaled as it says; all else is fed as it is, in the placeholder's dtype.
+          feed: {placeholder: value} of what stays the same in every training step, such as keep_prob.
+          epochs: how many epochs to train; with `resume`, how many in all.
+          batch_size: examples in a mini-batch.
+          valid: like `data`, to be evaluated after each epoch, with placeholders at their defaults.
+          callbacks: `gk.Callback`s, called in this order.
+          shuffle: False visits the examples as they stand; else the order follows from (seed, epoch).
+          drop_remainder: True leaves out a last mini-batch of fewer than batch_size examples.
+          resume: continue from the newest checkpoint in the logdir, where there is one.
+          progress: False shows neither bar nor lines.
+
+        Returns:
+          The history, see `Trainer`.
+
+        Raises:
+          TypeError: keys that are no placeholders, or arrays of a dtype that does not fit.
+          ValueError: arrays of unequal length, of other shapes, with NaN, with labels out of range; a
+            placeholder without data; a number out of its range.
+          GraphkitError: the loss is not finite, or the checkpoint to resume from is damaged.
+        """
+        function = "fit"
+        self.check_open(function)
+        epochs = checks.integer(function, "epochs", epochs, minimum=0)
+        batch_size = checks.integer(function, "batch_size", batch_size)
+        constants = feeds.check_feed(function, self.graph, feed)
+        fetches = [*self.values.values(), self.train_op]
+        sources, examples = self.check_data(function, data, fetches, constants)
+        bounds = batches.batch_bounds(examples, batch_size, drop_remainder)
+        rule = "batch_size must leave at least one whole mini-batch where the remainder is dropped"
+        checks.require(bounds, function, rule, batch_size=batch_size, examples=examples)
+        self.figure_names = list(self.values)
+        validation = None
+        if valid is not None:
+            validation = self.evaluation(f"{function} (valid)", valid, None, 4 * batch_size)
+            self.figure_names += [f"valid_{name}" for name in self.values]
+        self.callbacks = check_callbacks(callbacks)
+        order = [examples, batch_size, bool(shuffle), bool(drop_remainder)]
+        last_epoch = self.begin(epochs, order, resume)
+        constants = self.with_seed({self.training_input: np.bool_(True), **constants})
+        scalars = [] if self.rate_input is None else [self.rate_input]
+        runner = steps.FeedSteps(self.session, fetches, sources, constants, scalars)
+        if self.logdir is not None:
+            self.callbacks += [callback_module.HistoryFile(), callback_module.Checkpointing()]
+        if progress:
+            self.callbacks.append(callback_module.Progress(last_epoch))
+        self.examples_per_epoch = bounds[-1][1]
+        try:
+            for callback in self.callbacks:
+                callback.on_fit_start(self)
+            while self.epoch < last_epoch and self.stop_reason is None:
+                started = time.perf_counter()
+                self.train_epoch(runner, bounds, order)
+                self.end_epoch(validation, time.perf_counter() - started)
+        finally:
+            for callback in self.callbacks:
+                callback.on_fit_end(self)
+        if self.stop_reason is not None and progress:
+            print(f"stopped: {self.stop_reason}", flush=True)
+        return self.history
+
+    def begin(self, epochs, order, resume):
+        """Restores what is to be resumed; returns the number of the epoch to end with."""
+        newest = self.logdir and saving.latest(self.logdir)
+        if resume:
+            checks.require(self.logdir, "fit", "resume needs a logdir to resume from", logdir=None)
+            if newest:
+                self.restore(newest)
+                logger.info("resumed from %s", newest)
+            rule = "a run inside an epoch resumes with the same examples and batch size"
+            same = self.batch == 0 or self.order == order
+            checks.require(same, "fit", rule, was=self.order, now=order)
+        elif newest and self.epoch == 0:
+            self.replaced = saving.paths_in(self.logdir, "model", "best")
+            logger.warning(
+                "%s holds an earlier run; its checkpoints will be replaced (resume=True continues it)",
+                self.logdir,
+            )
+        if not resume:
+            self.stop_reason = None
+        self.order = order
+        return epochs if resume else self.epoch + epochs
+
+    def train_epoch(self, runner, bounds, order):
+        """Runs the steps of the epoch under way, from where it stands to its end."""
+        examples, _, shuffle, _ = order
+        if shuffle:
+            indices = batches.epoch_order(examples, self.seed, self.epoch)
+        observers = [c for c in self.callbacks if type(c).on_step is not callback_module.Callback.on_step]
+        count = len(self.values)
+        self.rate = None
+        for start, stop in bounds[self.batch :]:
+            selection = indices[start:stop] if shuffle else slice(start, stop)
+            if self.schedule is not None:
+                self.rate = self.schedule(self.step)
+                values = runner.run(selection, self.rate)[:count]
+            else:
+                values = runner.run(selection)[:count]
+            if not math.isfinite(values[0]):
+                raise checks.GraphkitError(
+                    checks.message(
+                        "fit",
+                        f"the loss is not finite at step {self.step}, batch {self.batch} of epoch "
+                        f"{self.epoch + 1}; a lower learning_rate often helps",
+                        loss=float(values[0]),
+                        learning_rate=self.rate,
+                    )
+                )
+            self.step += 1
+            self.batch += 1
+            self.means.add(values, stop - start)
+            for observer in observers:
+                observer.on_step(self, dict(zip(self.values, map(float, values), strict=True)))
+
+    def end_epoch(self, validation, seconds):
+        """Validates, adds a row to the history and calls the callbacks."""
+        figures = {"epoch": self.epoch + 1, "step": self.step, **self.means.result()}
+        if validation is not None:
+            means = self.run_evaluation(*validation)
+            figures.update({f"valid_{name}": value for name, value in means.items()})
+        if self.rate is not None:
+            figures["learning_rate"] = float(self.rate)
+        figures["seconds"] = seconds
+        figures["examples_per_second"] = self.means.examples / seconds
+        self.epoch, self.batch = self.epoch + 1, 0
+        self.means = steps.Means(self.values)
+        self.add_to_history(figures)
+        for callback in self.callbacks:
+            callback.on_epoch_end(self, figures)
+
+    def add_to_history(self, figures):
+        """Adds a row; a figure that was not there in all epochs is NaN where it was not."""
+        rows = len(next(iter(self.history.values()), []))
+        for name in [*self.history, *figures]:
+            column = self.history.setdefault(name, [math.nan] * rows)
+            if len(column) == rows:
+                column.append(figures.get(name, math.nan))
+
+    def evaluate(self, data, feed=None, batch_size=512):
+        """Returns the loss and the metrics over a data set, with placeholders at their defaults.
+
+        Args:
+          data: {placeholder: array of all examples}, see `fit`.
+          feed: {placeholder: value} of what is not to have its default.
+          batch_size: examples that are run together; it does not change the result, but for rounding.
+
+        Returns:
+          {"loss": float, metric: float}, means over the examples.
+
+        Raises:
+          TypeError: see `fit`.
+          ValueError: see `fit`.
+        """
+        return self.run_evaluation(*self.evaluation("evaluate", data, feed, batch_size))
+
+    def evaluation(self, function, data, feed, batch_size):
+        """Checks what is to be evaluated; returns the arguments of `run_evaluation`."""
+        self.check_open(function)
+        batch_size = checks.integer(function, "batch_size", batch_size)
+        constants = feeds.check_feed(function, self.graph, feed)
+        fetches = list(self.values.values())
+        sources, examples = self.check_data(function, data, fetches, constants)
+        runner = steps.FeedSteps(self.session, fetches, sources, self.with_seed(constants))
+        return runner, batches.batch_bounds(examples, batch_size)
+
+    def run_evaluation(self, runner, bounds):
+        means = steps.Means(self.values)
+        for start, stop in bounds:
+            means.add(runner.run(slice(start, stop)), stop - start)
+        return means.result()
+
+    def predict(self, tensor, data, feed=None, batch_size=512):
+        """Returns a tensor's values for all examples, with placeholders at their defaults.
+
+        Args:
+          tensor: a tensor of the trainer's graph whose first axis is the example.
+          data: {placeholder: array of all examples} for the placeholders that the tensor needs.
+          feed: {placeholder: value} of what is not to have its default.
+          batch_size: examples that are run together.
+
+        Returns:
+          An array (examples, ...).
+
+        Raises:
+          TypeError: no tensor; see `fit` for the data.
+          ValueError: a tensor of another graph, or without an axis for the examples; see `fit`.
+        """
+        function = "predict"
+        self.check_open(function)
+        rule = "tensor must be a tensor of the trainer's graph"
+        if not graphs.is_graph_tensor(tensor):
+            raise TypeError(checks.message(function, rule, tensor=tensor))
+        checks.require(tensor.graph is self.graph, function, rule, tensor=tensor.name)
+        batch_size = checks.integer(function, "batch_size", batch_size)
+        constants = feeds.check_feed(function, self.graph, feed)
+        sources, examples = self.check_data(function, data, [tensor], constants)
+        runner = steps.FeedSteps(self.session, [tensor], sources, self.with_seed(constants))
+        parts = []
+        for start, stop in batches.batch_bounds(examples, batch_size):
+            (part,) = runner.run(slice(start, stop))
+            rule = f"the first axis of {tensor.name} must be the example"
+            sound = np.ndim(part) > 0 and len(part) == stop - start
+            checks.require(sound, function, rule, shape=np.shape(part), examples=stop - start)
+            parts.append(part)
+        return np.concatenate(parts)
+
+    def with_seed(self, constants):
+        return {self.seed_input: np.int64(self.seed), **constants}
+
+    def check_data(self, function, data, fetches, constants):
+        """Refuses data that does not fit what is to be computed; see `feeds.check_data`."""
+        own = [self.seed_input, self.training_input]
+        own += [] if self.rate_input is None else [self.rate_input]
+        fed = [*constants, *own]
+        return feeds.check_data(function, self.graph, data, fetches, fed)
+
+    def save(self, path=None):
+        """Writes a checkpoint: variables, slots, position, history and callbacks in one unit.
+
+        Args:
+          path: prefix of its files; None names it `model-<step>` in the logdir, where it replaces the
+            one before.
+
+        Returns:
+          The path, as `restore` takes it.
+
+        Raises:
+          ValueError: neither a path nor a logdir.
+          OSError: the files cannot be written; earlier checkpoints are as they were.
+        """
+        self.check_open("save")
+        rule = "a path is needed where the trainer has no logdir"
+        checks.require(path is not None or self.logdir, "save", rule, path=path)
+        state = {
+            "step": self.step,
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "order": self.order,
+            "seed": self.seed,
+            "totals": self.means.totals.tolist(),
+            "examples": self.means.examples,
+            "history": self.history,
+            "stop_reason": self.stop_reason,
+            "callbacks": [[type(c).__name__, c.state()] for c in self.callbacks],
+        }
+        if path is not None:
+            return self.checkpoints.save(self.session, os.fspath(path), state)
+        path = self.checkpoints.save(self.session, str(self.logdir / f"model-{self.step}"), state)
+        saving.declare_latest(self.logdir, path)
+        for old in {*saving.paths_in(self.logdir, "model"), *self.replaced} - {path}:
+            saving.remove(old)
+        self.replaced = []
+        return path
+
+    def restore(self, path=None, weights_only=False):
+        """Restores a checkpoint, which is read and checked in full before anything is changed.
+
+        Args:
+          path: as `save` returned it, or of a checkpoint that another TF1 program wrote with the same
+            variable names, of which the weights are taken; None takes the newest in the logdir.
+          weights_only: True restores the model's variables alone, and leaves optimizer, position and
+            history as they are.
+
+        Raises:
+          FileNotFoundError: there is no such checkpoint.
+          ValueError: variables that are missing or have another shape; a run of another seed.
+          GraphkitError: the files are damaged or cut off.
+        """
+        self.check_open("restore")
+        if path is None:
+            path = self.logdir and saving.latest(self.logdir)
+            if not path:
+                rule = "there is no checkpoint in the trainer's logdir"
+                where = self.logdir and str(self.logdir)
+                raise FileNotFoundError(checks.message("restore", rule, logdir=where))
+        path = os.fspath(path)
+        state = self.checkpoints.check(path, weights_only)
+        if not weights_only and state is not None:
+            rule = f"{path} was trained with another seed"
+            checks.require(state["seed"] == self.seed, "restore", rule, seed=state["seed"])
+        self.checkpoints.restore(self.session, path, weights_only)
+        if weights_only:
+            return
+        if state is None:
+            logger.warning("%s was not written by graphkit: its weights are restored alone", path)
+            return
+        for name in ("step", "epoch", "batch", "order", "history", "stop_reason"):
+            setattr(self, name, state[name])
+        self.means = steps.Means(self.values, state["totals"], state["examples"])
+        for callback, (kind, kept) in zip(self.callbacks, state["callbacks"], strict=False):
+            if type(callback).__name__ == kind:
+                callback.restore_state(kept)
+
+    def stop(self, reason):
+        """Ends `fit` after the epoch under way; callbacks call it.
+
+        Args:
+          reason: a sentence that says why.
+        """
+        self.stop_reason = reason
+
+    def close(self):
+        """Closes the session. A trainer that has been closed can do nothing more."""
+        self.closer()
+
+    def check_open(self, function):
+        if not self.closer.alive:
+            raise RuntimeError(f"{function}: the trainer is closed")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+
+def check_loss(loss):
+    """Returns the graph of the loss, if it is one that can be minimized."""
+    rule = "loss must be a floating-point scalar tensor of a graph"
+    if not graphs.is_graph_tensor(loss):
+        raise TypeError(checks.message("Trainer", rule, loss=loss))
+    sound = loss.dtype.is_floating and loss.shape.rank == 0
+    received = {"loss": loss.name, "shape": scopes.shape_text(loss), "dtype": loss.dtype.name}
+    checks.require(sound, "Trainer", rule, **received)
+    return loss.graph
+
+
+def check_metrics(graph, metrics):
+    """Returns the metrics, if they are scalars of the graph under names of their own."""
+    rule = "metrics must be {name: scalar tensor of the loss's graph}, none of them named loss"
+    if not isinstance(metrics, dict):
+        raise TypeError(checks.message("Trainer", rule, metrics=metrics))
+    for name, tensor in metrics.items():
+        sound = isinstance(name, str) and name not in ("loss", "epoch", "step", "seconds")
+        sound = sound and tf.is_tensor(tensor) and getattr(tensor, "graph", None) is graph
+        checks.require(sound and tensor.shape.rank == 0, "Trainer", rule, name=name, metric=tensor)
+    return dict(metrics)
+
+
+def check_learning_rate(optimizer, learning_rate):
+    """Returns the function step -> rate, or None where the optimizer brings its own."""
+    if isinstance(optimizer, tf.compat.v1.train.Optimizer):
+        rule = "an optimizer object brings its own learning rate"
+        checks.require(learning_rate is None, "Trainer", rule, learning_rate=learning_rate)
+        return None
+    if callable(learning_rate):
+        return lambda step: checks.number(
+            "Trainer", f"learning_rate({step})", learning_rate(step), at_least=0
+        )
+    rate = 1e-3 if learning_rate is None else learning_rate
+    rate = checks.number("Trainer", "learning_rate", rate, above=0)
+    return lambda step: rate
+
+
+def check_logdir(logdir):
+    """Returns the folder, made if missing, in which a file can be written."""
+    if logdir is None:
+        return None
+    folder = Path(logdir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trial = folder / f".writable-{os.getpid()}"
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        rule = f"logdir must be a folder that can be written ({error.strerror})"
+        raise OSError(checks.message("Trainer", rule, logdir=str(folder))) from error
+    return folder
+
+
+def check_callbacks(callbacks):
+    for callback in callbacks:
+        if not isinstance(callback, callback_module.Callback):
+            raise TypeError(checks.message("fit", "callbacks must be gk.Callback objects", got=callback))
+    return list(callbacks)
+
+
+def add_regularization(loss, trained):
+    """Returns the loss plus those REGULARIZATION_LOSSES of the graph that it does not hold yet."""
+    terms = loss.graph.get_collection(Keys.REGULARIZATION_LOSSES)
+    held = graphs.ancestors([loss])
+    handles = {variable.handle.op if hasattr(variable, "handle") else variable.op for variable in trained}
+    added = []
+    for term in terms:
+        if term.op in held or any(term is other for other in added):
+            continue
+        if graphs.ancestors([term]) & handles:
+            added.append(term)
+        else:
+            logger.warning("%s is not added to the loss: it depends on no trained variable", term.name)
+    if not added:
+        return loss
+    logger.info("%d regularization losses of the graph are added to the loss", len(added))
+    return tf.add_n([loss, *(tf.cast(term, loss.dtype) for term in added)], name="regularized_loss")

@@ -1,0 +1,36 @@
+"""Evaluates a run's network on the test set of its data, or of another data set."""
+
+import argparse
+
+import graphkit as gk
+from graphkit import checks
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("run", metavar="RUN", help="folder of the run, as train.py made it")
+    add("--data", help="name or path of another data set with the same kind of images")
+    add("--data-dir", help="folder with the original files of the data set")
+    add("--split", choices=("train", "valid", "test"), default="test", help="part of the data set")
+    add("--device", default="auto", help="auto, cpu, gpu, or one device such as /gpu:0")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse(argv)
+    run = gk.load_run(args.run, args.device)
+    with run.trainer as trainer:
+        config = run.config
+        name, folder = args.data or config.data, args.data_dir or config.data_dir
+        data = gk.load_dataset(name, data_dir=folder, seed=config.seed)
+        split = getattr(data, args.split)
+        figures = trainer.evaluate(run.network.feed(split))
+    print(f"{args.run}: {config.model} on the {args.split} set of {name}, {len(split.labels):,} examples")
+    print("  ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+
+
+if __name__ == "__main__":
+    checks.run_script(main)

@@ -1,0 +1,39 @@
+"""Prints a run's class probabilities for images: PNG or JPEG files, or an .npz with an array `images`.
+
+Images must have the size that the network was trained on, and look like its data (the digits of MNIST
+are white on black).
+"""
+
+import argparse
+
+import graphkit as gk
+from graphkit import checks
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", metavar="RUN", help="folder of the run, as train.py made it")
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help="PNG, JPEG or .npz file")
+    parser.add_argument("--top", type=int, default=10, help="classes to print of each image (default: 10)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, gpu, or one device such as /gpu:0")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse(argv)
+    top = checks.integer("predict", "--top", args.top)
+    run = gk.load_run(args.run, args.device)
+    with run.trainer as trainer:
+        for path in args.images:
+            images = gk.read_images(path, run.config.image_shape)
+            rows = trainer.predict(run.network.probabilities, {run.network.images: images})
+            for number, row in enumerate(rows):
+                ranked = sorted(zip(row, run.config.classes, strict=True), reverse=True)[:top]
+                name = f"{path}[{number}]" if len(rows) > 1 else path
+                print(f"{name}: " + "  ".join(f"{label} {share:.4f}" for share, label in ranked))
+
+
+if __name__ == "__main__":
+    checks.run_script(main)

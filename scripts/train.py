@@ -1,0 +1,58 @@
+"""Trains a network on images and keeps it in a run's folder; by default a convnet on 5,000 digits."""
+
+import argparse
+import logging
+from pathlib import Path
+
+import graphkit as gk
+from graphkit import checks
+
+MODELS = ("softmax_regression", "mlp", "convnet")
+OPTIMIZERS = ("sgd", "momentum", "adagrad", "adam", "rmsprop")
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("--model", choices=MODELS, default="convnet", help="network to train")
+    add("--data", default="mnist_5k", help="mnist_5k, mnist, fashion_mnist, cifar10, cifar100, or a path")
+    add("--data-dir", help="folder with the original files of the data set")
+    add("--epochs", type=int, default=15, help="epochs in all, also with --resume")
+    add("--batch-size", type=int, default=128, help="examples in a mini-batch")
+    add("--optimizer", choices=OPTIMIZERS, default="adam", help="how the weights are moved")
+    add("--learning-rate", type=float, default=1e-3, help="of the optimizer")
+    add("--keep-prob", type=float, default=0.5, help="probability that dropout keeps a unit, in (0, 1]")
+    add("--l2", type=float, default=1e-4, help="weight of half the squared norm of the kernels")
+    add("--patience", type=int, help="stop after so many epochs without a better validation loss")
+    add("--seed", type=int, default=0, help="sets everything that is drawn at random")
+    add("--device", default="auto", help="auto, cpu, gpu, or one device such as /gpu:0")
+    add("--logdir", help="folder of the run (default: runs/MODEL-DATA)")
+    add("--resume", action="store_true", help="continue the run in that folder, if there is one")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse(argv)
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    data = gk.load_dataset(args.data, data_dir=args.data_dir, seed=args.seed)
+    config = gk.RunConfig.for_data(
+        data,
+        args.data_dir,
+        model=args.model,
+        l2=args.l2,
+        keep_prob=args.keep_prob,
+        optimizer=args.optimizer,
+        learning_rate=args.learning_rate,
+        batch_size=args.batch_size,
+        seed=args.seed,
+    )
+    logdir = args.logdir or f"runs/{args.model}-{Path(args.data).stem}"
+    figures = gk.train_run(config, data, logdir, args.epochs, args.patience, args.resume, args.device)
+    print(f"test  loss {figures['loss']:.4f}  accuracy {figures['accuracy']:.4f}")
+    print(f"kept in {logdir}; next: python scripts/evaluate.py {logdir}")
+
+
+if __name__ == "__main__":
+    checks.run_script(main)
