@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
@@ -154,7 +155,7 @@ def keep_prob_input(name="keep_prob"):
       np.float32(1.0)
     """
     scopes.check_growing("keep_prob_input")
-    keep_prob = tf.compat.v1.placeholder_with_default(tf.constant(1.0, name=name), (), name=name)
+    keep_prob = tf.compat.v1.placeholder_with_default(1.0, (), name=name)
     tf.compat.v1.add_to_collection(KEEP_PROBS, keep_prob)
     return keep_prob
 
@@ -166,12 +167,12 @@ def placeholder(function, dtype, shape, name):
 
 def seed_input():
     """Returns the graph's scalar seed of all masks: the graph's own seed, or 0, unless fed."""
-    return graph_scalar(SEED, lambda graph: tf.constant(int(graph.seed or 0), tf.int64), "seed")
+    return graph_scalar(SEED, lambda graph: np.int64(graph.seed or 0), "seed")
 
 
 def training_input():
     """Returns the graph's scalar flag: False unless fed, as a trainer does in each training step."""
-    return graph_scalar(TRAINING, lambda graph: tf.constant(False), "training")
+    return graph_scalar(TRAINING, lambda graph: False, "training")
 
 
 def graph_scalar(collection, default, name):

@@ -27,7 +27,8 @@ class Source(NamedTuple):
         if self.scaling is None:
             return values if values.dtype == dtype else values.astype(dtype)
         offset, factor = self.scaling
-        values = np.subtract(values, offset, dtype=dtype)
+        values = values.astype(dtype)
+        values -= offset
         values *= factor
         return values
 

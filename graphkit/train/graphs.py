@@ -19,6 +19,35 @@ def ancestors(tensors):
     return seen
 
 
+def same_computation(first, second):
+    """Tells whether two ops compute the same from the same: alike in type, attributes and inputs.
+
+    TensorFlow evaluates a variable's regularizer anew wherever its loss is used, so that what a loss
+    holds of it is a copy, not the tensor in the collection.
+    """
+    if first is second:
+        return True
+    pure = first.type == "ReadVariableOp" or not first.op_def.is_stateful
+    alike = pure and first.type == second.type and len(first.inputs) == len(second.inputs)
+    return (
+        alike
+        and attributes(first) == attributes(second)
+        and all(
+            a.value_index == b.value_index and same_computation(a.op, b.op)
+            for a, b in zip(first.inputs, second.inputs, strict=True)
+        )
+    )
+
+
+def attributes(op):
+    return {name: value for name, value in op.node_def.attr.items() if not name.startswith("_")}
+
+
+def handle_op(variable):
+    """Returns the op that a resource variable, or a ref variable, is."""
+    return variable.handle.op if hasattr(variable, "handle") else variable.op
+
+
 def is_graph_tensor(value):
     return tf.is_tensor(value) and hasattr(value, "op")
 

@@ -4,8 +4,6 @@ import tensorflow as tf
 
 from graphkit import checks
 
-__all__ = ["OPTIMIZERS"]
-
 OPTIMIZERS = {
     "sgd": tf.compat.v1.train.GradientDescentOptimizer,
     "momentum": lambda rate: tf.compat.v1.train.MomentumOptimizer(rate, momentum=0.9),

@@ -38,7 +38,8 @@ class Checkpoints:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         session.run(self.set_state, {self.state_input: json.dumps(state)})
         try:
-            return self.saver.save(session, path, write_meta_graph=False, write_state=False)
+            with session.graph.as_default():  # elsewhere a Saver believes that it runs eagerly
+                return self.saver.save(session, path, write_meta_graph=False, write_state=False)
         except (tf.errors.OpError, ValueError) as error:
             raise OSError(checks.message("save", f"cannot write {path} ({error})")) from error
 
@@ -50,30 +51,36 @@ class Checkpoints:
         wanted = self.weights if weights_only else self.variables
         if not os.path.exists(f"{path}.index"):
             raise FileNotFoundError(checks.message("restore", "there is no such checkpoint", path=path))
-        try:
-            reader = tf.compat.v1.train.NewCheckpointReader(path)
-            held = reader.get_variable_to_shape_map()
-            state = reader.get_tensor(STATE) if STATE in held else None
-            wanted = self.weights if state is None else wanted
-            missing = sorted(wanted.keys() - held.keys())
-            rule = f"{path} must hold all variables of the graph; it lacks {', '.join(missing)}"
-            checks.require(not missing, "restore", rule, variables=sorted(held))
-            for name, variable in wanted.items():
-                rule = f"{name} of {path} must have shape {variable.shape}"
-                fits = variable.shape.is_compatible_with(held[name])
-                checks.require(fits, "restore", rule, shape=tuple(held[name]))
-                reader.get_tensor(name)
-        except (tf.errors.OpError, RuntimeError) as error:
-            rule = f"{path} is damaged or cut off ({error})"
-            raise checks.GraphkitError(checks.message("restore", rule)) from error
+        reader = read(lambda: tf.compat.v1.train.NewCheckpointReader(path), path)
+        held = read(reader.get_variable_to_shape_map, path)
+        state = read(lambda: reader.get_tensor(STATE), path) if STATE in held else None
+        wanted = self.weights if state is None else wanted
+        missing = sorted(wanted.keys() - held.keys())
+        rule = f"{path} must hold all variables of the graph; it lacks {', '.join(missing)}"
+        checks.require(not missing, "restore", rule, variables=sorted(held))
+        for name, variable in wanted.items():
+            rule = f"{name} of {path} must have shape {variable.shape}"
+            fits = variable.shape.is_compatible_with(held[name])
+            checks.require(fits, "restore", rule, shape=tuple(held[name]))
+            read(lambda name=name: reader.get_tensor(name), path)
         return None if state is None else json.loads(state)
 
     def restore(self, session, path, weights_only=False):
         """Restores what `check` has accepted; returns the state."""
         state = self.check(path, weights_only)
         restorer = self.weights_restorer if weights_only or state is None else self.restorer
-        restorer.restore(session, path)
+        with session.graph.as_default():
+            restorer.restore(session, path)
         return state
+
+
+def read(call, path):
+    """Returns what a checkpoint reader returns; its errors, of many kinds, become one."""
+    try:
+        return call()
+    except (tf.errors.OpError, RuntimeError, ValueError, TypeError, LookupError, MemoryError) as error:
+        rule = f"{path} is damaged or cut off ({error})"
+        raise checks.GraphkitError(checks.message("restore", rule)) from error
 
 
 def latest(folder):

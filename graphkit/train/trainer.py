@@ -543,12 +543,11 @@ def check_callbacks(callbacks):
 
 def add_regularization(loss, trained):
     """Returns the loss plus those REGULARIZATION_LOSSES of the graph that it does not hold yet."""
-    terms = loss.graph.get_collection(Keys.REGULARIZATION_LOSSES)
     held = graphs.ancestors([loss])
-    handles = {variable.handle.op if hasattr(variable, "handle") else variable.op for variable in trained}
+    handles = {graphs.handle_op(variable) for variable in trained}
     added = []
-    for term in terms:
-        if term.op in held or any(term is other for other in added):
+    for term in map(tf.convert_to_tensor, loss.graph.get_collection(Keys.REGULARIZATION_LOSSES)):
+        if any(graphs.same_computation(term.op, op) for op in [*held, *(t.op for t in added)]):
             continue
         if graphs.ancestors([term]) & handles:
             added.append(term)

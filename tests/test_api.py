@@ -1,0 +1,62 @@
+"""The public interface: what `graphkit/__init__.py` lists, documented and with an example each."""
+
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+
+import pytest
+
+import graphkit as gk
+
+PUBLIC = [name for name in gk.__all__ if name != "__version__"]
+
+
+@pytest.mark.parametrize("module", gk.EXPORTS)
+def test_each_module_exports_what_it_lists(module):
+    assert sorted(importlib.import_module(module).__all__) == sorted(gk.EXPORTS[module])
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_each_name_resolves_and_is_documented(name):
+    thing = getattr(gk, name)
+    text = inspect.getdoc(thing)
+    assert text and text.splitlines()[0].endswith("."), f"{name} has no sentence that says what it is"
+    assert "Example:" in text and ">>>" in text, f"{name} has no example"
+    if inspect.isfunction(thing):
+        parameters = inspect.signature(thing).parameters
+        assert not parameters or "Args:" in text
+        assert "Returns:" in text
+        for parameter in parameters:
+            assert re.search(rf"^  {parameter}: ", text, re.M), f"{name} does not document {parameter}"
+
+
+@pytest.mark.parametrize("name", ["fit", "evaluate", "predict", "save", "restore", "stop", "close"])
+def test_each_method_of_the_trainer_is_documented(name):
+    method = getattr(gk.Trainer, name)
+    text = inspect.getdoc(method)
+    for parameter in list(inspect.signature(method).parameters)[1:]:
+        assert re.search(rf"^  {parameter}: ", text, re.M), f"{name} does not document {parameter}"
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'conv9d'"):
+        _ = gk.conv9d
+
+
+def test_dir_lists_the_public_names():
+    assert set(gk.__all__) <= set(dir(gk))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import graphkit",
+        "import graphkit.data.datasets, graphkit.data.preprocess, graphkit.data.batches, graphkit.sizes",
+        "import graphkit as gk; gk.load_dataset('mnist_5k'); gk.output_size(28, 5)",
+    ],
+)
+def test_what_needs_no_tensorflow_does_not_load_it(code):
+    check = "import sys; assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", f"{code}; {check}"], check=True)

@@ -1,0 +1,38 @@
+"""The message format and the argument checks."""
+
+import numpy as np
+import pytest
+
+from graphkit import checks
+
+
+def test_message_names_function_rule_and_what_was_received():
+    text = checks.message("conv2d", "strides must be positive", strides=(0, 1))
+    assert text == "conv2d: strides must be positive; received strides=(0, 1)"
+
+
+def test_integers_of_numpy_are_integers():
+    assert checks.integer("f", "n", np.int64(3)) == 3
+    assert checks.integers("f", "n", [2, np.uint8(3)], 2) == (2, 3)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1, 2])
+def test_number_refuses_what_is_out_of_bounds(value):
+    with pytest.raises(ValueError, match="f: x must be a finite number at least 0 and at most 1; received"):
+        checks.number("f", "x", value, at_least=0, at_most=1)
+
+
+@pytest.mark.parametrize("value", ["1", None, True, 1j])
+def test_number_refuses_what_is_no_number(value):
+    with pytest.raises(TypeError, match="f: x must be a finite number"):
+        checks.number("f", "x", value)
+
+
+def test_script_refusal_is_one_line_and_exit_code_2(capsys):
+    def main():
+        raise FileNotFoundError("load_run: there is no run")
+
+    with pytest.raises(SystemExit) as stopped:
+        checks.run_script(main)
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == "error: load_run: there is no run\n"

@@ -1,0 +1,123 @@
+"""Runs: a folder that can be loaded again with no arguments repeated."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import graphkit as gk
+
+
+@pytest.fixture(scope="module")
+def data():
+    whole = gk.load_dataset("mnist_5k")
+    return whole._replace(train=gk.ImageSplit(*(array[:600] for array in whole.train)))
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    config = gk.RunConfig.for_data(data, model="mlp", seed=3)
+    return folder, config, gk.train_run(config, data, folder, epochs=3)
+
+
+def test_run_is_loaded_with_its_weights(trained, data):
+    folder, config, figures = trained
+    run = gk.load_run(folder)
+    with run.trainer as trainer:
+        assert run.config == config
+        assert trainer.evaluate(run.network.feed(data.test)) == figures
+    assert figures["accuracy"] > 0.7
+
+
+def test_best_weights_are_loaded_where_early_stopping_kept_them(data, tmp_path):
+    config = gk.RunConfig.for_data(data, model="softmax_regression", learning_rate=0.05, keep_prob=1.0)
+    figures = gk.train_run(config, data, tmp_path, epochs=30, patience=2)
+    run = gk.load_run(tmp_path)
+    with run.trainer as trainer:
+        assert trainer.evaluate(run.network.feed(data.test)) == figures
+
+
+def test_resume_goes_on_where_the_run_stood(trained, data, tmp_path):
+    _, config, figures = trained
+    for epochs in (1, 3):
+        resumed = gk.train_run(config, data, tmp_path, epochs=epochs, resume=True)
+    assert resumed == figures
+
+
+def test_resume_with_other_settings_is_refused(trained, data):
+    folder, config, _ = trained
+    other = dataclasses.replace(config, learning_rate=0.5)
+    with pytest.raises(
+        ValueError, match=r"other settings \(was, now\); received learning_rate=\(0.001, 0.5\)"
+    ):
+        gk.train_run(other, data, folder, epochs=3, resume=True)
+
+
+def test_words_are_no_images():
+    words = gk.load_dataset("words_5_languages")
+    with pytest.raises(ValueError, match="mlp takes images, and words_5_languages has words"):
+        gk.RunConfig.for_data(words, model="mlp")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"model": "mlp"}', "\x00"])
+def test_foreign_run_file_is_named(content, tmp_path):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(ValueError, match=r"load_run: .*run.json is no run's file"):
+        gk.load_run(tmp_path)
+
+
+def test_folder_without_checkpoint_is_named(trained, tmp_path):
+    folder, _, _ = trained
+    (tmp_path / "run.json").write_text((folder / "run.json").read_text())
+    with pytest.raises(FileNotFoundError, match="there is no checkpoint in this folder"):
+        gk.load_run(tmp_path)
+
+
+def test_unknown_model_is_refused(trained):
+    folder, config, _ = trained
+    with pytest.raises(ValueError, match="build_network: model must be one of"):
+        gk.build_network(dataclasses.replace(config, model="resnet"))
+    assert json.loads((folder / "run.json").read_text())["model"] == "mlp"
+
+
+def png(path, pixels):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        path.write_bytes(session.run(tf.io.encode_png(pixels)))
+    return path
+
+
+def test_png_and_npz_are_read_alike(tmp_path):
+    pixels = np.arange(28 * 28, dtype=np.uint32).astype(np.uint8).reshape(28, 28, 1)
+    np.savez(tmp_path / "images.npz", images=pixels[None, ..., 0])
+    from_png = gk.read_images(png(tmp_path / "image.png", pixels), (28, 28, 1))
+    assert np.array_equal(from_png, pixels[None])
+    assert np.array_equal(gk.read_images(tmp_path / "images.npz", (28, 28, 1)), pixels[None])
+
+
+def test_picture_in_color_becomes_gray_for_one_channel(tmp_path):
+    gray = gk.read_images(png(tmp_path / "c.png", np.full((4, 4, 3), 200, np.uint8)), (4, 4, 1))
+    assert gray.shape == (1, 4, 4, 1) and abs(int(gray.max()) - 200) <= 1
+
+
+@pytest.mark.parametrize("length", [0, 5, 20, 60])
+def test_damaged_picture_is_refused(length, tmp_path):
+    path = png(tmp_path / "image.png", np.zeros((28, 28, 1), np.uint8))
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(ValueError, match=r"read_images: .*image.png is no whole PNG or JPEG"):
+        gk.read_images(path, (28, 28, 1))
+
+
+def test_picture_of_another_size_is_refused(tmp_path):
+    path = png(tmp_path / "image.png", np.zeros((30, 28, 1), np.uint8))
+    with pytest.raises(
+        ValueError, match=r"must hold uint8 images .*\(28, 28, 1\); received shape=\(30, 28, 1\)"
+    ):
+        gk.read_images(path, (28, 28, 1))
+    np.savez(tmp_path / "other.npz", pictures=np.zeros((2, 28, 28), np.uint8))
+    with pytest.raises(ValueError, match="must hold an array named images"):
+        gk.read_images(tmp_path / "other.npz", (28, 28, 1))
+    with pytest.raises(FileNotFoundError):
+        gk.read_images(tmp_path / "none.png", (28, 28, 1))

@@ -1,0 +1,140 @@
+"""The scripts as a person runs them, and the program of the README."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import graphkit as gk
+from graphkit import runs
+from graphkit.train import optimizers
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
+
+
+def run(script, *arguments, code=0):
+    """Runs a script; returns what it printed on standard output and error."""
+    command = [sys.executable, ROOT / "scripts" / script, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_answers_without_loading_tensorflow(script):
+    probe = "import runpy, sys; sys.argv = [sys.argv[1], '--help']\n"
+    probe += f"try: runpy.run_path({str(ROOT / 'scripts' / script)!r}, run_name='__main__')\n"
+    probe += "except SystemExit as end: assert not end.code\n"
+    probe += "assert 'tensorflow' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", probe, script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "usage:" in done.stdout
+
+
+def choices(name):
+    code = ast.parse((ROOT / "scripts" / "train.py").read_text())
+    (value,) = (n.value for n in code.body if isinstance(n, ast.Assign) and n.targets[0].id == name)
+    return set(ast.literal_eval(value))
+
+
+def test_train_offers_every_model_and_optimizer():
+    assert choices("MODELS") == set(runs.MODELS)
+    assert choices("OPTIMIZERS") == set(optimizers.OPTIMIZERS)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    arguments = ("--model", "softmax_regression", "--keep-prob", 1, "--epochs", 3, "--logdir", folder)
+    return folder, arguments, run("train.py", *arguments)
+
+
+def test_train_prints_a_line_an_epoch_and_the_test_accuracy(trained):
+    folder, _, (out, err) = trained
+    assert [line[:10] for line in out.splitlines()[:3]] == [f"epoch {n}/3 " for n in (1, 2, 3)]
+    assert float(re.search(r"test  loss [\d.]+  accuracy ([\d.]+)", out)[1]) > 0.8
+    assert "Traceback" not in err
+    assert {path.name for path in folder.iterdir()} >= {"run.json", "history.csv", "checkpoint"}
+
+
+def test_train_resumes(trained):
+    _, arguments, (out, _) = trained
+    again, err = run("train.py", *arguments, "--resume")
+    assert "resumed from" in err and "epoch" not in again
+    assert again.splitlines()[-2] == out.splitlines()[-2]
+
+
+def test_evaluate_repeats_the_figures_of_training(trained):
+    folder, _, (out, _) = trained
+    shown, _ = run("evaluate.py", folder)
+    assert "softmax_regression on the test set of mnist_5k, 1,000 examples" in shown
+    assert shown.splitlines()[-1] in out
+
+
+def test_predict_prints_class_probabilities(trained, tmp_path):
+    folder, _, _ = trained
+    split = gk.load_dataset("mnist_5k").test
+    np.savez(tmp_path / "three.npz", images=split.images[[0, 400, 900]])
+    out, _ = run("predict.py", folder, tmp_path / "three.npz")
+    rows = [line.split(": ")[1].split("  ") for line in out.splitlines()]
+    assert [row[0].split()[0] for row in rows] == [str(split.labels[i]) for i in (0, 400, 900)]
+    assert all(abs(sum(float(cell.split()[1]) for cell in row) - 1) < 1e-3 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        ("train.py", ["--data", "no_such_data"], "error: load_dataset: no file or folder of that path"),
+        ("train.py", ["--keep-prob", "2", "--logdir", "{tmp}"], "is a probability to keep"),
+        ("train.py", ["--data", "words_5_languages"], "convnet takes images"),
+        ("evaluate.py", ["{tmp}"], "error: load_run: there is no run in this folder"),
+        ("predict.py", ["{tmp}", "x.png"], "error: load_run: there is no run in this folder"),
+        ("predict.py", ["{tmp}", "x.png", "--top", "0"], "--top must be an integer of at least 1"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(script, arguments, message, tmp_path):
+    _, err = run(script, *(text.format(tmp=tmp_path) for text in arguments), code=2)
+    assert message in err and "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_train_reaches_its_accuracy_by_default(tmp_path):
+    out, _ = run("train.py", "--logdir", tmp_path / "run")
+    assert float(re.findall(r"test .* accuracy ([\d.]+)", out)[0]) >= 0.96
+
+
+@pytest.mark.slow
+def test_fashion_mnist_learns(tmp_path):
+    if not Path("/usr/share/datasets/fashion-mnist").is_dir():
+        pytest.skip("Debian's dataset-fashion-mnist is not installed")
+    arguments = ("--data", "fashion_mnist", "--epochs", 1, "--logdir", tmp_path / "run")
+    out, _ = run("train.py", *arguments)
+    assert float(re.findall(r"test .* accuracy ([\d.]+)", out)[0]) >= 0.85
+
+
+@pytest.mark.slow
+def test_benchmark_prints_ratios():
+    out, _ = run("benchmark.py", "--models", "mlp", "--data", "mnist_5k", "--epochs", 2, "--rounds", 1)
+    assert re.search(r"mlp +graphkit +[\d,]+ +[\d.]+", out)
+
+
+def readme_program():
+    text = (ROOT / "README.md").read_text()
+    (program,) = re.findall(r"```python\n(import graphkit as gk\n.*?)```", text, re.S)
+    return program
+
+
+@pytest.mark.slow
+def test_program_of_the_readme_runs_as_written(tmp_path):
+    (tmp_path / "program.py").write_text(readme_program())
+    command = [sys.executable, "-W", "error", "program.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    figures = ast.literal_eval(done.stdout.splitlines()[-1])
+    assert figures["accuracy"] > 0.93
+    assert (tmp_path / "runs" / "mnist" / "history.csv").exists()

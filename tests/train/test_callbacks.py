@@ -1,0 +1,130 @@
+"""Early stopping and the progress display."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import graphkit as gk
+
+X = np.linspace(-1, 1, 16, dtype=np.float32)[:, None]
+
+
+def line_fit(**options):
+    """Returns (trainer, data) of a one-weight regression; the loss falls while the rate is small."""
+    x = gk.feature_input(1)
+    y = tf.compat.v1.placeholder(tf.float32, (None, 1), name="y")
+    w = tf.compat.v1.get_variable("w", (), initializer=gk.zeros(), use_resource=True)
+    return gk.Trainer(tf.reduce_mean((w * x - y) ** 2), optimizer="sgd", **options), {x: X, y: 2 * X}
+
+
+def best_then_worse(step):
+    """Approaches the optimum for three steps, then leaves it for good."""
+    return 0.5 if step < 3 else 3.5
+
+
+def weight(trainer):
+    return float(trainer.session.run(trainer.graph.get_collection("variables")[0]))
+
+
+@pytest.mark.parametrize("with_logdir", [False, True])
+def test_stops_after_patience_and_restores_the_best_weights(with_logdir, tmp_path, capsys):
+    trainer, data = line_fit(learning_rate=best_then_worse, logdir=tmp_path if with_logdir else None)
+    values = []
+
+    class Watch(gk.Callback):
+        def on_epoch_end(self, trainer, figures):
+            values.append(weight(trainer))
+
+    with trainer:
+        stopping = gk.EarlyStopping("valid_loss", patience=2)
+        history = trainer.fit(data, epochs=20, batch_size=16, valid=data, callbacks=[Watch(), stopping])
+        best = int(np.argmin(history["valid_loss"]))
+        assert best == 2 and history["epoch"] == [1, 2, 3, 4, 5]
+        assert weight(trainer) == values[best] != values[-1]
+        assert trainer.evaluate(data)["loss"] == pytest.approx(history["valid_loss"][best])
+    assert "stopped: valid_loss" in capsys.readouterr().out
+
+
+def test_without_restore_the_last_weights_stay():
+    trainer, data = line_fit(learning_rate=best_then_worse)
+    with trainer:
+        stopping = gk.EarlyStopping("loss", patience=1, restore_best=False)
+        history = trainer.fit(data, epochs=20, batch_size=16, callbacks=[stopping], progress=False)
+        assert trainer.evaluate(data)["loss"] > min(history["loss"])
+
+
+def test_min_delta_counts_small_gains_as_none():
+    trainer, data = line_fit(learning_rate=1e-6)
+    with trainer:
+        stopping = gk.EarlyStopping("loss", patience=2, min_delta=0.1)
+        assert trainer.fit(data, epochs=9, callbacks=[stopping], progress=False)["epoch"] == [1, 2, 3]
+
+
+def test_resumed_early_stopping_decides_as_if_never_stopped(tmp_path):
+    def run(epochs, logdir, resume):
+        with tf.Graph().as_default():
+            trainer, data = line_fit(learning_rate=best_then_worse, logdir=logdir)
+            with trainer:
+                stopping = gk.EarlyStopping("loss", patience=3)
+                history = trainer.fit(
+                    data, epochs=epochs, batch_size=16, callbacks=[stopping], resume=resume, progress=False
+                )
+                return history["loss"], weight(trainer)
+
+    whole = run(20, tmp_path / "whole", False)
+    run(4, tmp_path / "parts", True)
+    assert run(20, tmp_path / "parts", True) == whole
+    assert run(20, tmp_path / "parts", True)[0] == whole[0]  # it has been stopped, and stays so
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"patience": 0}, ValueError, "EarlyStopping: patience"),
+        ({"min_delta": -1}, ValueError, "EarlyStopping: min_delta"),
+        ({"mode": "up"}, ValueError, "EarlyStopping: mode"),
+    ],
+)
+def test_bad_options_of_early_stopping(options, error, message):
+    with pytest.raises(error, match=message):
+        gk.EarlyStopping(**options)
+
+
+def test_callbacks_are_called_in_order():
+    calls = []
+
+    class Note(gk.Callback):
+        def on_fit_start(self, trainer):
+            calls.append("start")
+
+        def on_step(self, trainer, figures):
+            calls.append(sorted(figures))
+
+        def on_epoch_end(self, trainer, figures):
+            calls.append(figures["epoch"])
+
+        def on_fit_end(self, trainer):
+            calls.append("end")
+
+    trainer, data = line_fit()
+    with trainer:
+        trainer.fit(data, epochs=2, batch_size=16, callbacks=[Note()], progress=False)
+    assert calls == ["start", ["loss"], 1, ["loss"], 2, "end"]
+
+
+def test_bar_on_a_terminal_shows_loss_and_speed(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr("graphkit.train.callbacks.Progress.REFRESH", 0.0)
+    trainer, data = line_fit()
+    with trainer:
+        trainer.fit(data, epochs=1, batch_size=2)
+    shown = terminal.getvalue()
+    assert "epoch 1/1" in shown and "loss=" in shown and "examples/s" in shown

@@ -1,0 +1,78 @@
+"""Reading a graph: needed placeholders and the range of indices."""
+
+import pytest
+import tensorflow as tf
+
+import graphkit as gk
+from graphkit.train import graphs
+
+V1 = tf.compat.v1
+
+
+def test_needed_placeholders_leave_out_what_has_a_default():
+    images, labels, keep_prob = gk.feature_input(2), gk.label_input(), gk.keep_prob_input()
+    logits = gk.dense(gk.dropout(images, keep_prob), 2)
+    loss = gk.softmax_cross_entropy(logits, labels)
+    assert [p.name for p in graphs.needed_placeholders([loss])] == ["features:0", "labels:0"]
+    assert [p.name for p in graphs.needed_placeholders([logits])] == ["features:0"]
+
+
+def test_control_inputs_are_needed_too():
+    first, second = gk.feature_input(1, name="first"), gk.feature_input(1, name="second")
+    with tf.control_dependencies([second]):
+        total = tf.identity(first)
+    assert [p.name for p in graphs.needed_placeholders([total])] == ["first:0", "second:0"]
+
+
+def by_labels(indices):
+    return gk.softmax_cross_entropy(tf.zeros((4, 7)), indices)
+
+
+def by_cast_labels(indices):
+    return gk.softmax_cross_entropy(tf.zeros((4, 7)), tf.reshape(tf.cast(indices, tf.int64), [-1]))
+
+
+def by_gather(indices):
+    return tf.gather(tf.zeros((7, 3)), indices)
+
+
+def by_gather_axis(indices):
+    return tf.gather(tf.zeros((3, 7)), indices, axis=1)
+
+
+def by_lookup(indices):
+    table = V1.get_variable("table", (7, 3), use_resource=True)
+    return tf.nn.embedding_lookup(table, indices)
+
+
+def by_one_hot(indices):
+    return tf.one_hot(indices, 7)
+
+
+@pytest.mark.parametrize("use", [by_labels, by_cast_labels, by_gather, by_gather_axis, by_lookup, by_one_hot])
+def test_index_limit(use):
+    labels = gk.label_input()
+    use(labels)
+    assert graphs.index_limit(labels)[0] == 7
+
+
+def test_smallest_limit_counts():
+    labels = gk.label_input()
+    tf.one_hot(labels, 9)
+    tf.one_hot(labels, 4)
+    assert graphs.index_limit(labels) == (4, "OneHot")
+
+
+def test_plain_numbers_have_no_limit():
+    labels = gk.label_input()
+    tf.cast(labels, tf.float32) * 2
+    assert graphs.index_limit(labels) == (None, None)
+
+
+def test_same_computation_tells_copies_from_others():
+    w, v = (V1.get_variable(name, (3,), use_resource=True) for name in "wv")
+    first, copy, other = tf.nn.l2_loss(w) * 0.5, tf.nn.l2_loss(w) * 0.5, tf.nn.l2_loss(v) * 0.5
+    assert graphs.same_computation(first.op, copy.op)
+    assert not graphs.same_computation(first.op, other.op)
+    assert not graphs.same_computation(first.op, (tf.nn.l2_loss(w) * 0.25).op)
+    assert not graphs.same_computation(tf.random.normal((2,)).op, tf.random.normal((2,)).op)

@@ -1,0 +1,197 @@
+"""Checkpoints: whole, damaged, foreign, and those of other TF1 programs."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import graphkit as gk
+
+POINTS = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+KINDS = (POINTS[:, 0] > 0).astype(np.int32)
+
+
+def make_trainer(units=4, **options):
+    points, kinds = gk.feature_input(3), gk.label_input()
+    logits = gk.dense(gk.dense(points, units, name="hidden"), 2, name="logits")
+    trainer = gk.Trainer(gk.softmax_cross_entropy(logits, kinds), **options)
+    return trainer, {points: POINTS, kinds: KINDS}
+
+
+def everything(trainer):
+    return trainer.session.run(trainer.graph.get_collection("variables"))
+
+
+def same(first, second):
+    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Returns (path of a checkpoint, all variables then)."""
+    with tf.Graph().as_default():
+        trainer, data = make_trainer(logdir=tmp_path)
+        with trainer:
+            trainer.fit(data, epochs=2, batch_size=8, progress=False)
+            return trainer.save(), everything(trainer)
+
+
+def test_restore_brings_everything_back(saved):
+    path, values = saved
+    trainer, _ = make_trainer()
+    with trainer:
+        assert not same(everything(trainer), values)
+        trainer.restore(path)
+        assert same(everything(trainer), values)
+        assert (trainer.step, trainer.epoch, trainer.batch) == (6, 2, 0)
+        assert trainer.history["epoch"] == [1, 2]
+
+
+def test_restore_of_weights_leaves_the_training_alone(saved):
+    path, _ = saved
+    trainer, data = make_trainer()
+    with trainer:
+        trainer.fit(data, epochs=1, progress=False)
+        trainer.restore(path, weights_only=True)
+        assert (trainer.step, trainer.epoch, trainer.history["epoch"]) == (1, 1, [1])
+        assert trainer.session.run(trainer.global_step) == 1
+
+
+def test_folder_holds_one_checkpoint_and_names_it(saved):
+    path, _ = saved
+    folder = path.rsplit("/", 1)[0]
+    assert tf.train.latest_checkpoint(folder) == path
+    names = {file.name for file in Path(folder).iterdir()}
+    assert names == {"checkpoint", "history.csv", "model-6.index", "model-6.data-00000-of-00001"}
+
+
+def test_folder_can_be_moved(saved, tmp_path):
+    _, values = saved
+    elsewhere = tmp_path.with_name(f"{tmp_path.name}-elsewhere")
+    shutil.move(tmp_path, elsewhere)
+    trainer, _ = make_trainer(logdir=elsewhere)
+    with trainer:
+        trainer.restore()
+        assert same(everything(trainer), values)
+
+
+@pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
+def test_damaged_checkpoint_is_refused_and_nothing_is_changed(saved, part, damage):
+    path, _ = saved
+    file = f"{path}.{part}"
+    with open(file, "rb") as stream:
+        content = bytearray(stream.read())
+    if damage == "flip":
+        content[len(content) // 3] ^= 0x10
+    with open(file, "wb") as stream:
+        stream.write({"cut": content[: len(content) // 2], "flip": content, "empty": b""}[damage])
+    trainer, _ = make_trainer()
+    with trainer:
+        before = everything(trainer)
+        with pytest.raises(gk.GraphkitError, match=f"restore: {path} is damaged or cut off"):
+            trainer.restore(path)
+        assert same(everything(trainer), before) and trainer.step == 0
+
+
+def test_missing_data_file_is_refused(saved):
+    path, _ = saved
+    os.remove(f"{path}.data-00000-of-00001")
+    trainer, _ = make_trainer()
+    with trainer, pytest.raises(gk.GraphkitError, match="is damaged or cut off"):
+        trainer.restore(path)
+
+
+def test_checkpoint_of_another_graph_is_refused(saved):
+    path, _ = saved
+    trainer, _ = make_trainer(units=5)
+    with trainer:
+        before = everything(trainer)
+        with pytest.raises(ValueError, match=r"restore: hidden/.* must have shape .*received shape="):
+            trainer.restore(path)
+        assert same(everything(trainer), before)
+
+
+def test_checkpoint_of_another_optimizer_is_refused_but_its_weights_are_not(saved):
+    path, _ = saved
+    trainer, _ = make_trainer(optimizer="momentum")
+    with trainer:
+        with pytest.raises(ValueError, match=r"it lacks hidden/bias/Momentum"):
+            trainer.restore(path)
+        trainer.restore(path, weights_only=True)
+
+
+def test_checkpoint_of_another_seed_is_refused(saved):
+    path, _ = saved
+    trainer, _ = make_trainer(seed=1)
+    with trainer, pytest.raises(ValueError, match="trained with another seed; received seed=0"):
+        trainer.restore(path)
+
+
+def test_missing_checkpoint_is_named(tmp_path):
+    trainer, _ = make_trainer(logdir=tmp_path)
+    with trainer:
+        with pytest.raises(FileNotFoundError, match=r"restore: there is no such checkpoint.*nowhere"):
+            trainer.restore(tmp_path / "nowhere")
+        with pytest.raises(FileNotFoundError, match="no checkpoint in the trainer's logdir"):
+            trainer.restore()
+
+
+def test_save_needs_a_place():
+    trainer, _ = make_trainer()
+    with trainer, pytest.raises(ValueError, match="save: a path is needed"):
+        trainer.save()
+
+
+def test_save_where_no_file_can_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    trainer, _ = make_trainer()
+    with trainer, pytest.raises(OSError, match="file"):
+        trainer.save(tmp_path / "file" / "model")
+
+
+def test_checkpoint_of_a_plain_tf1_program_restores_by_name(tmp_path, caplog):
+    with tf.Graph().as_default():
+        with tf.compat.v1.variable_scope("hidden"):
+            kernel = tf.compat.v1.get_variable("kernel", (3, 4), use_resource=False)
+            bias = tf.compat.v1.get_variable("bias", (4,), use_resource=False)
+        with tf.compat.v1.variable_scope("logits"):
+            tf.compat.v1.get_variable("kernel", (4, 2), use_resource=False)
+            tf.compat.v1.get_variable("bias", (2,), use_resource=False)
+        with tf.compat.v1.Session() as session:
+            session.run(tf.compat.v1.global_variables_initializer())
+            expected = session.run([kernel, bias])
+            path = tf.compat.v1.train.Saver().save(session, str(tmp_path / "tf1"), global_step=9)
+    trainer, _ = make_trainer()
+    with trainer:
+        trainer.restore(path)
+        assert same(everything(trainer)[:2], expected)
+    assert "was not written by graphkit" in caplog.text
+
+
+def test_run_that_starts_anew_replaces_the_earlier_one_after_its_first_checkpoint(saved, caplog):
+    path, _ = saved
+    folder = path.rsplit("/", 1)[0]
+    trainer, data = make_trainer(logdir=folder)
+    with trainer:
+        trainer.fit(data, epochs=1, progress=False)
+    assert "holds an earlier run; its checkpoints will be replaced" in caplog.text
+    assert tf.train.latest_checkpoint(folder).endswith("model-1")
+    assert not os.path.exists(f"{path}.index")
+
+
+def test_resuming_a_finished_run_does_nothing(saved):
+    path, values = saved
+    trainer, data = make_trainer(logdir=path.rsplit("/", 1)[0])
+    with trainer:
+        history = trainer.fit(data, epochs=2, batch_size=8, resume=True, progress=False)
+        assert same(everything(trainer), values) and history["epoch"] == [1, 2]
+
+
+def test_resume_in_an_empty_folder_starts_at_the_beginning(tmp_path):
+    trainer, data = make_trainer(logdir=tmp_path)
+    with trainer:
+        assert trainer.fit(data, epochs=1, resume=True, progress=False)["epoch"] == [1]

@@ -1,0 +1,537 @@
+"""The trainer as a user drives it: fit, evaluate, predict, save, restore, resume."""
+
+import csv
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import graphkit as gk
+
+rng = np.random.default_rng(0)
+POINTS = rng.normal(size=(70, 3)).astype(np.float32)
+KINDS = (POINTS.sum(axis=1) > 0).astype(np.int32)
+
+
+class Problem:
+    """A small classifier in the current graph, with dropout and batch norm on request."""
+
+    def __init__(self, dropout=False, batch_norm=False):
+        self.points, self.kinds, self.keep_prob = gk.feature_input(3), gk.label_input(), gk.keep_prob_input()
+        net = gk.dense(self.points, 8, name="hidden")
+        net = gk.batch_norm(net, name="norm") if batch_norm else net
+        net = gk.dropout(gk.relu(net), self.keep_prob) if dropout else gk.relu(net)
+        self.logits = gk.dense(net, 2, name="logits")
+        self.loss = gk.softmax_cross_entropy(self.logits, self.kinds)
+        self.metrics = {"accuracy": gk.accuracy(self.logits, self.kinds)}
+        self.data = {self.points: POINTS, self.kinds: KINDS}
+
+    def trainer(self, **options):
+        return gk.Trainer(self.loss, metrics=self.metrics, **options)
+
+
+def weights(trainer):
+    return trainer.session.run(trainer.graph.get_collection("variables"))
+
+
+def value(trainer, *names):
+    """Returns the values of the variables of these names, as they stand in the trainer's session."""
+    variables = {v.op.name: v for v in trainer.graph.get_collection("variables")}
+    return trainer.session.run([variables[name] for name in names])
+
+
+def same(first, second):
+    return len(first) == len(second) and all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def fitted(epochs=3, seed=7, batch_size=16, dropout=True, batch_norm=True, **options):
+    """Returns (all variables, history) of a run in a graph of its own."""
+    with tf.Graph().as_default():
+        problem = Problem(dropout, batch_norm)
+        with problem.trainer(seed=seed, **options) as trainer:
+            feed = {problem.keep_prob: 0.5}
+            history = trainer.fit(problem.data, feed, epochs, batch_size, progress=False)
+            return weights(trainer), history
+
+
+def test_fit_learns_and_keeps_every_figure():
+    problem = Problem()
+    with problem.trainer(learning_rate=0.02) as trainer:
+        history = trainer.fit(problem.data, epochs=20, batch_size=16, valid=problem.data, progress=False)
+    assert list(history) == [
+        "epoch", "step", "loss", "accuracy", "valid_loss", "valid_accuracy",
+        "learning_rate", "seconds", "examples_per_second",
+    ]  # fmt: skip
+    assert history["epoch"] == list(range(1, 21))
+    assert history["step"] == [5 * epoch for epoch in range(1, 21)]
+    assert history["valid_accuracy"][-1] > 0.95
+    assert all(len(column) == 20 for column in history.values())
+
+
+def test_step_by_step_equals_a_hand_written_loop():
+    names = ("hidden/kernel", "hidden/bias", "logits/kernel", "logits/bias")
+    problem = Problem(dropout=True)
+    with problem.trainer(optimizer="momentum", learning_rate=0.1, seed=3) as trainer:
+        start = value(trainer, *names)
+        trainer.fit(problem.data, {problem.keep_prob: 0.5}, epochs=2, batch_size=16, progress=False)
+        got = value(trainer, *names)
+    with tf.Graph().as_default() as graph:
+        problem = Problem(dropout=True)
+        step = tf.compat.v1.train.get_or_create_global_step()
+        update = tf.compat.v1.train.MomentumOptimizer(0.1, 0.9).minimize(problem.loss, step)
+        (seed,) = graph.get_collection("graphkit_seed")
+        variables = tf.compat.v1.trainable_variables()
+        begin = [variable.assign(first) for variable, first in zip(variables, start, strict=True)]
+        with tf.compat.v1.Session() as session:
+            session.run(tf.compat.v1.global_variables_initializer())
+            session.run(begin)
+            for epoch in range(2):
+                order = gk.epoch_order(70, 3, epoch)
+                for first in range(0, 70, 16):
+                    chosen = order[first : first + 16]
+                    feed = {problem.points: POINTS[chosen], problem.kinds: KINDS[chosen]}
+                    session.run(update, {**feed, problem.keep_prob: 0.5, seed: 3})
+            expected = session.run(variables)
+    assert same(got, expected)
+
+
+def test_last_short_batch_is_included_by_default_and_dropped_on_request():
+    sizes = []
+
+    class Sizes(gk.Callback):
+        def on_step(self, trainer, figures):
+            sizes.append(trainer.means.examples)
+
+    problem = Problem()
+    with problem.trainer() as trainer:
+        trainer.fit(problem.data, batch_size=32, callbacks=[Sizes()], progress=False)
+        trainer.fit(problem.data, batch_size=32, callbacks=[Sizes()], drop_remainder=True, progress=False)
+    assert sizes == [32, 64, 70, 32, 64]
+
+
+def test_every_example_is_seen_once_an_epoch_in_another_order():
+    seen = []
+    with tf.Graph().as_default():
+        number, weight = gk.feature_input(1), tf.compat.v1.get_variable("w", (1,), use_resource=True)
+
+        def note(values):
+            seen.extend(values[:, 0].astype(int).tolist())
+            return np.float32(0)
+
+        noted = tf.numpy_function(note, [number], tf.float32)
+        loss = tf.reduce_sum(weight) + tf.reshape(noted, ())
+        with gk.Trainer(loss, seed=1) as trainer:
+            numbers = np.arange(10, dtype=np.float32)[:, None]
+            trainer.fit({number: numbers}, epochs=2, batch_size=3, progress=False)
+    assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
+    assert seen[:10] != seen[10:]
+    assert seen == [*gk.epoch_order(10, 1, 0), *gk.epoch_order(10, 1, 1)]
+
+
+def test_without_shuffle_examples_come_as_they_stand():
+    problem = Problem()
+    with problem.trainer(learning_rate=1e-9) as trainer:
+        first = trainer.fit(problem.data, batch_size=70, shuffle=False, progress=False)["loss"][0]
+        assert first == pytest.approx(trainer.evaluate(problem.data)["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 70, 1000])
+def test_batch_size_never_changes_what_evaluate_returns(batch_size):
+    problem = Problem(dropout=True, batch_norm=True)
+    with problem.trainer(seed=1) as trainer:
+        whole = trainer.evaluate(problem.data, batch_size=70)
+        parts = trainer.evaluate(problem.data, batch_size=batch_size)
+    assert parts == pytest.approx(whole, rel=1e-6)
+
+
+def test_predict_returns_a_row_for_each_example_in_order():
+    problem = Problem(dropout=True)
+    with problem.trainer() as trainer:
+        rows = trainer.predict(gk.softmax(problem.logits), {problem.points: POINTS}, batch_size=9)
+        whole = trainer.predict(gk.softmax(problem.logits), {problem.points: POINTS})
+    assert rows.shape == (70, 2) and rows.dtype == np.float32
+    np.testing.assert_allclose(rows, whole, rtol=1e-6)
+    np.testing.assert_allclose(rows.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_dropout_and_batch_norm_are_off_in_evaluation():
+    problem = Problem(dropout=True, batch_norm=True)
+    with problem.trainer() as trainer:
+        first = trainer.predict(problem.logits, {problem.points: POINTS})
+        assert same([first], [trainer.predict(problem.logits, {problem.points: POINTS})])
+        np.testing.assert_allclose(
+            trainer.predict(problem.logits, {problem.points: POINTS[:1]}), first[:1], rtol=1e-5
+        )
+        dropped = trainer.predict(problem.logits, {problem.points: POINTS}, {problem.keep_prob: 0.5})
+        assert not np.allclose(dropped, first)
+
+
+def test_batch_norm_moves_its_averages_without_the_caller_doing_anything():
+    problem = Problem(batch_norm=True)
+    with problem.trainer(learning_rate=1e-9) as trainer:
+        before = value(trainer, "norm/moving_mean")[0]
+        trainer.fit(problem.data, epochs=300, batch_size=70, progress=False)
+        after, hidden = value(trainer, "norm/moving_mean")[0], "hidden/BiasAdd:0"
+        mean = trainer.session.run(hidden, {problem.points: POINTS}).mean(axis=0)
+    assert not before.any()
+    np.testing.assert_allclose(after, mean * (1 - 0.99**300), rtol=1e-3, atol=1e-5)
+
+
+def test_same_seed_same_bits_and_other_seed_other_bits():
+    first, again, other = fitted(seed=7), fitted(seed=7), fitted(seed=8)
+    assert same(first[0], again[0]) and first[1]["loss"] == again[1]["loss"]
+    assert first[1]["loss"] != other[1]["loss"]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adagrad", "adam", "rmsprop"])
+def test_stopped_and_resumed_run_ends_with_the_same_bits(optimizer, tmp_path):
+    whole, history = fitted(epochs=4, optimizer=optimizer)
+    for epochs in (1, 3, 4):
+        with tf.Graph().as_default():
+            problem = Problem(dropout=True, batch_norm=True)
+            with problem.trainer(seed=7, optimizer=optimizer, logdir=tmp_path) as trainer:
+                feed = {problem.keep_prob: 0.5}
+                resumed = trainer.fit(problem.data, feed, epochs, 16, resume=True, progress=False)
+                got = weights(trainer)
+    assert same(got, whole)
+    for figure in ("epoch", "step", "loss", "accuracy", "learning_rate"):
+        assert resumed[figure] == history[figure]
+
+
+def test_checkpoint_inside_an_epoch_resumes_to_the_same_bits(tmp_path):
+    whole, history = fitted(epochs=2)
+
+    class Halt(gk.Callback):
+        def on_step(self, trainer, figures):
+            if trainer.step == 7:
+                trainer.save()
+                raise KeyboardInterrupt
+
+    for callbacks, resume in (([Halt()], False), ([], True)):
+        with tf.Graph().as_default():
+            problem = Problem(dropout=True, batch_norm=True)
+            with problem.trainer(seed=7, logdir=tmp_path) as trainer:
+                arguments = (problem.data, {problem.keep_prob: 0.5}, 2, 16)
+                options = {"callbacks": callbacks, "resume": resume, "progress": False}
+                if callbacks:
+                    with pytest.raises(KeyboardInterrupt):
+                        trainer.fit(*arguments, **options)
+                else:
+                    resumed = trainer.fit(*arguments, **options)
+                    assert same(weights(trainer), whole)
+    assert resumed["loss"] == history["loss"]
+
+
+def test_epochs_add_up_over_several_fits():
+    problem = Problem()
+    with problem.trainer(seed=7) as trainer:
+        for _ in range(3):
+            history = trainer.fit(problem.data, epochs=1, batch_size=16, progress=False)
+        parts = weights(trainer)
+    assert history["epoch"] == [1, 2, 3]
+    assert same(parts, fitted(dropout=False, batch_norm=False)[0])
+
+
+def test_schedule_is_a_function_of_the_step():
+    problem = Problem()
+    rates = []
+    with problem.trainer(optimizer="sgd", learning_rate=lambda step: 0.1 * 0.5**step) as trainer:
+        history = trainer.fit(problem.data, epochs=2, batch_size=35, progress=False)
+    rates = [0.1 * 0.5**1, 0.1 * 0.5**3]  # of the last step of each epoch
+    assert history["learning_rate"] == pytest.approx(rates)
+
+
+def test_zero_learning_rate_changes_nothing_and_a_larger_one_changes_more():
+    with tf.Graph().as_default():
+        problem = Problem()
+        with problem.trainer(optimizer="sgd", learning_rate=lambda step: 0.0) as trainer:
+            before = weights(trainer)[:4]
+            trainer.fit(problem.data, progress=False)
+            assert same(weights(trainer)[:4], before)
+
+
+def test_clip_norm_bounds_the_step():
+    problem = Problem()
+    with problem.trainer(optimizer="sgd", learning_rate=1.0, clip_norm=1e-3) as trainer:
+        variables = trainer.graph.get_collection("trainable_variables")
+        before = trainer.session.run(variables)
+        trainer.fit(problem.data, batch_size=70, progress=False)
+        after = trainer.session.run(variables)
+    moved = math.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(after, before, strict=True)))
+    assert moved == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_optimizer_object_and_function():
+    with tf.Graph().as_default():
+        problem = Problem()
+        with problem.trainer(optimizer=tf.compat.v1.train.AdagradOptimizer(0.1)) as trainer:
+            history = trainer.fit(problem.data, progress=False)
+            assert "learning_rate" not in history
+    with tf.Graph().as_default():
+        problem = Problem()
+        nesterov = lambda rate: tf.compat.v1.train.MomentumOptimizer(rate, 0.8, use_nesterov=True)  # noqa: E731
+        with problem.trainer(optimizer=nesterov, learning_rate=0.5) as trainer:
+            assert trainer.fit(problem.data, progress=False)["learning_rate"] == [0.5]
+
+
+def test_variables_restrict_what_is_trained():
+    problem = Problem()
+    chosen = [v for v in tf.compat.v1.trainable_variables() if v.name.startswith("logits")]
+    with problem.trainer(variables=chosen) as trainer:
+        before = value(trainer, "hidden/kernel", "logits/kernel")
+        trainer.fit(problem.data, progress=False)
+        after = value(trainer, "hidden/kernel", "logits/kernel")
+    assert np.array_equal(before[0], after[0]) and not np.array_equal(before[1], after[1])
+
+
+def regularized(add_by_hand):
+    points, kinds = gk.feature_input(3), gk.label_input()
+    logits = gk.dense(points, 2, kernel_regularizer=lambda kernel: 0.5 * gk.l2_loss(kernel), name="logits")
+    loss = gk.softmax_cross_entropy(logits, kinds)
+    if add_by_hand:
+        loss += tf.add_n(tf.compat.v1.get_collection(tf.compat.v1.GraphKeys.REGULARIZATION_LOSSES))
+    return loss, {points: POINTS, kinds: KINDS}, logits, kinds
+
+
+@pytest.mark.parametrize("add_by_hand", [False, True])
+def test_regularization_losses_are_added_exactly_once(add_by_hand):
+    loss, data, logits, kinds = regularized(add_by_hand)
+    plain = gk.softmax_cross_entropy(logits, kinds)
+    with gk.Trainer(loss, metrics={"plain": plain}) as trainer:
+        figures = trainer.evaluate(data)
+        (kernel,) = value(trainer, "logits/kernel")
+    assert figures["loss"] - figures["plain"] == pytest.approx(0.5 * (kernel**2).sum() / 2, rel=1e-4)
+
+
+def test_regularization_of_what_is_not_trained_is_left_out_with_a_word(caplog):
+    loss, data, _, _ = regularized(False)
+    stranger = tf.compat.v1.get_variable("stranger", (2,), use_resource=True)
+    tf.compat.v1.add_to_collection("regularization_losses", gk.l2_loss(stranger))
+    trained = [v for v in tf.compat.v1.trainable_variables() if v is not stranger]
+    with gk.Trainer(loss, variables=trained) as trainer:
+        trainer.evaluate(data)
+    assert "is not added to the loss: it depends on no trained variable" in caplog.text
+
+
+def test_uint8_images_are_scaled_and_float_images_are_not():
+    images = gk.image_input(2, 2, 1)
+    logits = gk.dense(gk.flatten(images), 2)
+    loss = gk.softmax_cross_entropy(logits, gk.label_input())
+    pixels = np.array([0, 64, 128, 255], np.uint8).reshape(1, 2, 2, 1)
+    with gk.Trainer(loss) as trainer:
+        flat = trainer.graph.get_tensor_by_name("flatten/Reshape:0")
+        scaled = trainer.predict(flat, {images: pixels})
+        plain = trainer.predict(flat, {images: pixels.astype(np.float64)})
+    assert scaled.tolist() == [[-1.0, -0.5, 0.0, 0.9921875]]
+    assert plain.tolist() == [[0, 64, 128, 255]]
+
+
+def test_memory_mapped_arrays_are_sliced(tmp_path):
+    np.save(tmp_path / "points.npy", POINTS)
+    mapped = np.load(tmp_path / "points.npy", mmap_mode="r")
+    problem = Problem()
+    with problem.trainer() as trainer:
+        assert isinstance(mapped, np.memmap)
+        got = trainer.evaluate({problem.points: mapped, problem.kinds: KINDS})
+        assert got == trainer.evaluate(problem.data)
+
+
+def test_history_is_written_as_csv(tmp_path):
+    problem = Problem()
+    with problem.trainer(logdir=tmp_path / "new" / "run") as trainer:
+        history = trainer.fit(problem.data, epochs=2, valid=problem.data, progress=False)
+    with open(tmp_path / "new" / "run" / "history.csv") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(row["valid_loss"]) for row in rows] == history["valid_loss"]
+    assert list(rows[0]) == list(history)
+
+
+def test_a_line_for_each_epoch_and_no_bar_where_there_is_no_terminal(capsys):
+    problem = Problem()
+    with problem.trainer() as trainer:
+        trainer.fit(problem.data, epochs=2, valid=problem.data)
+    out, err = capsys.readouterr()
+    assert [line[:9] for line in out.splitlines()] == ["epoch 1/2", "epoch 2/2"]
+    for figure in ("loss", "accuracy", "valid_loss", "valid_accuracy", "examples/s"):
+        assert out.count(figure) >= 2
+    assert "epoch" not in err
+
+
+def test_session_is_closed_whatever_happens():
+    problem = Problem()
+    with pytest.raises(ZeroDivisionError), problem.trainer() as trainer:
+        raise ZeroDivisionError
+    for use in (
+        lambda: trainer.fit(problem.data),
+        lambda: trainer.evaluate(problem.data),
+        lambda: trainer.predict(problem.logits, {problem.points: POINTS}),
+        lambda: trainer.save("x"),
+        lambda: trainer.restore("x"),
+    ):
+        with pytest.raises(RuntimeError, match="the trainer is closed"):
+            use()
+    with pytest.raises(RuntimeError, match="closed"):
+        trainer.session.run(trainer.loss)
+
+
+def test_graph_is_finalized_and_growing_it_names_the_line():
+    problem = Problem()
+    with problem.trainer() as trainer:
+        assert trainer.graph.finalized
+        with pytest.raises(RuntimeError, match=r"dense: the graph is finalized.*test_trainer.py:\d+"):
+            gk.dense(problem.logits, 2)
+        with pytest.raises(RuntimeError, match="finalized"):
+            tf.nn.relu(problem.logits)
+        with pytest.raises(ValueError, match="Trainer: the graph is finalized"):
+            problem.trainer()
+
+
+def test_loss_that_is_not_finite_stops_before_the_checkpoint(tmp_path):
+    problem = Problem()
+    schedule = lambda step: 0.01 if step < 5 else 1e38  # noqa: E731
+    with problem.trainer(optimizer="sgd", learning_rate=schedule, logdir=tmp_path, seed=1) as trainer:
+        with pytest.raises(gk.GraphkitError, match=r"fit: the loss is not finite at step \d+.*learning_rate"):
+            trainer.fit(problem.data, epochs=3, batch_size=16, progress=False)
+        trainer.restore()
+        assert trainer.epoch == 1 and math.isfinite(trainer.evaluate(problem.data)["loss"])
+
+
+def scalar_without_variables():
+    return tf.reduce_mean(gk.feature_input(2))
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda p: gk.Trainer(3.0), TypeError, "Trainer: loss must be a floating-point scalar tensor"),
+        (lambda p: gk.Trainer(p.logits), ValueError, "Trainer: loss must be .*scalar.*shape=\\(None, 2\\)"),
+        (lambda p: gk.Trainer(tf.argmax(p.logits[0])), ValueError, "dtype='int64'"),
+        (lambda p: gk.Trainer(scalar_without_variables()), ValueError, "must depend on a trainable variable"),
+        (lambda p: p.trainer(optimizer="adamm"), ValueError, "Trainer: optimizer must be one of 'sgd'"),
+        (lambda p: p.trainer(optimizer=3), TypeError, "Trainer: optimizer must be a name"),
+        (lambda p: p.trainer(learning_rate=0), ValueError, "learning_rate must be .*above 0"),
+        (lambda p: p.trainer(learning_rate="fast"), TypeError, "learning_rate must be a finite number"),
+        (lambda p: p.trainer(seed=-1), ValueError, "seed must be an integer of at least 0"),
+        (lambda p: p.trainer(seed=2**31), ValueError, "seed must be below"),
+        (lambda p: p.trainer(clip_norm=0), ValueError, "clip_norm must be .*above 0"),
+        (lambda p: p.trainer(device="/gpu:7"), ValueError, "device must be there"),
+        (lambda p: p.trainer(device="tpu"), ValueError, 'device must be "auto"'),
+        (lambda p: p.trainer(variables=[]), ValueError, "must hold a trainable variable"),
+        (lambda p: gk.Trainer(p.loss, metrics={"loss": p.loss}), ValueError, "none of them named loss"),
+        (lambda p: gk.Trainer(p.loss, metrics={"a": p.logits}), ValueError, "metrics must be"),
+        (lambda p: gk.Trainer(p.loss, metrics=[p.loss]), TypeError, "metrics must be"),
+        (
+            lambda p: p.trainer(optimizer=tf.compat.v1.train.AdamOptimizer(), learning_rate=0.1),
+            ValueError,
+            "brings its own learning rate",
+        ),
+    ],
+)
+def test_bad_arguments_of_the_trainer(make, error, message):
+    with pytest.raises(error, match=message):
+        make(Problem())
+
+
+def test_log_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"Trainer: logdir must be a folder that can be written.*file"):
+        Problem().trainer(logdir=tmp_path / "file" / "run")
+
+
+BAD = [
+    (lambda p: {p.points: POINTS}, ValueError, "placeholder labels:0 needs data"),
+    (lambda p: {p.points: POINTS[:60], p.kinds: KINDS}, ValueError, "same number of examples.*60.*70"),
+    (lambda p: {p.points: POINTS[:0], p.kinds: KINDS[:0]}, ValueError, "at least one"),
+    (lambda p: {}, ValueError, "at least one"),
+    (lambda p: [POINTS], TypeError, "data must be {placeholder: array}"),
+    (lambda p: {p.points: POINTS[:, :2], p.kinds: KINDS}, ValueError, r"features:0 takes \(None, 3\).*70, 2"),
+    (lambda p: {p.points: POINTS[0, 0], p.kinds: KINDS}, ValueError, "first axis is the example"),
+    (lambda p: {p.points: POINTS.astype(str), p.kinds: KINDS}, TypeError, "features:0 takes float32"),
+    (lambda p: {p.points: POINTS, p.kinds: KINDS / 2}, TypeError, "labels:0 takes int32.*float64"),
+    (lambda p: {p.points: POINTS, p.kinds: KINDS + 1}, ValueError, r"labels:0 must lie in 0..1.*value=2"),
+    (lambda p: {p.points: POINTS, p.kinds: KINDS - 1}, ValueError, "value=-1"),
+    (lambda p: {p.points: POINTS, p.logits: POINTS}, ValueError, "keys must be placeholders"),
+    (lambda p: {"points": POINTS}, TypeError, "keys must be placeholders"),
+]
+
+
+@pytest.mark.parametrize("verb", ["fit", "evaluate", "valid"])
+@pytest.mark.parametrize(("make", "error", "message"), BAD)
+def test_bad_data_is_refused_before_the_first_step(verb, make, error, message, tmp_path):
+    problem = Problem()
+    with problem.trainer(logdir=tmp_path) as trainer:
+        before = weights(trainer)
+        with pytest.raises(error, match=message):
+            if verb == "evaluate":
+                trainer.evaluate(make(problem))
+            elif verb == "valid":
+                trainer.fit(problem.data, valid=make(problem))
+            else:
+                trainer.fit(make(problem))
+        assert same(weights(trainer), before) and trainer.step == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_single_bad_number_at_the_end_is_found(value):
+    problem = Problem()
+    points = POINTS.copy()
+    points[-1, 2] = value
+    with (
+        problem.trainer() as trainer,
+        pytest.raises(ValueError, match=r"features:0 must be finite.*example=69"),
+    ):
+        trainer.fit({problem.points: points, problem.kinds: KINDS})
+
+
+def test_large_finite_numbers_are_no_nan():
+    problem = Problem()
+    points = np.full_like(POINTS, 3e38)
+    with problem.trainer() as trainer:
+        got = trainer.predict(problem.points, {problem.points: points})
+    assert np.array_equal(got, points)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"batch_size": 0}, ValueError, "fit: batch_size must be an integer of at least 1"),
+        ({"batch_size": 2.5}, TypeError, "batch_size"),
+        ({"epochs": -1}, ValueError, "epochs must be"),
+        ({"batch_size": 71, "drop_remainder": True}, ValueError, "at least one whole mini-batch"),
+        ({"resume": True}, ValueError, "resume needs a logdir"),
+        ({"callbacks": [print]}, TypeError, "callbacks must be gk.Callback"),
+        ({"callbacks": [gk.EarlyStopping("valid_los")]}, ValueError, "monitor must be a figure"),
+    ],
+)
+def test_bad_options_of_fit(options, error, message):
+    problem = Problem()
+    with problem.trainer() as trainer, pytest.raises(error, match=message):
+        trainer.fit(problem.data, **options)
+
+
+@pytest.mark.parametrize("value", [0, -0.5, 1.5, float("nan"), [0.5], "half"])
+def test_keep_prob_outside_its_range(value):
+    problem = Problem(dropout=True)
+    with problem.trainer() as trainer, pytest.raises((ValueError, TypeError), match="fit: keep_prob:0"):
+        trainer.fit(problem.data, {problem.keep_prob: value})
+
+
+def test_predict_needs_a_tensor_with_an_axis_for_the_examples():
+    problem = Problem()
+    with problem.trainer() as trainer:
+        with pytest.raises(ValueError, match=r"first axis of .* must be the example"):
+            trainer.predict(problem.loss, problem.data)
+        with pytest.raises(TypeError, match="predict: tensor must be a tensor"):
+            trainer.predict("logits", problem.data)
+        with pytest.raises(ValueError, match="predict: placeholder features:0 needs data"):
+            trainer.predict(problem.logits, {problem.kinds: KINDS})
+
+
+def test_tensor_of_another_graph():
+    problem = Problem()
+    with tf.Graph().as_default():
+        stranger = Problem()
+    with problem.trainer() as trainer, pytest.raises(ValueError, match="of the trainer's graph"):
+        trainer.predict(stranger.logits, problem.data)
