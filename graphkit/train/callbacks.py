@@ -76,17 +76,18 @@ class EarlyStopping(Callback):
         self.restore_best = restore_best
         self.best = math.inf
         self.best_epoch = 0
-        self.best_path = None
-        self.temporary = None
+        self.best_name = None  # of the checkpoint with the best weights
+        self.temporary = None  # folder for it where the trainer has none
 
     def on_fit_start(self, trainer):
         rule = "monitor must be a figure of the history"
         figures = trainer.figure_names
-        checks.require(self.monitor in figures, "EarlyStopping", rule, monitor=self.monitor, figures=figures)
+        sound = self.monitor in figures
+        checks.require(sound, "EarlyStopping", rule, monitor=self.monitor, figures=figures)
 
     def on_epoch_end(self, trainer, figures):
         value = self.sign * figures[self.monitor]
-        if value < self.best - self.min_delta or self.best == math.inf:
+        if value < self.best - self.min_delta:
             self.best, self.best_epoch = value, figures["epoch"]
             if self.restore_best:
                 self.keep_best(trainer)
@@ -95,28 +96,28 @@ class EarlyStopping(Callback):
             trainer.stop(f"{shown} was not improved for {self.patience} epochs")
 
     def keep_best(self, trainer):
-        folder = trainer.logdir
-        if folder is None:
-            self.temporary = self.temporary or tempfile.TemporaryDirectory()
-            folder = Path(self.temporary.name)
-        older, path = self.best_path, str(folder / f"best-{trainer.step}")
-        self.best_path = path
-        trainer.save(path)
-        if older is not None and older != path:
-            saving.remove(older)
+        older, self.best_name = self.best_name, f"best-{trainer.step}"
+        trainer.save(self.path(trainer, self.best_name))
+        if older not in (None, self.best_name):
+            saving.remove(self.path(trainer, older))
+
+    def path(self, trainer, name):
+        if trainer.logdir is None and self.temporary is None:
+            self.temporary = tempfile.TemporaryDirectory()
+        return str(Path(trainer.logdir or self.temporary.name) / name)
 
     def on_fit_end(self, trainer):
-        if self.restore_best and self.best_path is not None:
-            trainer.restore(self.best_path, weights_only=True)
+        if self.best_name is not None:
+            trainer.restore(self.path(trainer, self.best_name), weights_only=True)
         if self.temporary is not None:
             self.temporary.cleanup()
-            self.temporary = self.best_path = None
+            self.temporary = self.best_name = None
 
     def state(self):
-        return [self.best, self.best_epoch, self.best_path]
+        return [self.best, self.best_epoch, self.best_name]
 
     def restore_state(self, state):
-        self.best, self.best_epoch, self.best_path = state
+        self.best, self.best_epoch, self.best_name = state
 
 
 class HistoryFile(Callback):
