@@ -12,9 +12,13 @@ from graphkit._version import __version__
 EXPORTS = {
     "graphkit.checks": ("GraphkitError",),
     "graphkit.data.batches": ("epoch_order", "minibatches", "split_indices"),
+    "graphkit.data.augment": ("Augmentation", "fill_rare_classes"),
+    "graphkit.data.balance": ("class_weights", "resample"),
     "graphkit.data.datasets": ("Dataset", "FeatureSplit", "ImageSplit", "WordSplit", "load_dataset"),
-    "graphkit.data.preprocess": ("one_hot", "scale_pixels"),
+    "graphkit.data.preprocess": ("MinMaxScaler", "Standardizer", "grayscale", "one_hot", "scale_pixels"),
     "graphkit.data.readers": ("read_idx", "read_npz"),
+    "graphkit.data.text": ("Vocabulary",),
+    "graphkit.inspection": ("Summary", "summary"),
     "graphkit.models": ("convnet", "mlp", "softmax_regression"),
     "graphkit.nn.initializers": ("glorot_uniform", "he_normal", "truncated_normal", "zeros"),
     "graphkit.nn.inputs": (
@@ -38,6 +42,7 @@ EXPORTS = {
         "softmax",
     ),
     "graphkit.nn.losses": ("l2_loss", "l2_penalty", "softmax_cross_entropy"),
+    "graphkit.nn.recurrent": ("rnn",),
     "graphkit.nn.metrics": ("accuracy",),
     "graphkit.runs": ("RunConfig", "build_network", "load_run", "read_images", "train_run"),
     "graphkit.sizes": (

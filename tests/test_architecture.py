@@ -13,10 +13,12 @@ ALLOWED = {
     "graphkit._version": set(),
     "graphkit.checks": set(),
     "graphkit.sizes": {"graphkit.checks"},
+    "graphkit.graphs": {"graphkit.checks"},
+    "graphkit.inspection": {"graphkit.checks", "graphkit.sizes", "graphkit.graphs"},
     "graphkit.data": {"graphkit.checks", "graphkit.sizes", "graphkit.data"},
     "graphkit.nn": {"graphkit.checks", "graphkit.sizes", "graphkit.nn"},
     "graphkit.models": {"graphkit.checks", "graphkit.nn"},
-    "graphkit.train": {"graphkit.checks", "graphkit.data", "graphkit.nn", "graphkit.train"},
+    "graphkit.train": {"graphkit.checks", "graphkit.graphs", "graphkit.data", "graphkit.nn", "graphkit.train"},
     "graphkit.runs": {"graphkit.checks", "graphkit.data", "graphkit.nn", "graphkit.models", "graphkit.train"},
 }
 WITHOUT_TENSORFLOW = ("graphkit._version", "graphkit.checks", "graphkit.sizes", "graphkit.data")
@@ -100,7 +102,7 @@ def test_order_inside_nn():
 
 def test_order_inside_train():
     trainer, callbacks = "graphkit.train.trainer", "graphkit.train.callbacks"
-    for name in ("session", "saving", "steps", "graphs", "optimizers", "feeds"):
+    for name in ("session", "saving", "steps", "optimizers", "feeds"):
         assert not own_imports(f"graphkit.train.{name}") & {trainer, callbacks}
     assert trainer not in own_imports(callbacks)
 

@@ -6,9 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from graphkit import checks
+from graphkit import checks, graphs
 from graphkit.nn import inputs
-from graphkit.train import graphs
 
 CHUNK = 1 << 22  # bytes looked at in one go
 

@@ -5,8 +5,7 @@ import zlib
 
 import tensorflow as tf
 
-from graphkit import checks
-from graphkit.train import graphs
+from graphkit import checks, graphs
 
 
 def make_config(device, session_config=None):

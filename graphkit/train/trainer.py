@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from graphkit import checks
+from graphkit import checks, graphs
 from graphkit.data import batches
 from graphkit.nn import inputs, scopes
 from graphkit.train import callbacks as callback_module
-from graphkit.train import feeds, graphs, optimizers, saving, steps
+from graphkit.train import feeds, optimizers, saving, steps
 from graphkit.train import session as sessions
 
 __all__ = ["Trainer"]

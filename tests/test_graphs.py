@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
-from graphkit.train import graphs
+from graphkit import graphs
 
 V1 = tf.compat.v1
 
