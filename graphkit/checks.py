@@ -5,6 +5,8 @@ import numbers
 import operator
 import sys
 
+import numpy as np
+
 __all__ = ["GraphkitError"]
 
 
@@ -85,7 +87,7 @@ def choice(function, name, value, choices):
 
 def array(function, name, value, rank=None):
     """Refuses what has no shape and dtype of an array, or another number of axes."""
-    if not (hasattr(value, "shape") and hasattr(value, "dtype")):
+    if not (hasattr(value, "shape") and isinstance(getattr(value, "dtype", None), np.dtype)):
         raise TypeError(message(function, f"{name} must be an array", **{name: type(value)}))
     if rank is not None and len(value.shape) != rank:
         rule = f"{name} must have {rank} axes"

@@ -58,6 +58,9 @@ def minibatches(arrays, batch_size, seed=0, epoch=0, shuffle=True, drop_remainde
     """
     function = "minibatches"
     batch_size = checks.integer(function, "batch_size", batch_size)
+    if hasattr(arrays, "dtype"):
+        raise TypeError(checks.message(function, "arrays must be a sequence of arrays", arrays=type(arrays)))
+    arrays = tuple(checks.array(function, "each of arrays", array) for array in arrays)
     lengths = [len(array) for array in arrays]
     rule = "arrays must be one or more arrays with the same number of examples"
     checks.require(len(set(lengths)) == 1 and lengths[0] > 0, function, rule, lengths=lengths)

@@ -241,13 +241,21 @@ def load_dataset(name_or_path, data_dir=None, valid_fraction=1 / 12, seed=0):
 def make_dataset(name, train, test, classes, valid_fraction, seed):
     """Checks the two parts, sets a test set aside where there is none, and holds back the valid set."""
     train, test = check_split(train, name), test and check_split(test, name)
+    if test is not None and not isinstance(train, WordSplit):
+        rule = f"{name}: training and test examples must have one shape"
+        shapes = {"train": train[0].shape, "test": test[0].shape}
+        checks.require(train[0].shape[1:] == test[0].shape[1:], "load_dataset", rule, **shapes)
     if test is None:
         rest, held = batches.split_indices(len(train[1]), TEST_FRACTION, TEST_SEED, train.labels)
         rest.sort()
         train, test = take(train, rest), take(train, np.sort(held))
     rest, held = batches.split_indices(len(train[1]), valid_fraction, seed)
+    rule = f"{name}: valid_fraction must leave training examples"
+    checks.require(len(rest) > 0, "load_dataset", rule, valid_fraction=valid_fraction)
     if not classes:
-        largest = max(train.labels.max(), test.labels.max() if len(test.labels) else 0)
+        largest = max(int(train.labels.max()), int(test.labels.max()) if len(test.labels) else 0)
+        rule = f"{name}: without class names, labels must be below the number of examples"
+        checks.require(largest < len(train.labels) + len(test.labels), "load_dataset", rule, largest=largest)
         classes = tuple(str(label) for label in range(largest + 1))
     labels = np.concatenate([train.labels, test.labels])
     rule = f"{name}: labels must lie in 0..{len(classes) - 1}"
@@ -268,9 +276,13 @@ def check_split(split, name):
     received = {"labels": labels.shape, "dtype": str(labels.dtype), "examples": examples.shape}
     checks.require(sound, "load_dataset", rule, **received)
     checks.require(len(labels) > 0, "load_dataset", f"{name} holds no examples", **received)
+    in_int32 = labels.min() >= 0 and labels.max() <= np.iinfo(np.int32).max
+    rule_labels = f"{name}: labels must be class numbers"
+    checks.require(in_int32, "load_dataset", rule_labels, minimum=labels.min(), maximum=labels.max())
     if isinstance(split, ImageSplit):
-        rule = f"{name}: images must be (N, height, width) or (N, height, width, channels)"
-        checks.require(examples.ndim in (3, 4), "load_dataset", rule, shape=examples.shape)
+        rule = f"{name}: images must be uint8 (N, height, width) or (N, height, width, channels)"
+        sound = examples.ndim in (3, 4) and examples.dtype == np.uint8
+        checks.require(sound, "load_dataset", rule, shape=examples.shape, dtype=str(examples.dtype))
         examples = examples[..., np.newaxis] if examples.ndim == 3 else examples
     elif isinstance(split, FeatureSplit):
         rule = f"{name}: features must be numbers (N, num_features)"
@@ -285,15 +297,15 @@ def check_split(split, name):
 
 def find_folder(source, data_dir):
     """Returns the first folder that holds a file of the source, or None."""
+    if data_dir is not None and not os.path.isdir(data_dir):
+        rule = "data_dir must be a folder"
+        raise FileNotFoundError(checks.message("load_dataset", rule, data_dir=os.fspath(data_dir)))
     roots = [data_dir, os.environ.get("GRAPHKIT_DATA")]
     roots += [f"{prefix}/share/datasets" for prefix in (sys.prefix, "/usr/local", "/usr")]
     for root in filter(None, roots):
         for folder in (Path(root), *(Path(root, name) for name in source.folders)):
             if any(find_file(folder, name) for name in source.train_files + source.test_files):
                 return folder
-    if data_dir is not None and not os.path.isdir(data_dir):
-        rule = "data_dir must be a folder"
-        raise FileNotFoundError(checks.message("load_dataset", rule, data_dir=os.fspath(data_dir)))
     return None
 
 

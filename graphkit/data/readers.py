@@ -8,6 +8,7 @@ import gzip
 import math
 import os
 import struct
+import sys
 import zipfile
 import zlib
 
@@ -19,6 +20,7 @@ __all__ = ["read_idx", "read_npz"]
 
 IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 CHUNK = 1 << 20  # bytes
+ZIP_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error)
 DEFLATE_RATIO = 1032  # deflate cannot shrink data further than this
 
 
@@ -46,22 +48,32 @@ def read_idx(path):
       array([7, 8, 9], dtype=uint8)
     """
     path = os.fspath(path)
-    zipped = path.endswith(".gz")
     try:
-        with gzip.open(path, "rb") if zipped else open(path, "rb") as stream:
+        with open_plain_or_zipped(path) as stream:
             header = read_exactly(stream, 4, path)
             known = header[:2] == b"\0\0" and header[2] in IDX_DTYPES and 1 <= header[3] <= 32
             checks.require(known, "read_idx", f"{path} is not an IDX file", header=header)
             shape = struct.unpack(f">{header[3]}I", read_exactly(stream, 4 * header[3], path))
             dtype = np.dtype(IDX_DTYPES[header[2]])
+            possible = is_possible(shape, dtype)
+            checks.require(possible, "read_idx", f"{path}: no array has these sizes", shape=shape)
             values = read_exactly(stream, math.prod(shape) * dtype.itemsize, path)
             rest = stream.read(1)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(
-            checks.message("read_idx", f"{path} is damaged or cut off", error=str(error))
-        ) from None
+    except ZIP_ERRORS as error:
+        rule = f"{path} is damaged or cut off"
+        raise ValueError(checks.message("read_idx", rule, error=str(error))) from None
     checks.require(not rest, "read_idx", f"{path} is longer than its header says", shape=shape)
     return np.frombuffer(values, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def open_plain_or_zipped(path):
+    return gzip.open(path, "rb") if os.fspath(path).endswith(".gz") else open(path, "rb")
+
+
+def is_possible(shape, dtype):
+    """Whether NumPy can hold such an array at all; an axis of length zero does not excuse the others."""
+    sound = len(shape) <= 32 and all(size >= 0 for size in shape)
+    return sound and math.prod(filter(None, shape)) * max(dtype.itemsize, 1) <= sys.maxsize
 
 
 def read_exactly(stream, count, path):
@@ -88,12 +100,16 @@ def read_cifar(paths, label_bytes):
 
     Raises:
       OSError: a file cannot be read.
-      ValueError: a file's length is no whole number of records.
+      ValueError: a file is damaged, or its length is no whole number of records.
     """
     contents = []
     for path in paths:
-        with open(path, "rb") as stream:
-            contents.append((path, stream.read()))
+        try:
+            with open_plain_or_zipped(path) as stream:
+                contents.append((path, stream.read()))
+        except ZIP_ERRORS as error:
+            rule = f"{path} is damaged or cut off"
+            raise ValueError(checks.message("read_cifar", rule, error=str(error))) from None
     return cifar_arrays(contents, label_bytes)
 
 
@@ -131,16 +147,26 @@ def read_npz(path):
       array([0, 1, 2])
     """
     path = os.fspath(path)
+    rule = f"{path} is no whole .npz file"
     try:
         with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
+            members = archive.infolist()
+            held = sum(member.compress_size for member in members)
+            checks.require(held <= os.path.getsize(path), "read_npz", rule, compressed_bytes=held)
+            plain = not any(member.comment for member in members)  # a damaged length hides the next entry
+            checks.require(plain, "read_npz", rule, comments=[member.comment for member in members])
+            for member in members:
                 check_npy_member(archive, member, path)
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(
-            checks.message("read_npz", f"{path} is no whole .npz file", error=str(error))
-        ) from None
+            return {m.filename.removesuffix(".npy"): read_member(archive, m) for m in members}
+    except Exception as error:  # zipfile, its decompressors and NumPy's header parser raise of all kinds
+        if path in str(error) and isinstance(error, (OSError, ValueError)):
+            raise
+        raise ValueError(checks.message("read_npz", rule, error=str(error))) from None
+
+
+def read_member(archive, member):
+    with archive.open(member) as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
 
 
 def check_npy_member(archive, member, path):
@@ -160,6 +186,6 @@ def check_npy_member(archive, member, path):
             raise ValueError(checks.message("read_npz", rule, error=str(error))) from None
         objects = f"{path}: {member.filename} holds Python objects; pickles are never loaded"
         checks.require(not dtype.hasobject, "read_npz", objects, dtype=str(dtype))
-        sound = all(size >= 0 for size in shape)
-        sound = sound and math.prod(shape) * dtype.itemsize == member.file_size - stream.tell()
+        held = member.file_size - stream.tell()
+        sound = is_possible(shape, dtype) and math.prod(shape) * dtype.itemsize == held
         checks.require(sound, "read_npz", rule, shape=shape, bytes=member.file_size)
