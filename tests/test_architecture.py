@@ -94,7 +94,8 @@ def test_only_public_tensorflow(name):
 
 
 def test_order_inside_nn():
-    order = ["scopes", "inputs", "initializers", "masks", "layers", "losses", "metrics"]
+    order = ["scopes", "inputs", "initializers", "masks", "activations", "parts", "convolutions", "pooling"]
+    order += ["normalization", "layers", "recurrent", "losses", "metrics", "blocks"]
     for place, name in enumerate(order):
         later = {f"graphkit.nn.{other}" for other in order[place + 1 :]}
         assert not own_imports(f"graphkit.nn.{name}") & later

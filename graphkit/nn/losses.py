@@ -3,14 +3,20 @@
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.nn import layers, scopes
+from graphkit.nn import activations, scopes
 
-__all__ = ["l2_loss", "l2_penalty", "softmax_cross_entropy"]
+__all__ = [
+    "l2_loss",
+    "l2_penalty",
+    "mean_squared_error",
+    "sigmoid_cross_entropy",
+    "softmax_cross_entropy",
+]
 
 NOT_KERNELS = ("bias", "biases", "beta", "gamma", "moving_mean", "moving_variance")
 
 
-def softmax_cross_entropy(logits, labels, weights=None):
+def softmax_cross_entropy(logits, labels, weights=None, class_weights=None):
     """Returns the mean cross entropy between the labels and the softmax of the logits.
 
     Args:
@@ -20,13 +26,15 @@ def softmax_cross_entropy(logits, labels, weights=None):
       weights: None, or a number or tensor that broadcasts to (batch, ...): how much each example counts.
         The weighted losses are divided by the number of examples, not by the sum of the weights, so
         that the mean over a data set does not depend on the batch size.
+      class_weights: None, or num_classes numbers: how much an example counts by its label, see
+        `gk.class_weights`; multiplied with `weights` where both are given.
 
     Returns:
       A scalar of the dtype of `logits`. The op of `gk.softmax(logits)` is made beside it.
 
     Raises:
       TypeError: logits that are not floating-point.
-      ValueError: labels whose shape does not fit the logits.
+      ValueError: labels, weights or class_weights whose shape does not fit the logits.
 
     Formula: 1/N * sum over i of weights[i] * -log(softmax(logits[i])[labels[i]])
 
@@ -40,13 +48,99 @@ def softmax_cross_entropy(logits, labels, weights=None):
     logits = scopes.float_tensor(function, "logits", logits, minimum_rank=2)
     labels = check_labels(function, logits, labels)
     with scopes.op_scope(function, None):
-        layers.softmax(logits)
+        activations.softmax(logits)
         if labels.shape.rank == logits.shape.rank:
-            labels = tf.cast(labels, logits.dtype)
             losses = tf.nn.softmax_cross_entropy_with_logits(labels, logits)
         else:
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        if class_weights is not None:
+            losses *= weights_by_label(function, class_weights, labels, logits)
         return weighted_mean(function, losses, weights)
+
+
+def weights_by_label(function, class_weights, labels, logits):
+    """Returns the class weight of each example."""
+    class_weights = tf.cast(scopes.to_tensor(function, "class_weights", class_weights), logits.dtype)
+    shape = logits.shape[-1:]
+    received = {"class_weights": scopes.shape_text(class_weights), "num_classes": shape[0]}
+    fits = class_weights.shape.rank == 1 and class_weights.shape.is_compatible_with(shape)
+    checks.require(fits, function, "class_weights must have one number for each class", **received)
+    if labels.shape.rank == logits.shape.rank:
+        return tf.reduce_sum(labels * class_weights, axis=-1)
+    return tf.gather(class_weights, labels)
+
+
+def sigmoid_cross_entropy(logits, labels, weights=None):
+    """Returns the mean cross entropy between the labels and the sigmoid of the logits.
+
+    For classes that do not exclude each other, and for two classes with one logit.
+
+    Args:
+      logits: floating-point tensor of any shape, such as (batch, num_classes), before the sigmoid.
+      labels: of the shape of `logits`: 0 or 1, or a probability.
+      weights: None, or a number or tensor that broadcasts to the logits: how much each counts.
+
+    Returns:
+      A scalar of the dtype of `logits`.
+
+    Raises:
+      TypeError: logits that are not floating-point.
+      ValueError: labels or weights whose shape does not fit the logits.
+
+    Formula: mean of weights * (max(x, 0) - x * z + log(1 + exp(-abs(x)))), for logits x and labels z
+
+    Example:
+      >>> loss = gk.sigmoid_cross_entropy(tf.zeros((2, 3)), tf.ones((2, 3)))
+      >>> with tf.compat.v1.Session() as session:
+      ...     print(f"{session.run(loss):.4f}")  # log 2
+      0.6931
+    """
+    function = "sigmoid_cross_entropy"
+    logits, labels = same_shapes(function, logits=logits, labels=labels)
+    with scopes.op_scope(function, None):
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
+        return weighted_mean(function, losses, weights)
+
+
+def mean_squared_error(predictions, targets, weights=None):
+    """Returns the mean of the squared differences.
+
+    Args:
+      predictions: floating-point tensor of any shape, such as (batch, outputs).
+      targets: of the same shape; (N,) against (N, 1) is refused, since it would compare all with all.
+      weights: None, or a number or tensor that broadcasts to the predictions: how much each counts.
+
+    Returns:
+      A scalar of the dtype of `predictions`.
+
+    Raises:
+      TypeError: predictions that are not floating-point.
+      ValueError: targets or weights whose shape does not fit.
+
+    Formula: mean of weights * (predictions - targets)**2
+
+    Example:
+      >>> loss = gk.mean_squared_error(tf.constant([1.0, 2.0]), tf.constant([0.0, 4.0]))
+      >>> with tf.compat.v1.Session() as session:
+      ...     session.run(loss)
+      np.float32(2.5)
+    """
+    function = "mean_squared_error"
+    predictions, targets = same_shapes(function, predictions=predictions, targets=targets)
+    with scopes.op_scope(function, None):
+        return weighted_mean(function, tf.square(predictions - targets), weights)
+
+
+def same_shapes(function, **tensors):
+    """Returns two tensors of one shape, the second cast to the dtype of the first."""
+    (first_name, first), (second_name, second) = tensors.items()
+    first = scopes.float_tensor(function, first_name, first)
+    second = tf.cast(scopes.to_tensor(function, second_name, second), first.dtype)
+    shapes = {first_name: scopes.shape_text(first), second_name: scopes.shape_text(second)}
+    known = first.shape.rank is not None and first.shape.rank == second.shape.rank
+    rule = f"{first_name} and {second_name} must have one shape"
+    checks.require(known and first.shape.is_compatible_with(second.shape), function, rule, **shapes)
+    return first, second
 
 
 def l2_loss(tensor):
@@ -85,6 +179,7 @@ def l2_penalty(beta, variables=None):
       A float32 scalar.
 
     Raises:
+      TypeError: variables that are no list.
       ValueError: a negative beta, or no kernels to penalize.
 
     Formula: beta * sum over kernels w of sum(w**2) / 2
@@ -99,11 +194,12 @@ def l2_penalty(beta, variables=None):
         variables = [v for v in tf.compat.v1.trainable_variables() if is_kernel(v)]
         rule = "the graph must hold a kernel; call it after the layers, or name variables"
     else:
-        variables = list(variables)
-        rule = "variables must name one or more"
+        if hasattr(variables, "shape"):
+            raise TypeError(checks.message(function, "variables must be a list", variables=variables))
+        variables, rule = list(variables), "variables must name one or more"
     checks.require(variables, function, rule, kernels=len(variables))
     with scopes.op_scope(function, None) as scope:
-        norms = [tf.cast(l2_loss(variable), tf.float32) for variable in variables]
+        norms = [l2_loss(tf.cast(variable, tf.float32)) for variable in variables]
         return tf.multiply(beta, tf.add_n(norms), name=scope)
 
 
@@ -120,9 +216,12 @@ def check_labels(function, logits, labels):
     dense = dense and labels.shape.is_compatible_with(logits.shape)
     rule = "labels must be integers (batch,) or rows (batch, num_classes) that fit the logits"
     received = {"labels": scopes.shape_text(labels), "dtype": labels.dtype.name}
-    fits = labels.shape.rank is not None and (sparse or dense)
+    numbers = labels.dtype.is_integer or labels.dtype.is_floating or labels.dtype == tf.bool
+    fits = numbers and labels.shape.rank is not None and (sparse or dense)
     checks.require(fits, function, rule, **received, logits=scopes.shape_text(logits))
-    return labels
+    if dense and not sparse:
+        return tf.cast(labels, logits.dtype)
+    return labels if labels.dtype in (tf.int32, tf.int64) else tf.cast(labels, tf.int64)
 
 
 def weighted_mean(function, losses, weights):
@@ -131,7 +230,8 @@ def weighted_mean(function, losses, weights):
         return tf.reduce_mean(losses)
     weights = tf.cast(scopes.to_tensor(function, "weights", weights), losses.dtype)
     try:
-        same = tf.broadcast_static_shape(weights.shape, losses.shape).rank == losses.shape.rank
+        shape = tf.broadcast_static_shape(weights.shape, losses.shape)
+        same = shape.rank == losses.shape.rank and losses.shape.is_compatible_with(shape)
     except ValueError:
         same = False
     received = {"weights": scopes.shape_text(weights), "losses": scopes.shape_text(losses)}

@@ -3,19 +3,20 @@
 The same mask therefore comes out in every execution of a step, on every device and after every resume.
 """
 
-import zlib
+import hashlib
 
 import numpy as np
 import tensorflow as tf
 
 LEVELS = 1 << 16  # a unit is kept if its 16 random bits are below round(keep_prob * LEVELS)
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by the golden ratio, made odd
 
 
 def keep_mask(shape, keep_prob, seed, step, op_name):
     """Returns a boolean mask that is True with probability round(keep_prob * 2**16) / 2**16.
 
-    Each 32-bit hash gives the bits of two neighbouring units. Beside the unit's number, two key words
-    go into it, so that no two (seed, op, step) see shifted copies of one sequence.
+    The bits are the stream of the generator SplitMix64, started at a key of (seed, op, step): each of
+    its 64-bit outputs decides on four neighbouring units.
 
     Args:
       shape: of the mask, an int32 tensor.
@@ -27,30 +28,26 @@ def keep_mask(shape, keep_prob, seed, step, op_name):
     Returns:
       bool tensor of the shape.
 
-    Source: the 32-bit finalizer of the "lowbias32" kind (C. Wellons, "Prospecting for hash functions",
-    2018), with the second key word added between its two multiplications.
+    Source: G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
     """
-    first, second = mask_key(seed, step, op_name)
     count = tf.reduce_prod(shape)
-    pairs = tf.bitcast(tf.range((count + 1) // 2), tf.uint32)
-    bits = tf.bitcast(finalize(pairs ^ first, second), tf.uint16)
+    words = tf.cast(tf.range((count + 3) // 4), tf.uint64)
+    bits = tf.bitcast(mix(words * GOLDEN + mask_key(seed, step, op_name)), tf.uint16)
     bits = tf.reshape(tf.reshape(bits, [-1])[:count], shape)
     kept_levels = tf.cast(tf.round(keep_prob * LEVELS), tf.int32)
     return bits <= tf.cast(tf.maximum(kept_levels, 1) - 1, tf.uint16)
 
 
 def mask_key(seed, step, op_name):
-    """Returns two uint32 scalars that depend on every bit of (seed, op, step)."""
-    op = np.uint32(zlib.crc32(op_name.encode()))
-    seed, step = tf.cast(seed, tf.uint32), tf.cast(step, tf.uint32)
-    first = finalize(finalize(seed ^ op, np.uint32(0)) ^ step, op)
-    return first, finalize(first ^ np.uint32(0x9E3779B9), step)
+    """Returns a uint64 scalar that depends on every bit of (seed, op, step)."""
+    op = np.frombuffer(hashlib.sha256(op_name.encode()).digest()[:8], "<u8")[0]
+    key = mix(tf.cast(seed, tf.uint64) * GOLDEN + op)
+    return mix(key + tf.cast(step, tf.uint64) * GOLDEN)
 
 
-def finalize(bits, key):
-    """Mixes uint32 words: every input bit and key bit reaches every output bit."""
-    bits = bits ^ tf.bitwise.right_shift(bits, np.uint32(16))
-    bits = bits * np.uint32(0x7FEB352D) + key
-    bits = bits ^ tf.bitwise.right_shift(bits, np.uint32(15))
-    bits = bits * np.uint32(0x846CA68B)
-    return bits ^ tf.bitwise.right_shift(bits, np.uint32(16))
+def mix(words):
+    """Mixes uint64 words, so that every input bit reaches every output bit."""
+    shift = tf.bitwise.right_shift
+    words = (words ^ shift(words, np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ shift(words, np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ shift(words, np.uint64(31))

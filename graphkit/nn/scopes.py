@@ -1,13 +1,14 @@
 """What every builder does first: check its input and open its scope in a graph that may still grow."""
 
 import contextlib
+import os
 import traceback
 
 import tensorflow as tf
 
 from graphkit import checks
 
-PACKAGE_FOLDERS = (__file__.rsplit("/", 2)[0], tf.__file__.rsplit("/", 1)[0])
+PACKAGE_FOLDERS = tuple(os.path.join(os.path.dirname(path), "") for path in (checks.__file__, tf.__file__))
 
 
 def caller_line():
@@ -49,6 +50,16 @@ def layer_scope(function, name, default_name=None, reuse=None):
         yield scope
 
 
+def global_step():
+    """Returns the graph's global step, made at the first call, outside all variable scopes."""
+    step = tf.compat.v1.train.get_global_step()
+    if step is None:
+        root = tf.compat.v1.VariableScope(reuse=False)
+        with tf.init_scope(), tf.compat.v1.variable_scope(root, auxiliary_name_scope=False):
+            step = tf.compat.v1.train.create_global_step()
+    return step
+
+
 def get_variable(name, shape, dtype, initializer, regularizer=None, constraint=None, trainable=True):
     """Makes or reuses a resource variable in the current variable scope."""
     return tf.compat.v1.get_variable(
@@ -74,11 +85,24 @@ def float_tensor(function, name, value, rank=None, minimum_rank=0):
 
 
 def to_tensor(function, name, value):
+    """Returns `value` as a tensor of the default graph, which tensors of a graph around it count for."""
+    check_growing_for(function, value)
+    graph = tf.compat.v1.get_default_graph()
+    rule = f"{name} must be a tensor of the default graph"
+    if tf.is_tensor(value):
+        own = getattr(value, "graph", None) is graph or (hasattr(value, "graph") and graph.building_function)
+        if not own:
+            raise TypeError(checks.message(function, rule, **{name: value}))
     try:
         return tf.convert_to_tensor(value)
     except (TypeError, ValueError) as error:
-        rule = f"{name} must be a tensor of the default graph ({error})"
-        raise TypeError(checks.message(function, rule, **{name: value})) from None
+        raise TypeError(checks.message(function, f"{rule} ({error})", **{name: value})) from None
+
+
+def check_growing_for(function, value):
+    """Refuses to turn what is no tensor yet into one in a finalized graph."""
+    if not isinstance(value, tf.Tensor):
+        check_growing(function)
 
 
 def check_rank(function, name, tensor, rank=None, minimum_rank=0):

@@ -3,13 +3,65 @@
 import tensorflow as tf
 
 from graphkit import checks
+from graphkit.nn import losses
 
+__all__ = ["AdamW"]
+
+V1 = tf.compat.v1.train
+
+
+class AdamW(V1.AdamOptimizer):
+    """Adam with weight decay that is decoupled from the gradient.
+
+    Each step first shrinks the kernels by the factor (1 - learning_rate * weight_decay), then makes
+    Adam's update. Biases and the variables of normalizations do not decay (as in `l2_penalty`).
+
+    Args:
+      learning_rate: a number or scalar tensor.
+      weight_decay: share of a kernel that a step of rate 1 would take away; at least 0.
+      beta1: decay of the mean of the gradients.
+      beta2: decay of the mean of their squares.
+      epsilon: added to the root of the latter.
+
+    Raises:
+      ValueError: a negative weight_decay.
+
+    Source: I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
+
+    Example:
+      >>> loss = gk.softmax_cross_entropy(gk.dense(gk.feature_input(4), 3), gk.label_input())
+      >>> update = gk.AdamW(1e-3, weight_decay=0.05).minimize(loss)
+    """
+
+    def __init__(self, learning_rate=1e-3, weight_decay=0.01, beta1=0.9, beta2=0.999, epsilon=1e-8):
+        super().__init__(learning_rate, beta1, beta2, epsilon, name="AdamW")
+        self.rate = learning_rate
+        self.weight_decay = checks.number("AdamW", "weight_decay", weight_decay, at_least=0)
+
+    def apply_gradients(self, grads_and_vars, global_step=None, name=None):
+        """Emits the op of one step, see `tf.compat.v1.train.Optimizer.apply_gradients`."""
+        pairs = list(grads_and_vars)
+        gradients = [gradient for gradient, _ in pairs if gradient is not None]
+        with tf.control_dependencies(gradients):
+            decays = [
+                variable.assign_sub(self.rate * self.weight_decay * variable, read_value=False)
+                for gradient, variable in pairs
+                if gradient is not None and losses.is_kernel(variable)
+            ]
+        with tf.control_dependencies(decays):
+            return super().apply_gradients(pairs, global_step, name)
+
+
+# Each a function learning_rate -> optimizer; settings beside the rate are those of TensorFlow 1.15.
 OPTIMIZERS = {
-    "sgd": tf.compat.v1.train.GradientDescentOptimizer,
-    "momentum": lambda rate: tf.compat.v1.train.MomentumOptimizer(rate, momentum=0.9),
-    "adagrad": tf.compat.v1.train.AdagradOptimizer,
-    "adam": tf.compat.v1.train.AdamOptimizer,
-    "rmsprop": tf.compat.v1.train.RMSPropOptimizer,
+    "sgd": V1.GradientDescentOptimizer,
+    "momentum": lambda rate: V1.MomentumOptimizer(rate, momentum=0.9),
+    "nesterov": lambda rate: V1.MomentumOptimizer(rate, momentum=0.9, use_nesterov=True),
+    "adagrad": V1.AdagradOptimizer,
+    "adadelta": V1.AdadeltaOptimizer,
+    "adam": V1.AdamOptimizer,
+    "adamw": AdamW,
+    "rmsprop": V1.RMSPropOptimizer,
 }
 
 
@@ -17,10 +69,10 @@ def make_optimizer(optimizer, learning_rate):
     """Returns a TF1 optimizer from a name, an optimizer, or a function learning_rate -> optimizer."""
     if isinstance(optimizer, str):
         return OPTIMIZERS[checks.choice("Trainer", "optimizer", optimizer, OPTIMIZERS)](learning_rate)
-    if isinstance(optimizer, tf.compat.v1.train.Optimizer):
+    if isinstance(optimizer, V1.Optimizer):
         return optimizer
     made = optimizer(learning_rate) if callable(optimizer) else None
-    if not isinstance(made, tf.compat.v1.train.Optimizer):
+    if not isinstance(made, V1.Optimizer):
         names = ", ".join(OPTIMIZERS)
         rule = (
             f"optimizer must be a name ({names}), a tf.compat.v1.train.Optimizer, or a function "
@@ -30,16 +82,55 @@ def make_optimizer(optimizer, learning_rate):
     return made
 
 
-def minimize(optimizer, loss, variables, clip_norm, global_step, before):
+def minimize(optimizer, loss, variables, clip_norm, accumulate, global_step, before):
     """Returns the op that moves the variables by one step, after everything in `before` has run."""
     pairs = optimizer.compute_gradients(loss, variables)
     pairs = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
     rule = "the loss must depend on a trainable variable"
     names = [variable.name for variable in variables]
     checks.require(pairs, "Trainer", rule, loss=loss.name, trainable_variables=names)
-    if clip_norm is not None:
-        gradients, chosen = zip(*pairs, strict=True)
-        clipped, _ = tf.clip_by_global_norm(gradients, clip_norm)
-        pairs = list(zip(clipped, chosen, strict=True))
+    if accumulate > 1:
+        return apply_accumulated(optimizer, pairs, clip_norm, accumulate, global_step, before)
     with tf.control_dependencies(before):
-        return optimizer.apply_gradients(pairs, global_step=global_step)
+        return optimizer.apply_gradients(clip(pairs, clip_norm), global_step=global_step)
+
+
+def clip(pairs, clip_norm):
+    """Scales all gradients together to a global norm of at most `clip_norm`."""
+    if clip_norm is None:
+        return pairs
+    gradients, variables = zip(*pairs, strict=True)
+    clipped, _ = tf.clip_by_global_norm(gradients, clip_norm)
+    return list(zip(clipped, variables, strict=True))
+
+
+def apply_accumulated(optimizer, pairs, clip_norm, accumulate, global_step, before):
+    """Returns the op that sums gradients, and applies their mean in every `accumulate`-th step.
+
+    The sums are variables `<variable>/accumulated_gradient`, so that a checkpoint between two updates
+    holds them.
+    """
+    sums = []
+    for _, variable in pairs:
+        name = f"{variable.op.name}/accumulated_gradient"
+        zeros = tf.zeros(variable.shape, variable.dtype.base_dtype)
+        sums.append(tf.compat.v1.Variable(zeros, trainable=False, name=name, use_resource=True))
+    with tf.control_dependencies(before):
+        added = [
+            total.assign_add(tf.convert_to_tensor(gradient), read_value=False)
+            for total, (gradient, _) in zip(sums, pairs, strict=True)
+        ]
+
+    def update():
+        means = [(total / accumulate, variable) for total, (_, variable) in zip(sums, pairs, strict=True)]
+        applied = optimizer.apply_gradients(clip(means, clip_norm))
+        with tf.control_dependencies([applied]):
+            cleared = [total.assign(tf.zeros_like(total), read_value=False) for total in sums]
+        with tf.control_dependencies(cleared):
+            return tf.constant(True)
+
+    with tf.control_dependencies(added):
+        due = tf.equal((global_step + 1) % accumulate, 0)
+        updated = tf.cond(due, update, lambda: tf.constant(False))
+    with tf.control_dependencies([updated]):
+        return global_step.assign_add(1, read_value=False)

@@ -119,7 +119,7 @@ class Trainer:
         checks.require(trained, "Trainer", rule, loss=loss.name)
         self.loss = add_regularization(loss, trained)
         self.values = {"loss": self.loss, **self.metrics}
-        self.global_step = tf.compat.v1.train.get_or_create_global_step()
+        self.global_step = scopes.global_step()
         self.seed_input = inputs.seed_input()
         self.training_input = inputs.training_input()
         self.rate_input = None

@@ -1,0 +1,251 @@
+"""Normalization over the batch or over the features of each example."""
+
+import numpy as np
+import tensorflow as tf
+
+from graphkit import checks
+from graphkit.nn import initializers, scopes
+from graphkit.nn import inputs as graph_inputs
+
+__all__ = ["batch_norm", "layer_norm"]
+
+
+def batch_norm(
+    inputs,
+    axis=-1,
+    momentum=0.99,
+    epsilon=1e-3,
+    center=True,
+    scale=True,
+    beta_initializer=initializers.zeros(),  # noqa: B008
+    gamma_initializer=tf.compat.v1.ones_initializer(),  # noqa: B008
+    moving_mean_initializer=initializers.zeros(),  # noqa: B008
+    moving_variance_initializer=tf.compat.v1.ones_initializer(),  # noqa: B008
+    beta_regularizer=None,
+    gamma_regularizer=None,
+    beta_constraint=None,
+    gamma_constraint=None,
+    training=None,
+    trainable=True,
+    name=None,
+    reuse=None,
+):
+    """Normalizes each channel over the batch, as `tf.layers.batch_normalization` did.
+
+    In training it takes the batch's mean and variance and moves the moving averages towards them (by
+    ops in UPDATE_OPS, which a trainer runs in each step); else it takes the moving averages.
+
+    Args:
+      inputs: floating-point (batch, ..., channels).
+      axis: the axis of the channels.
+      momentum: share of the moving averages that a step keeps, in [0, 1].
+      epsilon: added to the variance; positive.
+      center: whether a trained beta is added.
+      scale: whether a trained gamma multiplies.
+      beta_initializer: of beta.
+      gamma_initializer: of gamma.
+      moving_mean_initializer: of the moving mean.
+      moving_variance_initializer: of the moving variance.
+      beta_regularizer: a function beta -> scalar loss, added to REGULARIZATION_LOSSES.
+      gamma_regularizer: likewise for gamma.
+      beta_constraint: a function that the optimizer applies to beta after each update.
+      gamma_constraint: likewise for gamma.
+      training: a boolean or a boolean scalar tensor; None is True in a trainer's training steps and
+        False elsewhere.
+      trainable: whether beta and gamma are added to TRAINABLE_VARIABLES.
+      name: variable scope of the layer; unnamed ones are numbered batch_normalization, …_1, …
+      reuse: whether to reuse the variables of an earlier layer of that name.
+
+    Returns:
+      A tensor of the shape of `inputs`.
+
+    Variables:
+      `<name>/gamma`, `<name>/beta`, `<name>/moving_mean`, `<name>/moving_variance`, each (channels,);
+      the moving ones are not trained.
+
+    Raises:
+      TypeError: `inputs` is no floating-point tensor.
+      ValueError: an argument is out of its range, or the variables exist and reuse is not set.
+
+    Formula: gamma * (inputs - mean) / sqrt(variance + epsilon) + beta. With four axes the moving
+    variance is made of the unbiased one (N / (N - 1)), as by TensorFlow's fused kernel.
+
+    Source: S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015, algorithm 1.
+
+    Example:
+      >>> net = gk.batch_norm(gk.conv2d(gk.image_input(28, 28, 1), 8, 3, use_bias=False))
+      >>> len(tf.compat.v1.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS))
+      2
+    """
+    function = "batch_norm"
+    inputs = scopes.float_tensor(function, "inputs", inputs, minimum_rank=2)
+    rank = inputs.shape.rank
+    axis = axis_of(function, "axis", axis, rank)
+    momentum = checks.number(function, "momentum", momentum, at_least=0, at_most=1)
+    epsilon = checks.number(function, "epsilon", epsilon, above=0)
+    channels = scopes.static_size(function, "inputs", inputs, axis)
+    training = check_training(function, training)
+    with scopes.layer_scope(function, name, "batch_normalization", reuse):
+        dtype = tf.float32 if inputs.dtype.size < 4 else inputs.dtype.base_dtype
+
+        def variable(name, initializer, regularizer=None, constraint=None, trainable=False):
+            return scopes.get_variable(
+                name, (channels,), dtype, initializer, regularizer, constraint, trainable
+            )
+
+        gamma = beta = None
+        if scale:
+            gamma = variable("gamma", gamma_initializer, gamma_regularizer, gamma_constraint, trainable)
+        if center:
+            beta = variable("beta", beta_initializer, beta_regularizer, beta_constraint, trainable)
+        moving = (
+            variable("moving_mean", moving_mean_initializer),
+            variable("moving_variance", moving_variance_initializer),
+        )
+        fused = rank == 4 and axis in (1, 3) and inputs.dtype != tf.float64
+        normalize = normalize_fused if fused else normalize_plain
+        outputs, batch_moments = normalize(inputs, axis, gamma, beta, moving, epsilon, training)
+        add_moving_updates(moving, batch_moments, momentum, training)
+        return outputs
+
+
+def check_training(function, training):
+    """Returns a Python boolean, or a boolean scalar tensor; None is the graph's own flag."""
+    if training is None:
+        scopes.check_growing(function)
+        return graph_inputs.training_input()
+    rule = "training must be None, a boolean, or a boolean scalar tensor"
+    if tf.is_tensor(training):
+        training = scopes.to_tensor(function, "training", training)
+        sound = training.dtype == tf.bool and training.shape.rank in (0, None)
+        checks.require(sound, function, rule, training=training)
+    elif not isinstance(training, (bool, np.bool_)):
+        raise TypeError(checks.message(function, rule, training=training))
+    return training if tf.is_tensor(training) else bool(training)
+
+
+def normalize_fused(inputs, axis, gamma, beta, moving, epsilon, training):
+    """Returns (outputs, (mean, variance) of the batch) by TensorFlow's fused kernel."""
+    gamma = tf.ones_like(moving[0]) if gamma is None else gamma
+    beta = tf.zeros_like(moving[0]) if beta is None else beta
+
+    def fused(is_training):
+        averages = {} if is_training else {"mean": moving[0], "variance": moving[1]}
+        return tf.compat.v1.nn.fused_batch_norm(
+            inputs,
+            gamma,
+            beta,
+            epsilon=epsilon,
+            data_format="NHWC" if axis == 3 else "NCHW",
+            is_training=is_training,
+            **averages,
+        )
+
+    outputs, mean, variance = choose(training, lambda: fused(True), lambda: fused(False))
+    return tf.ensure_shape(outputs, inputs.shape), (mean, variance)
+
+
+def normalize_plain(inputs, axis, gamma, beta, moving, epsilon, training):
+    """Returns (outputs, (mean, variance) of the batch) for any rank, from the definition."""
+    others = [other for other in range(inputs.shape.rank) if other != axis]
+    shape = [1] * inputs.shape.rank
+    shape[axis] = inputs.shape[axis]
+    values = tf.cast(inputs, moving[0].dtype)
+    moments = choose(
+        training,
+        lambda: tuple(tf.nn.moments(values, others)),
+        lambda: (tf.convert_to_tensor(moving[0]), tf.convert_to_tensor(moving[1])),
+    )
+
+    def aligned(vector):
+        return None if vector is None else tf.reshape(vector, shape)
+
+    outputs = tf.nn.batch_normalization(
+        values, aligned(moments[0]), aligned(moments[1]), aligned(beta), aligned(gamma), epsilon
+    )
+    return tf.cast(outputs, inputs.dtype), moments
+
+
+def add_moving_updates(moving, batch_moments, momentum, training):
+    """Adds to UPDATE_OPS what moves the averages in training and leaves them alone elsewhere."""
+    if training is False:
+        return
+    decay = choose(training, lambda: tf.constant(1 - momentum), lambda: tf.constant(0.0))
+    for average, batch_value in zip(moving, batch_moments, strict=True):
+        change = (average - batch_value) * tf.cast(decay, average.dtype)
+        update = average.assign_sub(change, read_value=False)
+        tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.UPDATE_OPS, update)
+
+
+def choose(condition, if_true, if_false):
+    """Calls one branch for a Python boolean, or emits both behind a boolean tensor."""
+    if tf.is_tensor(condition):
+        return tf.cond(condition, if_true, if_false)
+    return if_true() if condition else if_false()
+
+
+def layer_norm(
+    inputs,
+    center=True,
+    scale=True,
+    begin_norm_axis=1,
+    begin_params_axis=-1,
+    epsilon=1e-12,
+    trainable=True,
+    name=None,
+    reuse=None,
+):
+    """Normalizes each example over its own features, as `tf.contrib.layers.layer_norm` did.
+
+    Args:
+      inputs: floating-point (batch, ...).
+      center: whether a trained beta is added.
+      scale: whether a trained gamma multiplies.
+      begin_norm_axis: mean and variance are taken over this axis and those after it.
+      begin_params_axis: gamma and beta have the sizes of this axis and those after it.
+      epsilon: added to the variance; positive.
+      trainable: whether beta and gamma are added to TRAINABLE_VARIABLES.
+      name: variable scope of the layer; unnamed ones are numbered LayerNorm, LayerNorm_1, …
+      reuse: whether to reuse the variables of an earlier layer of that name.
+
+    Returns:
+      A tensor of the shape of `inputs`.
+
+    Variables:
+      `<name>/beta` and `<name>/gamma`, of the sizes of the axes from begin_params_axis on.
+
+    Raises:
+      TypeError: `inputs` is no floating-point tensor.
+      ValueError: an axis that is not there, or of unknown size.
+
+    Formula: gamma * (inputs - mean) / sqrt(variance + epsilon) + beta
+
+    Source: J. L. Ba et al., "Layer normalization", 2016, equation 4.
+
+    Example:
+      >>> gk.layer_norm(gk.feature_input(16)).shape.as_list()
+      [None, 16]
+    """
+    function = "layer_norm"
+    inputs = scopes.float_tensor(function, "inputs", inputs, minimum_rank=2)
+    rank = inputs.shape.rank
+    first_norm = axis_of(function, "begin_norm_axis", begin_norm_axis, rank)
+    first_param = axis_of(function, "begin_params_axis", begin_params_axis, rank)
+    epsilon = checks.number(function, "epsilon", epsilon, above=0)
+    shape = [scopes.static_size(function, "inputs", inputs, axis) for axis in range(first_param, rank)]
+    with scopes.layer_scope(function, name, "LayerNorm", reuse):
+
+        def variable(name, initializer):
+            return scopes.get_variable(name, shape, inputs.dtype.base_dtype, initializer, trainable=trainable)
+
+        beta = variable("beta", tf.compat.v1.zeros_initializer()) if center else None
+        gamma = variable("gamma", tf.compat.v1.ones_initializer()) if scale else None
+        mean, variance = tf.nn.moments(inputs, list(range(first_norm, rank)), keepdims=True)
+        return tf.nn.batch_normalization(inputs, mean, variance, beta, gamma, epsilon)
+
+
+def axis_of(function, name, axis, rank):
+    """Returns the axis counted from the front, if there is one."""
+    axis = checks.integer(function, name, axis, minimum=-rank)
+    checks.require(axis < rank, function, f"{name} must be an axis of inputs, which have {rank}", axis=axis)
+    return axis % rank
