@@ -8,7 +8,7 @@ from graphkit.nn import activations, blocks, convolutions, initializers, layers,
 __all__ = ["char_rnn", "convnet", "inception_net", "mlp", "softmax_regression"]
 
 
-def softmax_regression(images, num_classes=10, keep_prob=1.0, sigma=0.1):
+def softmax_regression(images, num_classes=10, keep_prob=1.0, sigma=0.01):
     """Builds one linear layer under a softmax: the smallest classifier.
 
     Args:

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,14 +11,15 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit import checks, models
-from graphkit.data import datasets, readers
-from graphkit.nn import inputs, layers, losses, metrics
+from graphkit.data import datasets, readers, text
+from graphkit.nn import activations, inputs, losses, metrics
 from graphkit.train import callbacks, saving
 from graphkit.train import trainer as trainers
 
 __all__ = ["RunConfig", "build_network", "load_run", "read_images", "train_run"]
 
 MODELS = {name: getattr(models, name) for name in models.__all__}
+WORD_MODELS = ("char_rnn",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +30,10 @@ class RunConfig:
       model: name of a function of `graphkit.models`.
       data: name or path of the data set.
       data_dir: folder to look for it first, or None.
-      image_shape: (height, width, channels) of an example.
+      image_shape: (height, width, channels) of an image, None for words.
       classes: names of the classes.
+      alphabet: the characters that words are made of, None for images.
+      length: characters that are looked at of each word, None for images.
       l2: weight of the L2 penalty.
       keep_prob: probability that dropout keeps a unit in training.
       optimizer: name of the optimizer.
@@ -38,15 +42,18 @@ class RunConfig:
       seed: of the trainer and of the split of the data.
 
     Example:
-      >>> gk.RunConfig("mlp", "mnist_5k", None, (28, 28, 1), tuple("0123456789")).batch_size
-      128
+      >>> data = gk.load_dataset("mnist_5k")
+      >>> gk.RunConfig.for_data(data, model="mlp").image_shape
+      (28, 28, 1)
     """
 
     model: str
     data: str
     data_dir: str | None
-    image_shape: tuple
     classes: tuple
+    image_shape: tuple | None = None
+    alphabet: str | None = None
+    length: int | None = None
     l2: float = 1e-4
     keep_prob: float = 0.5
     optimizer: str = "adam"
@@ -56,30 +63,45 @@ class RunConfig:
 
     @classmethod
     def for_data(cls, data, data_dir=None, **settings):
-        """Returns the RunConfig for a `Dataset` of images and the settings of a run."""
-        if not isinstance(data.train, datasets.ImageSplit):
-            rule = f"{settings.get('model')} takes images, and {data.name} has {data.train._fields[0]}"
-            raise ValueError(checks.message("RunConfig", rule))
-        shape = tuple(data.train.images.shape[1:])
+        """Returns the RunConfig for a `Dataset` of images or words, and the settings of a run."""
+        kind, has = settings.get("model"), data.train._fields[0]
+        takes = "words" if kind in WORD_MODELS else "images"
+        rule = f"{kind} takes {takes}, and {data.name} has {has}"
+        checks.require(takes == has, "RunConfig", rule)
+        if has == "words":
+            vocabulary = text.Vocabulary.of_characters(data.train.words)
+            settings["alphabet"] = "".join(vocabulary.tokens)
+            settings["length"] = max(len(word) for word in data.train.words)
+        else:
+            settings["image_shape"] = tuple(data.train.images.shape[1:])
         where = None if data_dir is None else str(Path(data_dir).absolute())
         name = data.name if data.name in datasets.NAMES else str(Path(data.name).absolute())
-        return cls(data=name, data_dir=where, image_shape=shape, classes=data.classes, **settings)
+        return cls(data=name, data_dir=where, classes=data.classes, **settings)
+
+    def encode(self, examples):
+        """Returns images as they are, and words as tokens (N, length)."""
+        if self.alphabet is None:
+            return examples
+        vocabulary = text.Vocabulary(self.alphabet, "character")
+        return vocabulary.encode(examples, self.length, truncate=True)
 
 
 class Network(NamedTuple):
     """The tensors of a run's graph that a program needs."""
 
-    images: tf.Tensor
+    inputs: tf.Tensor
     labels: tf.Tensor
     keep_prob: tf.Tensor
     logits: tf.Tensor
     probabilities: tf.Tensor
     loss: tf.Tensor
     metrics: dict
+    encode: Callable
 
     def feed(self, split):
         """Returns the split as {placeholder: array}."""
-        return {self.images: split.images, self.labels: split.labels}
+        examples, labels = split
+        return {self.inputs: self.encode(examples), self.labels: labels}
 
 
 class Run(NamedTuple):
@@ -97,27 +119,33 @@ def build_network(config):
       config: a `RunConfig`.
 
     Returns:
-      A named tuple: images, labels, keep_prob, logits, probabilities, loss, metrics.
+      A named tuple: inputs, labels, keep_prob, logits, probabilities, loss, metrics, and the function
+      encode(examples) that gives what is fed to the inputs.
 
     Raises:
       ValueError: an unknown model, or a size out of its range.
 
     Example:
-      >>> config = gk.RunConfig("mlp", "mnist_5k", None, (28, 28, 1), tuple("0123456789"))
+      >>> config = gk.RunConfig.for_data(gk.load_dataset("mnist_5k"), model="mlp")
       >>> gk.build_network(config).logits.shape.as_list()
       [None, 10]
     """
     model = MODELS[checks.choice("build_network", "model", config.model, MODELS)]
-    images = inputs.image_input(*config.image_shape)
     labels = inputs.label_input()
     keep_prob = inputs.keep_prob_input()
-    logits = model(images, num_classes=len(config.classes), keep_prob=keep_prob)
+    settings = {"num_classes": len(config.classes), "keep_prob": keep_prob}
+    if config.alphabet is None:
+        examples = inputs.image_input(*config.image_shape)
+    else:
+        examples = inputs.token_input(config.length)
+        settings["vocabulary_size"] = len(text.Vocabulary(config.alphabet, "character"))
+    logits = model(examples, **settings)
     loss = losses.softmax_cross_entropy(logits, labels)
     if config.l2:
         loss += losses.l2_penalty(config.l2)
     measured = {"accuracy": metrics.accuracy(logits, labels)}
-    probabilities = layers.softmax(logits)
-    return Network(images, labels, keep_prob, logits, probabilities, loss, measured)
+    probabilities = activations.softmax(logits)
+    return Network(examples, labels, keep_prob, logits, probabilities, loss, measured, config.encode)
 
 
 def make_trainer(config, network, logdir=None, device="auto"):
@@ -157,7 +185,7 @@ def read_config(folder):
         if set(fields) != names:
             raise ValueError(f"its fields are {sorted(fields)}, not {sorted(names)}")
         for name in ("image_shape", "classes"):
-            fields[name] = tuple(fields[name])
+            fields[name] = fields[name] and tuple(fields[name])
         return RunConfig(**fields)
     except (ValueError, TypeError) as error:
         raise ValueError(checks.message("load_run", f"{path} is no run's file ({error})")) from None
@@ -232,7 +260,7 @@ def train_run(config, data, logdir, epochs, patience=None, resume=False, device=
     Example:
       >>> import tempfile
       >>> data = gk.load_dataset("mnist_5k")
-      >>> config = gk.RunConfig.for_data(data, model="softmax_regression", keep_prob=1.0)
+      >>> config = gk.RunConfig.for_data(data, model="mlp", keep_prob=1.0)
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     figures = gk.train_run(config, data, folder, epochs=1)
       epoch 1/1 ...

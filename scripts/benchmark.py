@@ -76,7 +76,7 @@ def train_by_hand(network, config, split, epochs, as_float):
             for start in range(0, count, config.batch_size):
                 chosen = order[start : start + config.batch_size]
                 batch = images[chosen] if as_float else gk.scale_pixels(images[chosen])
-                feed.update({network.images: batch, network.labels: split.labels[chosen]})
+                feed.update({network.inputs: batch, network.labels: split.labels[chosen]})
                 _, _, accuracy = session.run(fetches, feed)
                 correct += accuracy * len(chosen)
             seconds.append(time.perf_counter() - started)

@@ -1,7 +1,7 @@
-"""Prints a run's class probabilities for images: PNG or JPEG files, or an .npz with an array `images`.
+"""Prints the class probabilities of images (PNG or JPEG files, or an .npz with an array `images`) or words.
 
 Images must have the size that the network was trained on, and look like its data (the digits of MNIST
-are white on black).
+are white on black). A run that was trained on words takes words as they are.
 """
 
 import argparse
@@ -15,7 +15,7 @@ def parse(argv):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", metavar="RUN", help="folder of the run, as train.py made it")
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="PNG, JPEG or .npz file")
+    parser.add_argument("examples", metavar="IMAGE", nargs="+", help="PNG, JPEG or .npz file, or a word")
     parser.add_argument("--top", type=int, default=10, help="classes to print of each image (default: 10)")
     parser.add_argument("--device", default="auto", help="auto, cpu, gpu, or one device such as /gpu:0")
     return parser.parse_args(argv)
@@ -26,12 +26,14 @@ def main(argv=None):
     top = checks.integer("predict", "--top", args.top)
     run = gk.load_run(args.run, args.device)
     with run.trainer as trainer:
-        for path in args.images:
-            images = gk.read_images(path, run.config.image_shape)
-            rows = trainer.predict(run.network.probabilities, {run.network.images: images})
+        for example in args.examples:
+            shape = run.config.image_shape
+            examples = [example] if shape is None else gk.read_images(example, shape)
+            fed = {run.network.inputs: run.network.encode(examples)}
+            rows = trainer.predict(run.network.probabilities, fed)
             for number, row in enumerate(rows):
                 ranked = sorted(zip(row, run.config.classes, strict=True), reverse=True)[:top]
-                name = f"{path}[{number}]" if len(rows) > 1 else path
+                name = f"{example}[{number}]" if len(rows) > 1 else example
                 print(f"{name}: " + "  ".join(f"{label} {share:.4f}" for share, label in ranked))
 
 

@@ -1,4 +1,4 @@
-"""Trains a network on images and keeps it in a run's folder; by default a convnet on 5,000 digits."""
+"""Trains a network and keeps it in a run's folder; by default a convnet on 5,000 images of digits."""
 
 import argparse
 import logging
@@ -7,30 +7,47 @@ from pathlib import Path
 import graphkit as gk
 from graphkit import checks
 
-MODELS = ("softmax_regression", "mlp", "convnet")
-OPTIMIZERS = ("sgd", "momentum", "adagrad", "adam", "rmsprop")
+MODELS = ("softmax_regression", "mlp", "convnet", "inception_net", "char_rnn")
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "adadelta", "adam", "adamw", "rmsprop")
+RATES = {"char_rnn": 3e-3}  # others: 1e-3
+KEEP_PROBS = {"softmax_regression": 1.0, "inception_net": 0.8, "char_rnn": 0.8}  # others: 0.5
+
+
+class DefaultsInHelp(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows the default of each option that has one."""
+
+    def _get_help_string(self, action):
+        return action.help if action.default is None else super()._get_help_string(action)
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=DefaultsInHelp)
     add = parser.add_argument
     add("--model", choices=MODELS, default="convnet", help="network to train")
-    add("--data", default="mnist_5k", help="mnist_5k, mnist, fashion_mnist, cifar10, cifar100, or a path")
+    add(
+        "--data",
+        default="mnist_5k",
+        help="mnist_5k, words_5_languages, mnist, fashion_mnist, cifar10, cifar100, or a path",
+    )
     add("--data-dir", help="folder with the original files of the data set")
     add("--epochs", type=int, default=15, help="epochs in all, also with --resume")
     add("--batch-size", type=int, default=128, help="examples in a mini-batch")
     add("--optimizer", choices=OPTIMIZERS, default="adam", help="how the weights are moved")
-    add("--learning-rate", type=float, default=1e-3, help="of the optimizer")
-    add("--keep-prob", type=float, default=0.5, help="probability that dropout keeps a unit, in (0, 1]")
+    add("--learning-rate", type=float, help="of the optimizer (default: 0.001, char_rnn 0.003)")
+    keep = "probability that dropout keeps a unit, in (0, 1] (default: 0.5; softmax_regression 1, inception_net and char_rnn 0.8)"
+    add("--keep-prob", type=float, help=keep)
     add("--l2", type=float, default=1e-4, help="weight of half the squared norm of the kernels")
     add("--patience", type=int, help="stop after so many epochs without a better validation loss")
     add("--seed", type=int, default=0, help="sets everything that is drawn at random")
     add("--device", default="auto", help="auto, cpu, gpu, or one device such as /gpu:0")
     add("--logdir", help="folder of the run (default: runs/MODEL-DATA)")
     add("--resume", action="store_true", help="continue the run in that folder, if there is one")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.learning_rate is None:
+        args.learning_rate = RATES.get(args.model, 1e-3)
+    if args.keep_prob is None:
+        args.keep_prob = KEEP_PROBS.get(args.model, 0.5)
+    return args
 
 
 def main(argv=None):

@@ -60,6 +60,20 @@ def test_words_are_no_images():
     words = gk.load_dataset("words_5_languages")
     with pytest.raises(ValueError, match="mlp takes images, and words_5_languages has words"):
         gk.RunConfig.for_data(words, model="mlp")
+    with pytest.raises(ValueError, match="char_rnn takes words, and mnist_5k has images"):
+        gk.RunConfig.for_data(gk.load_dataset("mnist_5k"), model="char_rnn")
+
+
+def test_run_on_words_is_loaded_with_its_alphabet(tmp_path):
+    words = gk.load_dataset("words_5_languages")
+    words = words._replace(train=gk.WordSplit(*(array[:1500] for array in words.train)))
+    config = gk.RunConfig.for_data(words, model="char_rnn", keep_prob=1.0)
+    figures = gk.train_run(config, words, tmp_path, epochs=2)
+    run = gk.load_run(tmp_path)
+    with run.trainer as trainer:
+        assert run.config == config
+        assert trainer.evaluate(run.network.feed(words.test)) == figures
+    assert figures["accuracy"] > 0.3
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"model": "mlp"}', "\x00"])

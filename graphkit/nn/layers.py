@@ -244,7 +244,7 @@ def check_noise_shape(function, noise_shape, inputs):
     return [1 if size == 1 else None for size in noise_shape]
 
 
-def linear(inputs, units, sigma=0.1, name=None, reuse=None):
+def linear(inputs, units, sigma=0.01, name=None, reuse=None):
     """Maps inputs linearly: inputs @ kernel + bias, the kernel drawn small.
 
     A `dense` layer without activation whose weights start as the notes start them: truncated normals of

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from graphkit import checks
 from graphkit.train import saving
 
-__all__ = ["Callback", "EarlyStopping"]
+__all__ = ["Callback", "EarlyStopping", "ReduceOnPlateau"]
 
 
 class Callback:
@@ -66,34 +66,21 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, monitor="valid_loss", patience=3, min_delta=0.0, mode=None, restore_best=True):
-        function = "EarlyStopping"
-        if mode is None:
-            mode = "min" if "loss" in monitor else "max"
-        self.monitor = monitor
-        self.patience = checks.integer(function, "patience", patience)
-        self.min_delta = checks.number(function, "min_delta", min_delta, at_least=0)
-        self.sign = 1 if checks.choice(function, "mode", mode, ("min", "max")) == "min" else -1
+        self.watch = Watch("EarlyStopping", monitor, min_delta, mode)
+        self.patience = checks.integer("EarlyStopping", "patience", patience)
         self.restore_best = restore_best
-        self.best = math.inf
-        self.best_epoch = 0
         self.best_name = None  # of the checkpoint with the best weights
         self.temporary = None  # folder for it where the trainer has none
 
     def on_fit_start(self, trainer):
-        rule = "monitor must be a figure of the history"
-        figures = trainer.figure_names
-        sound = self.monitor in figures
-        checks.require(sound, "EarlyStopping", rule, monitor=self.monitor, figures=figures)
+        self.watch.check(trainer)
 
     def on_epoch_end(self, trainer, figures):
-        value = self.sign * figures[self.monitor]
-        if value < self.best - self.min_delta:
-            self.best, self.best_epoch = value, figures["epoch"]
+        if self.watch.improved(figures):
             if self.restore_best:
                 self.keep_best(trainer)
-        elif figures["epoch"] - self.best_epoch >= self.patience:
-            shown = f"{self.monitor} {self.sign * self.best:.4f} of epoch {self.best_epoch}"
-            trainer.stop(f"{shown} was not improved for {self.patience} epochs")
+        elif figures["epoch"] - self.watch.best_epoch >= self.patience:
+            trainer.stop(f"{self.watch} was not improved for {self.patience} epochs")
 
     def keep_best(self, trainer):
         older, self.best_name = self.best_name, f"best-{trainer.step}"
@@ -114,10 +101,89 @@ class EarlyStopping(Callback):
             self.temporary = self.best_name = None
 
     def state(self):
-        return [self.best, self.best_epoch, self.best_name]
+        return [self.watch.best, self.watch.best_epoch, self.best_name]
 
     def restore_state(self, state):
-        self.best, self.best_epoch, self.best_name = state
+        self.watch.best, self.watch.best_epoch, self.best_name = state
+
+
+class ReduceOnPlateau(Callback):
+    """Multiplies the learning rate when a figure has stopped getting better.
+
+    Args:
+      monitor: name of a figure in the history, such as "valid_loss" or "valid_accuracy".
+      factor: what the rate is multiplied by, in (0, 1).
+      patience: epochs without improvement after which that happens.
+      min_delta: what counts as improvement at least.
+      mode: "min" or "max"; None takes "min" for losses and "max" for all else.
+      min_factor: the rate is never multiplied by less than this in all.
+
+    Raises:
+      ValueError: an argument is out of its range, or, in `fit`, a figure that the history does not have, or
+        an optimizer object, which brings its own rate.
+
+    Example:
+      >>> plateau = gk.ReduceOnPlateau("valid_loss", factor=0.5, patience=2)
+    """
+
+    def __init__(
+        self, monitor="valid_loss", factor=0.1, patience=3, min_delta=0.0, mode=None, min_factor=1e-4
+    ):
+        function = "ReduceOnPlateau"
+        self.watch = Watch(function, monitor, min_delta, mode)
+        self.factor = checks.number(function, "factor", factor, above=0, below=1)
+        self.patience = checks.integer(function, "patience", patience)
+        self.min_factor = checks.number(function, "min_factor", min_factor, above=0, at_most=1)
+        self.last_change = 0
+
+    def on_fit_start(self, trainer):
+        self.watch.check(trainer)
+        rule = "the optimizer brings its own learning rate, which cannot be reduced"
+        checks.require(trainer.schedule is not None, "ReduceOnPlateau", rule)
+
+    def on_epoch_end(self, trainer, figures):
+        if self.watch.improved(figures):
+            return
+        if figures["epoch"] - max(self.watch.best_epoch, self.last_change) >= self.patience:
+            trainer.rate_factor = max(self.min_factor, trainer.rate_factor * self.factor)
+            self.last_change = figures["epoch"]
+
+    def state(self):
+        return [self.watch.best, self.watch.best_epoch, self.last_change]
+
+    def restore_state(self, state):
+        self.watch.best, self.watch.best_epoch, self.last_change = state
+
+
+class Watch:
+    """The best value of a figure so far, and the epoch that it is of."""
+
+    def __init__(self, function, monitor, min_delta, mode):
+        if mode is None:
+            mode = "min" if "loss" in monitor else "max"
+        self.function = function
+        self.monitor = monitor
+        self.min_delta = checks.number(function, "min_delta", min_delta, at_least=0)
+        self.sign = 1 if checks.choice(function, "mode", mode, ("min", "max")) == "min" else -1
+        self.best = math.inf
+        self.best_epoch = 0
+
+    def check(self, trainer):
+        rule = "monitor must be a figure of the history"
+        sound = self.monitor in trainer.figure_names
+        received = {"monitor": self.monitor, "figures": trainer.figure_names}
+        checks.require(sound, self.function, rule, **received)
+
+    def improved(self, figures):
+        """Takes in a row of the history; tells whether the figure has become better."""
+        value = self.sign * figures[self.monitor]
+        better = value < self.best - self.min_delta
+        if better:
+            self.best, self.best_epoch = value, figures["epoch"]
+        return better
+
+    def __str__(self):
+        return f"{self.monitor} {self.sign * self.best:.4f} of epoch {self.best_epoch}"
 
 
 class HistoryFile(Callback):
@@ -174,7 +240,7 @@ class Progress(Callback):
 
     def on_epoch_end(self, trainer, figures):
         self.close()
-        shown = {name: value for name, value in figures.items() if name in trainer.figure_names}
+        shown = {name: figures[name] for name in trainer.figure_names}
         text = "  ".join(f"{name} {value}" for name, value in readable(shown).items())
         speed = f"{figures['examples_per_second']:,.0f} examples/s"
         width = len(str(self.epochs))
@@ -190,4 +256,5 @@ class Progress(Callback):
 
 
 def readable(figures):
-    return {name: f"{value:.4f}" for name, value in figures.items()}
+    """Returns the figures that are numbers, rounded; matrices are left to the history."""
+    return {name: f"{value:.4f}" for name, value in figures.items() if isinstance(value, float)}

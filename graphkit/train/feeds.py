@@ -1,6 +1,7 @@
 """What a trainer feeds: whole arrays, checked in full before the first step, then sliced."""
 
 import json
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,10 +19,13 @@ class Source(NamedTuple):
     placeholder: tf.Tensor
     array: np.ndarray
     scaling: tuple  # (offset, 1 / scale) for uint8 images, else None
+    augment: Callable = None  # function (rows, seed) -> rows
 
-    def rows(self, selection):
+    def rows(self, selection, seed=None):
         """Returns the selected examples as the placeholder takes them."""
         values = self.array[selection]
+        if self.augment is not None:
+            values = self.augment(values, seed)
         dtype = self.placeholder.dtype.as_numpy_dtype
         if self.scaling is None:
             return values if values.dtype == dtype else values.astype(dtype)
@@ -62,6 +66,27 @@ def check_data(function, graph, data, fetches, constants):
     for source in sources:
         check_values(function, source)
     return sources, len(sources[0].array)
+
+
+def check_augment(function, graph, augment, sources):
+    """Returns the sources with their augmentations, each tried on the first example."""
+    augment = augment or {}
+    if not isinstance(augment, dict):
+        rule = "augment must be {placeholder: function (rows, seed) -> rows}"
+        raise TypeError(checks.message(function, rule, augment=augment))
+    augmented = {check_key(function, graph, key).name: value for key, value in augment.items()}
+    names = [source.placeholder.name for source in sources]
+    unknown = sorted(augmented.keys() - set(names))
+    checks.require(not unknown, function, "augment must name placeholders of data", augment=unknown)
+    for source in sources:
+        change = augmented.get(source.placeholder.name)
+        if change is not None:
+            rows = source.array[:1]
+            changed = change(rows, (0, 0, 0))
+            rule = f"augment of {source.placeholder.name} must keep shape and dtype"
+            alike = np.shape(changed) == rows.shape and np.asarray(changed).dtype == rows.dtype
+            checks.require(alike, function, rule, shape=np.shape(changed))
+    return [s._replace(augment=augmented.get(s.placeholder.name)) for s in sources]
 
 
 def check_feed(function, graph, feed):
@@ -119,7 +144,7 @@ def check_array(function, placeholder, value):
 
 def check_values(function, source):
     """Refuses numbers that are not finite, and integers that no op behind the placeholder can take."""
-    placeholder, array, _ = source
+    placeholder, array = source.placeholder, source.array
     rows = max(1, CHUNK // max(1, array[:1].nbytes))
     if array.dtype.kind == "f":
         for start in range(0, len(array), rows):

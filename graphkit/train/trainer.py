@@ -1,8 +1,10 @@
 """The trainer: owns the session of a finished graph, and fits, evaluates, predicts, saves, restores."""
 
+import contextlib
 import logging
 import math
 import os
+import tempfile
 import time
 import weakref
 from pathlib import Path
@@ -13,6 +15,7 @@ import tensorflow as tf
 from graphkit import checks, graphs
 from graphkit.data import batches
 from graphkit.nn import inputs, scopes
+from graphkit.nn import metrics as nn_metrics
 from graphkit.train import callbacks as callback_module
 from graphkit.train import feeds, optimizers, saving, steps
 from graphkit.train import session as sessions
@@ -37,18 +40,22 @@ class Trainer:
         or a function learning_rate -> optimizer.
       learning_rate: a positive number, or a function of the global step (counted from 0) that returns
         one; None is 1e-3. An optimizer object brings its own, and takes none here.
-      metrics: {name: scalar tensor}, each a mean over the batch, computed before the step's update.
+      metrics: {name: scalar tensor or `Metric`}, each a mean over the batch, computed before the step's
+        update.
       seed: sets the order of the examples, all masks, and initial values that have no seed of their own;
         an integer from 0 to 2**31 - 1.
       logdir: folder for checkpoints and `history.csv`, made if missing; None writes nothing.
       device: "auto" (a GPU where there is one), "cpu", "gpu", or one device such as "/gpu:0".
       clip_norm: largest global norm of the gradients, to which longer ones are scaled; None for any.
+      accumulate: mini-batches whose mean gradient makes one update, so that batches that do not fit into
+        memory can be had in parts; `step` and schedules count mini-batches.
       variables: the variables to train; None for all trainable ones.
       session_config: a `tf.compat.v1.ConfigProto` to start from.
 
     Attributes:
       session: the open `tf.compat.v1.Session`.
-      step: global step, the number of updates made.
+      step: global step, the number of mini-batches trained on.
+      rate_factor: what the learning rate is multiplied by, 1.0 unless `ReduceOnPlateau` lowers it.
       epoch: number of epochs finished.
       history: {figure: list with a value for each epoch}: epoch, step, loss, the metrics, valid_loss and
         valid_… of each metric, learning_rate, seconds, examples_per_second.
@@ -79,6 +86,7 @@ class Trainer:
         logdir=None,
         device="auto",
         clip_norm=None,
+        accumulate=1,
         variables=None,
         session_config=None,
     ):
@@ -88,19 +96,21 @@ class Trainer:
         checks.require(self.seed < 2**31, "Trainer", "seed must be below 2**31", seed=seed)
         if clip_norm is not None:
             clip_norm = checks.number("Trainer", "clip_norm", clip_norm, above=0)
+        accumulate = checks.integer("Trainer", "accumulate", accumulate)
         self.schedule = check_learning_rate(optimizer, learning_rate)
         self.logdir = check_logdir(logdir)
         config = sessions.make_config(device, session_config)
         rule = f"the graph is finalized and cannot be trained anew; called at {scopes.caller_line()}"
         checks.require(not self.graph.finalized, "Trainer", rule)
         with self.graph.as_default():
-            self.build(loss, optimizer, clip_norm, variables)
+            self.build(loss, optimizer, clip_norm, accumulate, variables)
         self.history = {}
         self.step = 0
         self.epoch = 0
         self.batch = 0  # of the epoch under way
         self.order = None  # [examples, batch size, …] of the epoch under way
-        self.means = steps.Means(self.values)
+        self.means = steps.Means(self.metrics)
+        self.rate_factor = 1.0
         self.callbacks = []
         self.stop_reason = None
         self.replaced = []  # checkpoints of an earlier run, until the first one of this run is written
@@ -112,13 +122,14 @@ class Trainer:
             self.close()
             raise
 
-    def build(self, loss, optimizer, clip_norm, variables):
+    def build(self, loss, optimizer, clip_norm, accumulate, variables):
         """Adds to the graph all that the trainer will ever run, and finalizes it."""
         trained = tf.compat.v1.trainable_variables() if variables is None else list(variables)
         rule = "the graph must hold a trainable variable"
         checks.require(trained, "Trainer", rule, loss=loss.name)
         self.loss = add_regularization(loss, trained)
-        self.values = {"loss": self.loss, **self.metrics}
+        self.metrics = {"loss": nn_metrics.Metric(self.loss, plain_mean), **self.metrics}
+        self.values = [metric.tensor for metric in self.metrics.values()]
         self.global_step = scopes.global_step()
         self.seed_input = inputs.seed_input()
         self.training_input = inputs.training_input()
@@ -128,12 +139,13 @@ class Trainer:
                 self.rate_input = tf.compat.v1.placeholder(tf.float32, (), name="learning_rate")
         weights = [v for v in tf.compat.v1.global_variables() if v is not self.global_step]
         updates = self.graph.get_collection(Keys.UPDATE_OPS)
-        before = [*self.values.values(), *updates]
+        before = [*self.values, *updates]
         self.train_op = optimizers.minimize(
             optimizers.make_optimizer(optimizer, self.rate_input),
             self.loss,
             trained,
             clip_norm,
+            accumulate,
             self.global_step,
             before,
         )
@@ -154,6 +166,7 @@ class Trainer:
         callbacks=(),
         shuffle=True,
         drop_remainder=False,
+        augment=None,
         resume=False,
         progress=True,
     ):
@@ -173,6 +186,8 @@ class Trainer:
           callbacks: `gk.Callback`s, called in this order.
           shuffle: False visits the examples as they stand; else the order follows from (seed, epoch).
           drop_remainder: True leaves out a last mini-batch of fewer than batch_size examples.
+          augment: {placeholder: function (rows, seed) -> rows}, such as `gk.Augmentation`, applied to the
+            rows of each training mini-batch before they are scaled; the seed follows from (seed, step).
           resume: continue from the newest checkpoint in the logdir, where there is one.
           progress: False shows neither bar nor lines.
 
@@ -190,16 +205,17 @@ class Trainer:
         epochs = checks.integer(function, "epochs", epochs, minimum=0)
         batch_size = checks.integer(function, "batch_size", batch_size)
         constants = feeds.check_feed(function, self.graph, feed)
-        fetches = [*self.values.values(), self.train_op]
+        fetches = [*self.values, self.train_op]
         sources, examples = self.check_data(function, data, fetches, constants)
+        sources = feeds.check_augment(function, self.graph, augment, sources)
         bounds = batches.batch_bounds(examples, batch_size, drop_remainder)
         rule = "batch_size must leave at least one whole mini-batch where the remainder is dropped"
         checks.require(bounds, function, rule, batch_size=batch_size, examples=examples)
-        self.figure_names = list(self.values)
+        self.figure_names = list(self.metrics)
         validation = None
         if valid is not None:
             validation = self.evaluation(f"{function} (valid)", valid, None, 4 * batch_size)
-            self.figure_names += [f"valid_{name}" for name in self.values]
+            self.figure_names += [f"valid_{name}" for name in self.metrics]
         self.callbacks = check_callbacks(callbacks)
         order = [examples, batch_size, bool(shuffle), bool(drop_remainder)]
         last_epoch = self.begin(epochs, order, resume)
@@ -257,11 +273,11 @@ class Trainer:
         self.rate = None
         for start, stop in bounds[self.batch :]:
             selection = indices[start:stop] if shuffle else slice(start, stop)
+            scalars = ()
             if self.schedule is not None:
-                self.rate = self.schedule(self.step)
-                values = runner.run(selection, self.rate)[:count]
-            else:
-                values = runner.run(selection)[:count]
+                self.rate = self.rate_factor * self.schedule(self.step)
+                scalars = (self.rate,)
+            values = runner.run(selection, *scalars, seed=(self.seed, self.step))[:count]
             if not math.isfinite(values[0]):
                 raise checks.GraphkitError(
                     checks.message(
@@ -276,7 +292,13 @@ class Trainer:
             self.batch += 1
             self.means.add(values, stop - start)
             for observer in observers:
-                observer.on_step(self, dict(zip(self.values, map(float, values), strict=True)))
+                observer.on_step(self, self.figures_of(values, stop - start))
+
+    def figures_of(self, values, examples):
+        """Returns {name: figure} of one mini-batch."""
+        means = steps.Means(self.metrics)
+        means.add(values, examples)
+        return means.result()
 
     def end_epoch(self, validation, seconds):
         """Validates, adds a row to the history and calls the callbacks."""
@@ -289,7 +311,7 @@ class Trainer:
         figures["seconds"] = seconds
         figures["examples_per_second"] = self.means.examples / seconds
         self.epoch, self.batch = self.epoch + 1, 0
-        self.means = steps.Means(self.values)
+        self.means = steps.Means(self.metrics)
         self.add_to_history(figures)
         for callback in self.callbacks:
             callback.on_epoch_end(self, figures)
@@ -300,7 +322,8 @@ class Trainer:
         for name in [*self.history, *figures]:
             column = self.history.setdefault(name, [math.nan] * rows)
             if len(column) == rows:
-                column.append(figures.get(name, math.nan))
+                value = figures.get(name, math.nan)
+                column.append(value.tolist() if isinstance(value, np.ndarray) else value)
 
     def evaluate(self, data, feed=None, batch_size=512):
         """Returns the loss and the metrics over a data set, with placeholders at their defaults.
@@ -311,7 +334,7 @@ class Trainer:
           batch_size: examples that are run together; it does not change the result, but for rounding.
 
         Returns:
-          {"loss": float, metric: float}, means over the examples.
+          {"loss": float, metric: figure} over all examples.
 
         Raises:
           TypeError: see `fit`.
@@ -324,13 +347,13 @@ class Trainer:
         self.check_open(function)
         batch_size = checks.integer(function, "batch_size", batch_size)
         constants = feeds.check_feed(function, self.graph, feed)
-        fetches = list(self.values.values())
+        fetches = self.values
         sources, examples = self.check_data(function, data, fetches, constants)
         runner = steps.FeedSteps(self.session, fetches, sources, self.with_seed(constants))
         return runner, batches.batch_bounds(examples, batch_size)
 
     def run_evaluation(self, runner, bounds):
-        means = steps.Means(self.values)
+        means = steps.Means(self.metrics)
         for start, stop in bounds:
             means.add(runner.run(slice(start, stop)), stop - start)
         return means.result()
@@ -403,7 +426,8 @@ class Trainer:
             "batch": self.batch,
             "order": self.order,
             "seed": self.seed,
-            "totals": self.means.totals.tolist(),
+            "totals": self.means.state(),
+            "rate_factor": self.rate_factor,
             "examples": self.means.examples,
             "history": self.history,
             "stop_reason": self.stop_reason,
@@ -450,12 +474,27 @@ class Trainer:
         if state is None:
             logger.warning("%s was not written by graphkit: its weights are restored alone", path)
             return
-        for name in ("step", "epoch", "batch", "order", "history", "stop_reason"):
+        for name in ("step", "epoch", "batch", "order", "history", "stop_reason", "rate_factor"):
             setattr(self, name, state[name])
-        self.means = steps.Means(self.values, state["totals"], state["examples"])
+        self.means = steps.Means(self.metrics, state["totals"], state["examples"])
         for callback, (kind, kept) in zip(self.callbacks, state["callbacks"], strict=False):
             if type(callback).__name__ == kind:
                 callback.restore_state(kept)
+
+    @contextlib.contextmanager
+    def experiment(self, schedule):
+        """Lets a block train at other rates, then brings everything back to where it was."""
+        kept = {name: getattr(self, name) for name in ("schedule", "logdir", "callbacks", "rate_factor")}
+        with tempfile.TemporaryDirectory() as folder:
+            path = self.save(os.path.join(folder, "before"))
+            self.schedule, self.logdir, self.rate_factor = schedule, None, 1.0
+            try:
+                yield
+            finally:
+                self.callbacks = []
+                self.restore(path)
+                for name, value in kept.items():
+                    setattr(self, name, value)
 
     def stop(self, reason):
         """Ends `fit` after the epoch under way; callbacks call it.
@@ -492,15 +531,24 @@ def check_loss(loss):
 
 
 def check_metrics(graph, metrics):
-    """Returns the metrics, if they are scalars of the graph under names of their own."""
-    rule = "metrics must be {name: scalar tensor of the loss's graph}, none of them named loss"
+    """Returns {name: Metric}, if they are tensors of the graph under names of their own."""
+    rule = "metrics must be {name: scalar tensor or Metric of the loss's graph}, none of them named loss"
     if not isinstance(metrics, dict):
         raise TypeError(checks.message("Trainer", rule, metrics=metrics))
-    for name, tensor in metrics.items():
+    checked = {}
+    for name, value in metrics.items():
+        metric = value if isinstance(value, nn_metrics.Metric) else nn_metrics.Metric(value, plain_mean)
+        tensor = metric.tensor
         sound = isinstance(name, str) and name not in ("loss", "epoch", "step", "seconds")
-        sound = sound and tf.is_tensor(tensor) and getattr(tensor, "graph", None) is graph
-        checks.require(sound and tensor.shape.rank == 0, "Trainer", rule, name=name, metric=tensor)
-    return dict(metrics)
+        sound = sound and graphs.is_graph_tensor(tensor) and tensor.graph is graph
+        sound = sound and (metric is value or tensor.shape.rank == 0)
+        checks.require(sound, "Trainer", rule, name=name, metric=value)
+        checked[name] = metric
+    return checked
+
+
+def plain_mean(mean, examples):
+    return float(mean)
 
 
 def check_learning_rate(optimizer, learning_rate):
