@@ -34,7 +34,7 @@ def parse(argv):
     add("--batch-size", type=int, default=128, help="examples in a mini-batch")
     add("--optimizer", choices=OPTIMIZERS, default="adam", help="how the weights are moved")
     add("--learning-rate", type=float, help="of the optimizer (default: 0.001, char_rnn 0.003)")
-    keep = "probability that dropout keeps a unit, in (0, 1] (default: 0.5; softmax_regression 1, inception_net and char_rnn 0.8)"
+    keep = "probability that dropout keeps a unit, in (0, 1] (default: 0.5; 0.8 or 1 for some models)"
     add("--keep-prob", type=float, help=keep)
     add("--l2", type=float, default=1e-4, help="weight of half the squared norm of the kernels")
     add("--patience", type=int, help="stop after so many epochs without a better validation loss")
