@@ -67,8 +67,9 @@ def batch_norm(
       TypeError: `inputs` is no floating-point tensor.
       ValueError: an argument is out of its range, or the variables exist and reuse is not set.
 
-    Formula: gamma * (inputs - mean) / sqrt(variance + epsilon) + beta. With four axes the moving
-    variance is made of the unbiased one (N / (N - 1)), as by TensorFlow's fused kernel.
+    Formula: gamma * (inputs - mean) / sqrt(variance + epsilon) + beta. Where TensorFlow's fused kernel
+    serves (four axes, channels first or last, no float64), the moving variance is made of the unbiased
+    one (N / (N - 1)), as in TensorFlow 1.15.
 
     Source: S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015, algorithm 1.
 

@@ -8,13 +8,16 @@ import tensorflow as tf
 
 from graphkit import checks
 
-PACKAGE_FOLDERS = tuple(os.path.join(os.path.dirname(path), "") for path in (checks.__file__, tf.__file__))
+OWN_FILES = tuple(os.path.join(os.path.dirname(path), "") for path in (checks.__file__, tf.__file__))
+    *(os.path.join(os.path.dirname(path), "") for path in (checks.__file__, tf.__file__)),
+    contextlib.__file__,
+)
 
 
 def caller_line():
     """Returns "file:line" of the innermost caller outside graphkit and TensorFlow."""
     for frame in reversed(traceback.extract_stack()):
-        if not frame.filename.startswith(PACKAGE_FOLDERS) and "contextlib" not in frame.filename:
+        if not frame.filename.startswith(OWN_FILES):
             return f"{frame.filename}:{frame.lineno}"
     return "an unknown line"
 

@@ -282,6 +282,13 @@ def test_l2_penalty_leaves_out_what_is_named_so_even_with_two_axes(name):
     assert run(gk.l2_penalty(1.0)) == 6
 
 
+@pytest.mark.parametrize("shape", [(), (5,)])
+def test_l2_penalty_leaves_out_vectors_and_scalars_of_any_name(shape):
+    gk.dense(tf.zeros((2, 3)), 4, kernel_initializer=ones())
+    v1.get_variable("other/kernel", shape, initializer=ones())
+    assert run(gk.l2_penalty(1.0)) == 6
+
+
 def test_l2_penalty_takes_in_kernels_made_elsewhere():
     v1.get_variable("embedding/table", initializer=np.ones((5, 2), np.float32))
     assert run(gk.l2_penalty(1.0)) == 5
