@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from graphkit import checks
 
-OWN_FILES = tuple(os.path.join(os.path.dirname(path), "") for path in (checks.__file__, tf.__file__))
+OWN_FILES = (
     *(os.path.join(os.path.dirname(path), "") for path in (checks.__file__, tf.__file__)),
     contextlib.__file__,
 )
