@@ -1,10 +1,14 @@
 """Splits, seeded shuffling and mini-batches. An order is a pure function of (seed, epoch)."""
 
+import math
+
 import numpy as np
 
 from graphkit import checks
 
 __all__ = ["epoch_order", "minibatches", "split_indices"]
+
+ALIGNMENT = 64  # bytes; what is aligned less, TensorFlow copies when it is fed
 
 
 def epoch_order(num_examples, seed, epoch):
@@ -73,6 +77,35 @@ def batch_bounds(num_examples, batch_size, drop_remainder=False):
     """Returns the (start, stop) of each mini-batch of an epoch."""
     last = num_examples - num_examples % batch_size if drop_remainder else num_examples
     return [(start, min(start + batch_size, last)) for start in range(0, last, batch_size)]
+
+
+def aligned_empty(shape, dtype):
+    """Returns an array whose memory TensorFlow can take as it is, without a copy."""
+    dtype = np.dtype(dtype)
+    count = math.prod(shape) * dtype.itemsize
+    memory = np.empty(count + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + count].view(dtype).reshape(shape)
+
+
+def is_aligned(array, dtype):
+    """Tells whether TensorFlow can take the array's memory as it is, as an array of the dtype."""
+    return array.dtype == dtype and array.flags.c_contiguous and array.ctypes.data % ALIGNMENT == 0
+
+
+def aligned(array, dtype):
+    """Returns the array as one of the dtype that TensorFlow can take as it is; a copy if it must be."""
+    if is_aligned(array, dtype):
+        return array
+    copy = aligned_empty(array.shape, dtype)
+    copy[...] = array
+    return copy
+
+
+def take(array, indices):
+    """Returns the examples at the indices, in memory that TensorFlow can take as it is."""
+    taken = aligned_empty((len(indices), *array.shape[1:]), array.dtype)
+    return np.take(array, indices, axis=0, out=taken, mode="clip")
 
 
 def split_indices(num_examples, fraction, seed, labels=None):

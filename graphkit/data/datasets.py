@@ -265,7 +265,7 @@ def make_dataset(name, train, test, classes, valid_fraction, seed):
 
 
 def take(split, indices):
-    return type(split)(*(array[indices] for array in split))
+    return type(split)(*(batches.take(array, indices) for array in split))
 
 
 def check_split(split, name):

@@ -21,11 +21,14 @@ class Source(NamedTuple):
     scaling: tuple  # (offset, 1 / scale) for uint8 images, else None
     augment: Callable = None  # function (rows, seed) -> rows
 
+    def raw_rows(self, selection, seed=None):
+        """Returns the selected examples as the array holds them, augmented."""
+        values = self.array[selection]
+        return values if self.augment is None else self.augment(values, seed)
+
     def rows(self, selection, seed=None):
         """Returns the selected examples as the placeholder takes them."""
-        values = self.array[selection]
-        if self.augment is not None:
-            values = self.augment(values, seed)
+        values = self.raw_rows(selection, seed)
         dtype = self.placeholder.dtype.as_numpy_dtype
         if self.scaling is None:
             return values if values.dtype == dtype else values.astype(dtype)

@@ -1,8 +1,20 @@
-"""How steps are executed: slice the feeds, run loss and update."""
+"""How steps are executed: one by one, or many in one `session.run`, with the same results."""
+
+import concurrent.futures
+import os
+import time
 
 import numpy as np
+import tensorflow as tf
+
+from graphkit.data import batches
 
 AUGMENTATION = 1  # tells the seeds of augmentation, (seed, step, 1), from those of shuffling, (seed, epoch)
+EXECUTIONS = ("auto", "feed", "chunks", "resident", "compiled")
+RUN_SECONDS = 0.2  # how long a run of several steps shall take, so that progress moves
+MOST_STEPS = 256  # in one run
+RESIDENT_SHARE = 0.25  # of the machine's memory that data may take to be given to each run as a whole
+WORTH_COMPILING = 300  # steps of a fit
 
 
 class FeedSteps:
@@ -13,23 +25,208 @@ class FeedSteps:
       fetches: tensors (or ops) to run for each mini-batch.
       sources: what is sliced, see `feeds.check_data`.
       constants: {placeholder: value} of what is fed unchanged.
-      scalars: placeholders whose value is given anew with each mini-batch.
+      rate_input: placeholder of the learning rate, if there is one.
     """
 
-    def __init__(self, session, fetches, sources, constants, scalars=()):
+    prefetches = False
+
+    def __init__(self, session, fetches, sources, constants, rate_input=None):
         self.sources = sources
         self.constants = list(constants.values())
-        fed = [source.placeholder for source in sources] + list(constants) + list(scalars)
-        self.call = session.make_callable(fetches, fed)
+        fed = [source.placeholder for source in sources] + list(constants)
+        self.has_rate = rate_input is not None
+        self.call = session.make_callable(fetches, fed + [rate_input] * self.has_rate)
 
-    def run(self, selection, *scalars, seed=None):
-        """Returns the fetched values for the examples that an index array or slice selects.
+    def next_count(self, left):
+        """Returns how many of the mini-batches that are left the next run takes."""
+        return 1
 
-        Augmented sources need the (seed, step) of the mini-batch.
-        """
-        seeds = None if seed is None else (*seed, AUGMENTATION)
-        rows = [source.rows(selection, seeds) for source in self.sources]
-        return self.call(*rows, *self.constants, *scalars)
+    def prepare(self, selections, rates, seeds):
+        """Returns what `run` needs for the mini-batches that index arrays or slices select."""
+        rows = [source.rows(selections[0], seeds[0]) for source in self.sources]
+        return (*rows, *self.constants, *rates[: self.has_rate])
+
+    def run(self, prepared):
+        """Returns a list with the fetched values of each mini-batch."""
+        return [self.call(*prepared)]
+
+    def run_one(self, selection):
+        """Returns the fetched values of one mini-batch outside training."""
+        return self.call(*self.prepare([selection], (), [None]))
+
+
+class FusedSteps:
+    """Runs many mini-batches in one `session.run`, by a loop in the graph.
+
+    Args:
+      session: the session.
+      loop: a `fused.Loop`.
+      sources: what is sliced, see `feeds.check_data`.
+      constants: {placeholder: value} of what is fed unchanged.
+      resident: whether the whole arrays are given to each run, or the rows that it needs.
+      steps_per_run: how many mini-batches a run takes, or None for as many as RUN_SECONDS allow.
+      fixed: whether all runs are given arrays of one shape, as XLA compiles for.
+    """
+
+    def __init__(self, session, loop, sources, constants, resident, steps_per_run, fixed=False):
+        self.sources = sources
+        self.prefetches = not resident
+        self.steps_per_run = steps_per_run
+        self.fixed = fixed
+        self.arrays = [resident_array(loop, source) for source in sources] if resident else None
+        self.dtypes = [loop.data[s.placeholder.name].dtype.as_numpy_dtype for s in sources]
+        self.constants = list(constants.values())
+        fed = [loop.order, loop.count, loop.rates]
+        fed += [loop.data[source.placeholder.name] for source in sources] + list(constants)
+        self.call = session.make_callable(loop.values, fed)
+        self.measured = 8
+        self.largest = steps_per_run or MOST_STEPS
+
+    def compile(self, batch_size):
+        """Compiles the loop by running none of its steps; returns why that failed, or None."""
+        order = np.zeros((self.largest, batch_size), np.int32)
+        rates = np.zeros(self.largest, np.float32)
+        if self.arrays is None:
+            length = self.largest * batch_size
+            shapes = [(length, *source.array.shape[1:]) for source in self.sources]
+            arrays = [batches.aligned_empty(s, d) for s, d in zip(shapes, self.dtypes, strict=True)]
+        else:
+            arrays = self.arrays
+        try:
+            self.call(order, np.int32(0), rates, *arrays, *self.constants)
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            return f"XLA cannot compile it: {error.message.splitlines()[0][:200]}"
+        return None
+
+    def next_count(self, left):
+        """Returns how many of the mini-batches that are left the next run takes."""
+        return min(left, self.steps_per_run or self.measured)
+
+    def prepare(self, selections, rates, seeds):
+        """Returns what `run` needs for the mini-batches that index arrays or slices select."""
+        count, size = len(selections), len_of(selections[0])
+        steps = self.largest if self.fixed else count
+        order = np.zeros((steps, size), np.int32)
+        padded = np.zeros(steps, np.float32)
+        padded[: len(rates)] = rates
+        if self.arrays is not None:
+            for place, selection in enumerate(selections):
+                order[place] = indices_of(selection)
+            return (count, order, np.int32(count), padded, *self.arrays, *self.constants)
+        order[:count] = np.arange(count * size, dtype=np.int32).reshape(count, size)
+        chunks = [
+            chunk_of(source, dtype, selections, seeds, steps * size)
+            for source, dtype in zip(self.sources, self.dtypes, strict=True)
+        ]
+        return (count, order, np.int32(count), padded, *chunks, *self.constants)
+
+    def run(self, prepared):
+        """Returns a list with the fetched values of each mini-batch."""
+        count, *fed = prepared
+        started = time.perf_counter()
+        values = self.call(*fed)
+        seconds = (time.perf_counter() - started) / count
+        wanted = int(RUN_SECONDS / max(seconds, 1e-6))
+        self.measured = max(1, min(wanted, 4 * self.measured, MOST_STEPS))
+        return [[value[place] for value in values] for place in range(count)]
+
+
+def resident_array(loop, source):
+    """Returns the whole array as the loop takes it: aligned, so that TensorFlow need not copy it."""
+    dtype = loop.data[source.placeholder.name].dtype.as_numpy_dtype
+    return batches.aligned(source.array, dtype)
+
+
+def chunk_of(source, dtype, selections, seeds, length):
+    """Returns the rows of several mini-batches one after the other, in an aligned array of the length."""
+    chunk, at = batches.aligned_empty((length, *source.array.shape[1:]), dtype), 0
+    for selection, seed in zip(selections, seeds, strict=True):
+        rows = source.raw_rows(selection, seed)
+        chunk[at : at + len(rows)] = rows
+        at += len(rows)
+    chunk[at:] = 0
+    return chunk
+
+
+def len_of(selection):
+    return selection.stop - selection.start if isinstance(selection, slice) else len(selection)
+
+
+def indices_of(selection):
+    return np.arange(selection.start, selection.stop) if isinstance(selection, slice) else selection
+
+
+def choose(loops, sources, execution, total_steps, observed):
+    """Returns (execution, reason): how the steps are best run, and why not otherwise.
+
+    It follows from the graph and the data alone, so that it is the same in each run.
+
+    Args:
+      loops: `fused.Loops` of the graph.
+      sources: what is sliced.
+      execution: what the caller wants, one of EXECUTIONS.
+      total_steps: how many steps the fit is going to make.
+      observed: whether a callback wants to look at the graph after each step.
+    """
+    reason = loops.reason or mismatch(loops.plain, sources)
+    if observed and not reason:
+        reason = "a callback looks at each step"
+    if execution == "feed" or reason:
+        return "feed", reason
+    if execution == "compiled":
+        return ("compiled", None) if loops.compiled else ("feed", loops.compiled_reason)
+    if execution in ("chunks", "resident"):
+        return execution, None
+    fits = "resident" if can_be_resident(loops.plain, sources) else "chunks"
+    if loops.compiled is None or fits == "chunks":
+        return fits, loops.compiled_reason
+    if total_steps < WORTH_COMPILING:
+        return fits, f"{total_steps} steps are not worth compiling"
+    return "compiled", None
+
+
+def mismatch(loop, sources):
+    """Returns why these sources cannot be given to the loop, or None."""
+    names = {source.placeholder.name for source in sources}
+    if names != loop.data.keys():
+        return f"the examples are of {sorted(names)}, and the graph's are of {sorted(loop.data)}"
+    for source in sources:
+        takes = loop.data[source.placeholder.name].dtype.as_numpy_dtype
+        if takes == np.uint8 and source.array.dtype != np.uint8:
+            return f"{source.placeholder.name} is given as {source.array.dtype}, not as uint8"
+    return None
+
+
+def can_be_resident(loop, sources):
+    """Tells whether the arrays may be given as a whole to each run, without a large copy."""
+    total = 0
+    for source in sources:
+        takes = loop.data[source.placeholder.name].dtype.as_numpy_dtype
+        small = source.array.ndim == 1
+        if isinstance(source.array, np.memmap) or source.augment is not None:
+            return False
+        if not small and not batches.is_aligned(source.array, takes):
+            return False
+        total += source.array.nbytes
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return total <= RESIDENT_SHARE * memory
+
+
+class Prefetcher:
+    """Prepares the next run in a thread, while the session is busy with this one."""
+
+    def __init__(self):
+        self.pool = concurrent.futures.ThreadPoolExecutor(1, "graphkit-prefetch")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.pool.shutdown(cancel_futures=True)
+
+    def submit(self, function, *arguments):
+        """Starts a call; `.result()` of what it returns waits for it."""
+        return self.pool.submit(function, *arguments)
 
 
 class Means:

@@ -17,7 +17,7 @@ from graphkit.data import batches
 from graphkit.nn import inputs, scopes
 from graphkit.nn import metrics as nn_metrics
 from graphkit.train import callbacks as callback_module
-from graphkit.train import feeds, optimizers, saving, steps
+from graphkit.train import feeds, fused, optimizers, saving, steps
 from graphkit.train import session as sessions
 
 __all__ = ["Trainer"]
@@ -153,6 +153,9 @@ class Trainer:
         local = tf.compat.v1.local_variables()
         self.checkpoints = saving.Checkpoints(everything, weights)
         tables = tf.compat.v1.tables_initializer()
+        self.loops = fused.make_loops(
+            self.train_op, self.values, self.rate_input, self.training_input, feeds.pixel_scalings(self.graph)
+        )
         self.initializer = tf.group(sessions.make_initializer([*everything, *local], self.seed), tables)
         self.graph.finalize()
 
@@ -169,6 +172,8 @@ class Trainer:
         augment=None,
         resume=False,
         progress=True,
+        execution="auto",
+        steps_per_run="auto",
     ):
         """Trains for some epochs of shuffled mini-batches; returns the history.
 
@@ -190,6 +195,11 @@ class Trainer:
             rows of each training mini-batch before they are scaled; the seed follows from (seed, step).
           resume: continue from the newest checkpoint in the logdir, where there is one.
           progress: False shows neither bar nor lines.
+          execution: how steps are run: "feed" (one `session.run` each), or many in a loop of the graph that
+            is given "chunks" of examples, or all of them ("resident"), or that is "compiled" by XLA; "auto"
+            takes what is fastest for the graph and the data. Batches and masks are the same in all of them,
+            and so are the results, to the bit except for XLA's rounding.
+          steps_per_run: steps of a loop, or "auto" for as many as take a fifth of a second.
 
         Returns:
           The history, see `Trainer`.
@@ -212,6 +222,10 @@ class Trainer:
         rule = "batch_size must leave at least one whole mini-batch where the remainder is dropped"
         checks.require(bounds, function, rule, batch_size=batch_size, examples=examples)
         self.figure_names = list(self.metrics)
+        execution = checks.choice(function, "execution", execution, steps.EXECUTIONS)
+        steps_per_run = (
+            None if steps_per_run == "auto" else checks.integer(function, "steps_per_run", steps_per_run)
+        )
         validation = None
         if valid is not None:
             validation = self.evaluation(f"{function} (valid)", valid, None, 4 * batch_size)
@@ -219,20 +233,19 @@ class Trainer:
         self.callbacks = check_callbacks(callbacks)
         order = [examples, batch_size, bool(shuffle), bool(drop_remainder)]
         last_epoch = self.begin(epochs, order, resume)
-        constants = self.with_seed({self.training_input: np.bool_(True), **constants})
-        scalars = [] if self.rate_input is None else [self.rate_input]
-        runner = steps.FeedSteps(self.session, fetches, sources, constants, scalars)
         if self.logdir is not None:
             self.callbacks += [callback_module.HistoryFile(), callback_module.Checkpointing()]
         if progress:
             self.callbacks.append(callback_module.Progress(last_epoch))
         self.examples_per_epoch = bounds[-1][1]
+        epochs = max(0, last_epoch - self.epoch)
+        runners = self.make_runners(sources, constants, execution, steps_per_run, bounds, epochs)
         try:
             for callback in self.callbacks:
                 callback.on_fit_start(self)
             while self.epoch < last_epoch and self.stop_reason is None:
                 started = time.perf_counter()
-                self.train_epoch(runner, bounds, order)
+                self.train_epoch(runners, bounds, order)
                 self.end_epoch(validation, time.perf_counter() - started)
         finally:
             for callback in self.callbacks:
@@ -263,36 +276,94 @@ class Trainer:
         self.order = order
         return epochs if resume else self.epoch + epochs
 
-    def train_epoch(self, runner, bounds, order):
+    def make_runners(self, sources, constants, execution, steps_per_run, bounds, epochs):
+        """Returns what runs whole mini-batches, and what runs a short one at the end of an epoch."""
+        observed = any(
+            overrides_on_step(c) and not isinstance(c, callback_module.Progress) for c in self.callbacks
+        )
+        total_steps = epochs * len(bounds)
+        chosen, reason = steps.choose(self.loops, sources, execution, total_steps, observed)
+        if chosen == "compiled":
+            runner = self.fused_runner(self.loops.compiled, sources, constants, steps_per_run, True)
+            failure = runner.compile(bounds[0][1] - bounds[0][0])
+            if failure is None:
+                logger.info("steps are run by a loop that XLA compiled")
+                return runner, self.fused_runner(self.loops.plain, sources, constants, 1)
+            chosen, reason = "resident" if runner.arrays else "chunks", failure
+        logger.info("steps are run by %s%s", chosen, f" ({reason})" if reason else "")
+        if chosen == "feed":
+            constants = self.with_seed({self.training_input: np.bool_(True), **constants})
+            fetches = [*self.values, self.train_op]
+            runner = steps.FeedSteps(self.session, fetches, sources, constants, self.rate_input)
+        else:
+            resident = chosen == "resident"
+            runner = self.fused_runner(self.loops.plain, sources, constants, steps_per_run, resident=resident)
+        return runner, runner
+
+    def fused_runner(self, loop, sources, constants, steps_per_run, fixed=False, resident=None):
+        if resident is None:
+            resident = steps.can_be_resident(loop, sources)
+        constants = self.with_seed(constants)
+        return steps.FusedSteps(self.session, loop, sources, constants, resident, steps_per_run, fixed)
+
+    def train_epoch(self, runners, bounds, order):
         """Runs the steps of the epoch under way, from where it stands to its end."""
-        examples, _, shuffle, _ = order
-        if shuffle:
-            indices = batches.epoch_order(examples, self.seed, self.epoch)
-        observers = [c for c in self.callbacks if type(c).on_step is not callback_module.Callback.on_step]
-        count = len(self.values)
+        examples, batch_size, shuffle, _ = order
+        indices = batches.epoch_order(examples, self.seed, self.epoch) if shuffle else np.arange(examples)
+        left = bounds[self.batch :]
+        whole = [bound for bound in left if bound[1] - bound[0] == batch_size]
         self.rate = None
-        for start, stop in bounds[self.batch :]:
-            selection = indices[start:stop] if shuffle else slice(start, stop)
-            scalars = ()
-            if self.schedule is not None:
-                self.rate = self.rate_factor * self.schedule(self.step)
-                scalars = (self.rate,)
-            values = runner.run(selection, *scalars, seed=(self.seed, self.step))[:count]
-            if not math.isfinite(values[0]):
-                raise checks.GraphkitError(
-                    checks.message(
-                        "fit",
-                        f"the loss is not finite at step {self.step}, batch {self.batch} of epoch "
-                        f"{self.epoch + 1}; a lower learning_rate often helps",
-                        loss=float(values[0]),
-                        learning_rate=self.rate,
-                    )
-                )
-            self.step += 1
-            self.batch += 1
-            self.means.add(values, stop - start)
-            for observer in observers:
-                observer.on_step(self, self.figures_of(values, stop - start))
+        for runner, todo in zip(runners, (whole, left[len(whole) :]), strict=True):
+            selections = [indices[start:stop] for start, stop in todo]
+            for values in self.run_steps(runner, selections):
+                self.take_in(values, len(selections[0]))
+
+    def run_steps(self, runner, selections):
+        """Yields the values of each step; the next run is prepared while the session is busy."""
+        done = 0
+        with steps.Prefetcher() as prefetcher:
+            prepared, count = None, 0
+            while done < len(selections):
+                if prepared is None:
+                    count = runner.next_count(len(selections) - done)
+                    prepared = self.prepare(runner, selections[done : done + count], self.step)
+                now, prepared = prepared, None
+                done += count
+                step = self.step + count
+                if runner.prefetches and done < len(selections):
+                    count_next = runner.next_count(len(selections) - done)
+                    chosen = selections[done : done + count_next]
+                    waiting = prefetcher.submit(self.prepare, runner, chosen, step)
+                    rows = runner.run(now)
+                    count, prepared = count_next, waiting.result()
+                else:
+                    rows = runner.run(now)
+                yield from rows
+
+    def prepare(self, runner, selections, first_step):
+        """Returns what the runner needs for the steps from `first_step` on."""
+        numbers = range(first_step, first_step + len(selections))
+        rates = [] if self.schedule is None else [self.rate_factor * self.schedule(n) for n in numbers]
+        return runner.prepare(selections, rates, [(self.seed, n, steps.AUGMENTATION) for n in numbers])
+
+    def take_in(self, values, examples):
+        """Adds the values of a step that was made to the figures of the epoch, and tells callbacks."""
+        values = values[: len(self.values)]
+        if self.schedule is not None:
+            self.rate = self.rate_factor * self.schedule(self.step)
+        if not math.isfinite(values[0]):
+            rule = (
+                f"the loss is not finite at step {self.step}, batch {self.batch} of epoch {self.epoch + 1}; "
+                "a lower learning_rate often helps"
+            )
+            received = {"loss": float(values[0]), "learning_rate": self.rate}
+            raise checks.GraphkitError(checks.message("fit", rule, **received))
+        self.step += 1
+        self.batch += 1
+        self.means.add(values, examples)
+        for callback in self.callbacks:
+            if overrides_on_step(callback):
+                callback.on_step(self, self.figures_of(values, examples))
 
     def figures_of(self, values, examples):
         """Returns {name: figure} of one mini-batch."""
@@ -355,7 +426,7 @@ class Trainer:
     def run_evaluation(self, runner, bounds):
         means = steps.Means(self.metrics)
         for start, stop in bounds:
-            means.add(runner.run(slice(start, stop)), stop - start)
+            means.add(runner.run_one(slice(start, stop)), stop - start)
         return means.result()
 
     def predict(self, tensor, data, feed=None, batch_size=512):
@@ -386,7 +457,7 @@ class Trainer:
         runner = steps.FeedSteps(self.session, [tensor], sources, self.with_seed(constants))
         parts = []
         for start, stop in batches.batch_bounds(examples, batch_size):
-            (part,) = runner.run(slice(start, stop))
+            (part,) = runner.run_one(slice(start, stop))
             rule = f"the first axis of {tensor.name} must be the example"
             sound = np.ndim(part) > 0 and len(part) == stop - start
             checks.require(sound, function, rule, shape=np.shape(part), examples=stop - start)
@@ -545,6 +616,10 @@ def check_metrics(graph, metrics):
         checks.require(sound, "Trainer", rule, name=name, metric=value)
         checked[name] = metric
     return checked
+
+
+def overrides_on_step(callback):
+    return type(callback).on_step is not callback_module.Callback.on_step
 
 
 def plain_mean(mean, examples):
