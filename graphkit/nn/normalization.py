@@ -152,11 +152,10 @@ def normalize_plain(inputs, axis, gamma, beta, moving, epsilon, training):
     shape = [1] * inputs.shape.rank
     shape[axis] = inputs.shape[axis]
     values = tf.cast(inputs, moving[0].dtype)
-    moments = choose(
-        training,
-        lambda: tuple(tf.nn.moments(values, others)),
-        lambda: (tf.convert_to_tensor(moving[0]), tf.convert_to_tensor(moving[1])),
-    )
+    moments = (tf.convert_to_tensor(moving[0]), tf.convert_to_tensor(moving[1]))
+    if training is not False:
+        pairs = zip(tf.nn.moments(values, others), moments, strict=True)
+        moments = tuple(choose_value(training, of_batch, average) for of_batch, average in pairs)
 
     def aligned(vector):
         return None if vector is None else tf.reshape(vector, shape)
@@ -176,6 +175,11 @@ def add_moving_updates(moving, batch_moments, momentum, training):
         change = (average - batch_value) * tf.cast(decay, average.dtype)
         update = average.assign_sub(change, read_value=False)
         tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.UPDATE_OPS, update)
+
+
+def choose_value(condition, if_true, if_false):
+    """Returns one of two tensors, which are both computed where the condition is a tensor."""
+    return tf.where(condition, if_true, if_false) if tf.is_tensor(condition) else if_true
 
 
 def choose(condition, if_true, if_false):
