@@ -56,9 +56,9 @@ OPTIMIZER_SLOTS = {
     "rmsprop": 2,
 }
 CELL_GATES = {"simple": 1, "gru": 3, "lstm": 4}
-# Products and sums of the state, for each unit and step: lstm f + bias, c * f, i * j, their sum, o * tanh(c);
-# gru r * h, u * h, 1 - u, (1 - u) * c, their sum.
-CELL_STATE_FLOPS = {"simple": 0, "gru": 5, "lstm": 5}
+# Products and sums of the state, for each unit and step: gru r * h, u * h, 1 - u, (1 - u) * c, their sum;
+# lstm f * c, i * j, their sum, o * tanh(c).
+CELL_STATE_FLOPS = {"simple": 0, "gru": 5, "lstm": 4}
 
 
 def output_size(size, kernel_size, strides=1, padding="valid", dilation_rate=1):
@@ -651,9 +651,9 @@ def dense_flops(in_features, units, use_bias=True):
 def rnn_flops(in_features, units, steps, cell="lstm"):
     """Returns the floating-point operations of a recurrent layer for one example.
 
-    steps * units * (gates * (2 * (in + units) + 1) + s), with gates as in `gk.rnn_parameters` and s = 5
-    products and sums of the state for gru and lstm, 0 for simple. The gates' sigmoids and tanhs are not
-    counted, as no activation is.
+    steps * units * (gates * (2 * (in + units) + 1) + s), with gates as in `gk.rnn_parameters` and s
+    products and sums of the state: 0 for simple, 5 for gru, 4 for lstm. The gates' sigmoids and tanhs are
+    not counted, as no activation is.
 
     Args:
       in_features: features of the input of one step.
@@ -670,7 +670,7 @@ def rnn_flops(in_features, units, steps, cell="lstm"):
 
     Example:
       >>> gk.rnn_flops(28, 128, steps=28)
-      4505088
+      4501504
     """
     function = "rnn_flops"
     in_features = checks.integer(function, "in_features", in_features)
