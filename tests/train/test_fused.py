@@ -1,0 +1,274 @@
+"""Many steps in one run: the same results as one by one, and a reason where that cannot be."""
+
+import logging
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import graphkit as gk
+from graphkit.train import fused, optimizers, steps
+
+rng = np.random.default_rng(0)
+IMAGES = rng.integers(0, 256, (70, 8, 8, 1), dtype=np.uint8)
+LABELS = rng.integers(0, 3, 70).astype(np.int32)
+WORDS = rng.integers(1, 9, (70, 6)).astype(np.int32)
+MODELS = ("softmax_regression", "mlp", "convnet", "inception_net", "char_rnn")
+EXACT = ("feed", "chunks", "resident")
+
+
+def build(model, keep_prob):
+    """Returns (loss, {placeholder: array}, keep_prob's placeholder, metrics) of a small problem."""
+    labels, keep = gk.label_input(), gk.keep_prob_input()
+    if model == "char_rnn":
+        tokens = gk.token_input(6)
+        logits = gk.char_rnn(tokens, 9, 3, keep, embedding_size=4, units=5)
+        data = {tokens: WORDS, labels: LABELS}
+    elif model == "norms":
+        images = gk.image_input(8, 8, 1)
+        net = gk.residual_block(images, 4)
+        net = gk.batch_norm(gk.dense(gk.dropout(gk.flatten(net), keep), 6))
+        logits = gk.dense(gk.layer_norm(net), 3)
+        data = {images: IMAGES, labels: LABELS}
+    else:
+        images = gk.image_input(8, 8, 1)
+        logits = getattr(gk, model)(images, 3, keep_prob=keep)
+        data = {images: IMAGES, labels: LABELS}
+    loss = gk.softmax_cross_entropy(logits, labels) + gk.l2_penalty(1e-3)
+    return loss, data, {keep: keep_prob}, {"accuracy": gk.accuracy(logits, labels)}
+
+
+def train(execution, model="mlp", optimizer="adam", epochs=2, learning_rate=0.01, fit=None, **options):
+    """Returns (all variables, history) of a run in a graph of its own."""
+    with tf.Graph().as_default():
+        loss, data, feed, metrics = build(model, 0.7)
+        options = {"optimizer": optimizer, "learning_rate": learning_rate, "seed": 3, **options}
+        with gk.Trainer(loss, metrics=metrics, **options) as trainer:
+            fit = {"batch_size": 16, "progress": False, "execution": execution, **(fit or {})}
+            history = trainer.fit(data, feed, epochs, **fit)
+            return trainer.session.run(trainer.graph.get_collection("variables")), history
+
+
+def figures(history):
+    return {k: v for k, v in history.items() if k not in ("seconds", "examples_per_second")}
+
+
+def assert_same(one, other):
+    assert figures(one[1]) == figures(other[1])
+    assert all(np.array_equal(a, b) for a, b in zip(one[0], other[0], strict=True))
+
+
+@pytest.mark.parametrize("model", [*MODELS, "norms"])
+def test_executions_agree_to_the_bit_for_every_model(model):
+    expected = train("feed", model)
+    for execution in ("chunks", "resident"):
+        assert_same(train(execution, model), expected)
+
+
+@pytest.mark.parametrize("optimizer", optimizers.OPTIMIZERS)
+def test_executions_agree_to_the_bit_for_every_optimizer(optimizer):
+    expected = train("feed", optimizer=optimizer)
+    for execution in ("chunks", "resident"):
+        assert_same(train(execution, optimizer=optimizer), expected)
+
+
+@pytest.mark.parametrize("optimizer", optimizers.OPTIMIZERS)
+def test_compiled_agrees_to_rounding_for_every_optimizer(optimizer):
+    expected, got = train("feed", optimizer=optimizer), train("compiled", optimizer=optimizer)
+    for a, b in zip(expected[0], got[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4)
+    np.testing.assert_allclose(expected[1]["loss"], got[1]["loss"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("model", ["softmax_regression", "mlp", "char_rnn"])
+def test_compiled_agrees_to_rounding_for_models_without_convolutions(model, caplog):
+    caplog.set_level(logging.INFO, "graphkit")
+    expected, got = train("feed", model), train("compiled", model)
+    assert "a loop that XLA compiled" in caplog.text
+    np.testing.assert_allclose(expected[1]["loss"], got[1]["loss"], rtol=1e-3)
+
+
+@pytest.mark.parametrize("execution", ["chunks", "resident"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"clip_norm": 0.1},
+        {"accumulate": 3},
+        {"learning_rate": gk.exponential_decay(0.05, 3, 0.5)},
+        {"fit": {"drop_remainder": True}},
+        {"fit": {"shuffle": False}},
+        {"fit": {"steps_per_run": 1}},
+        {"fit": {"steps_per_run": 3}},
+        {"fit": {"batch_size": 70}},
+        {"fit": {"batch_size": 100}},
+    ],
+    ids=str,
+)
+def test_executions_agree_to_the_bit_with_options(execution, options):
+    assert_same(train(execution, **options), train("feed", **options))
+
+
+def test_augmented_images_agree_to_the_bit():
+    def run(execution):
+        with tf.Graph().as_default():
+            loss, data, feed, _ = build("mlp", 1.0)
+            images = next(iter(data))
+            with gk.Trainer(loss, seed=3) as trainer:
+                history = trainer.fit(
+                    data,
+                    feed,
+                    epochs=2,
+                    batch_size=16,
+                    augment={images: gk.Augmentation(shift=2, flip=True)},
+                    execution=execution,
+                    progress=False,
+                )
+                return trainer.session.run(trainer.graph.get_collection("variables")), history
+
+    assert_same(run("chunks"), run("feed"))
+
+
+@pytest.mark.parametrize("execution", ["chunks", "resident"])
+def test_a_run_resumed_in_another_execution_ends_with_the_same_bits(execution, tmp_path):
+    whole = train("feed", epochs=3)
+    train("feed", epochs=1, logdir=tmp_path)
+    assert_same(train(execution, epochs=3, logdir=tmp_path, fit={"resume": True}), whole)
+
+
+def test_a_loss_that_is_not_finite_is_named_with_its_step():
+    def rate(step):
+        return 1e38 if step == 7 else 0.01
+
+    messages = []
+    for execution in EXACT:
+        with pytest.raises(gk.GraphkitError, match=r"not finite at step \d+, batch \d+ of epoch") as caught:
+            train(execution, optimizer="sgd", learning_rate=rate, epochs=4)
+        messages.append(str(caught.value).split(";")[0])
+    assert len(set(messages)) == 1
+
+
+def said(caplog, execution="auto", **arguments):
+    caplog.clear()
+    caplog.set_level(logging.INFO, "graphkit")
+    train(execution, **arguments)
+    (line,) = (r.getMessage() for r in caplog.records if r.getMessage().startswith("steps are run"))
+    return line
+
+
+def test_auto_says_what_it_takes_and_why(caplog):
+    assert said(caplog).endswith("(10 steps are not worth compiling)")
+    assert "XLA is slower than TensorFlow's kernels at" in said(caplog, model="convnet")
+    assert said(caplog, epochs=60) == "steps are run by a loop that XLA compiled"
+
+
+def test_a_callback_that_looks_at_each_step_sees_the_weights_of_that_step(caplog):
+    seen = []
+
+    class Look(gk.Callback):
+        def on_step(self, trainer, figures):
+            seen.append((trainer.step, int(trainer.session.run(trainer.global_step)), figures["loss"]))
+
+    line = said(caplog, fit={"callbacks": [Look()]})
+    assert line == "steps are run by feed (a callback looks at each step)"
+    assert [(step, step) for step, _, _ in seen] == [(step, inside) for step, inside, _ in seen]
+
+
+def foreign(make):
+    """Returns a fit of a one-weight model into whose loss `make(x)` goes."""
+
+    def run(execution="auto"):
+        with tf.Graph().as_default():
+            x = tf.compat.v1.placeholder(tf.float32, (None, 1), "x")
+            w = tf.compat.v1.get_variable("w", (), use_resource=True)
+            loss = tf.reduce_mean((w * make(x) - 1.0) ** 2)
+            with gk.Trainer(loss) as trainer:
+                trainer.fit({x: np.ones((20, 1))}, batch_size=5, progress=False, execution=execution)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda x: tf.numpy_function(lambda v: v, [x], tf.float32), "Python functions"),
+        (lambda x: x * tf.compat.v1.get_variable("old", (), use_resource=False), "ref variables"),
+        (lambda x: x + tf.random.normal(tf.shape(x)), "follow from the state of a kernel"),
+    ],
+    ids=["numpy_function", "ref", "random"],
+)
+def test_graphs_that_cannot_be_copied_are_fed_with_the_reason(make, reason, caplog):
+    caplog.set_level(logging.INFO, "graphkit")
+    foreign(make)()
+    assert f"steps are run by feed (the graph has {reason}" in caplog.text or reason in caplog.text
+
+
+def test_float_images_for_a_uint8_loop_are_fed(caplog):
+    caplog.set_level(logging.INFO, "graphkit")
+    loss, data, feed, _ = build("mlp", 1.0)
+    images, labels = data
+    with gk.Trainer(loss) as trainer:
+        trainer.fit({images: gk.scale_pixels(IMAGES), labels: LABELS}, feed, progress=False)
+    assert "is given as float32, not as uint8" in caplog.text
+
+
+def test_what_xla_cannot_compile_falls_back_with_the_reason(caplog):
+    caplog.set_level(logging.INFO, "graphkit")
+
+    def unique_mean(x):
+        return tf.reduce_mean(tf.strings.to_number(tf.strings.as_string(x)))
+
+    foreign(unique_mean)("compiled")
+    assert "XLA cannot compile it" in caplog.text
+
+
+def test_unknown_execution_and_steps_are_refused():
+    with pytest.raises(ValueError, match="fit: execution must be one of 'auto', 'feed'"):
+        train("fast")
+    with pytest.raises(ValueError, match="fit: steps_per_run must be an integer of at least 1"):
+        train("auto", fit={"steps_per_run": 0})
+
+
+def test_data_of_other_dtypes_is_converted_as_in_feed():
+    def run(execution):
+        with tf.Graph().as_default():
+            x, y = gk.feature_input(3), gk.label_input()
+            loss = gk.softmax_cross_entropy(gk.dense(x, 2), y)
+            wide = np.random.default_rng(1).normal(size=(40, 3))
+            with gk.Trainer(loss) as trainer:
+                history = trainer.fit(
+                    {x: wide, y: (wide[:, 0] > 0).astype(np.uint8)},
+                    epochs=2,
+                    batch_size=7,
+                    execution=execution,
+                    progress=False,
+                )
+                return trainer.session.run(trainer.graph.get_collection("variables")), history
+
+    expected = run("feed")
+    for execution in ("chunks", "resident", "auto"):
+        assert_same(run(execution), expected)
+
+
+def test_memory_mapped_data_is_given_in_chunks(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "graphkit")
+    np.save(tmp_path / "images.npy", IMAGES)
+    loss, data, feed, _ = build("mlp", 1.0)
+    images, labels = data
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    with gk.Trainer(loss) as trainer:
+        trainer.fit({images: mapped, labels: LABELS}, feed, progress=False)
+    assert "steps are run by chunks" in caplog.text
+
+
+def test_runs_take_as_many_steps_as_a_fifth_of_a_second_allows():
+    loop = fused.Loop({}, None, None, None, [])  # of a graph without placeholders
+
+    class Session:
+        def make_callable(self, fetches, feed):
+            return lambda *fed: []
+
+    runner = steps.FusedSteps(Session(), loop, [], {}, False, None)
+    assert [runner.next_count(5), runner.next_count(100)] == [5, 8]
+    runner.run((8, None))
+    assert runner.next_count(1000) == 32
+    assert steps.FusedSteps(Session(), loop, [], {}, False, 7).next_count(1000) == 7
