@@ -18,7 +18,13 @@ ALLOWED = {
     "graphkit.data": {"graphkit.checks", "graphkit.sizes", "graphkit.data"},
     "graphkit.nn": {"graphkit.checks", "graphkit.sizes", "graphkit.nn"},
     "graphkit.models": {"graphkit.checks", "graphkit.nn"},
-    "graphkit.train": {"graphkit.checks", "graphkit.graphs", "graphkit.data", "graphkit.nn", "graphkit.train"},
+    "graphkit.train": {
+        "graphkit.checks",
+        "graphkit.graphs",
+        "graphkit.data",
+        "graphkit.nn",
+        "graphkit.train",
+    },
     "graphkit.runs": {"graphkit.checks", "graphkit.data", "graphkit.nn", "graphkit.models", "graphkit.train"},
 }
 WITHOUT_TENSORFLOW = ("graphkit._version", "graphkit.checks", "graphkit.sizes", "graphkit.data")

@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 from tqdm.auto import tqdm
 
 from graphkit import checks
@@ -159,6 +160,9 @@ class Watch:
     """The best value of a figure so far, and the epoch that it is of."""
 
     def __init__(self, function, monitor, min_delta, mode):
+        if not isinstance(monitor, str):
+            rule = "monitor must be the name of a figure"
+            raise TypeError(checks.message(function, rule, monitor=monitor))
         if mode is None:
             mode = "min" if "loss" in monitor else "max"
         self.function = function
@@ -176,7 +180,10 @@ class Watch:
 
     def improved(self, figures):
         """Takes in a row of the history; tells whether the figure has become better."""
-        value = self.sign * figures[self.monitor]
+        value = figures[self.monitor]
+        rule = "monitor must be a figure that is one number"
+        checks.require(np.ndim(value) == 0, self.function, rule, monitor=self.monitor)
+        value = self.sign * value
         better = value < self.best - self.min_delta
         if better:
             self.best, self.best_epoch = value, figures["epoch"]

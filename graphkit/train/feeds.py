@@ -24,7 +24,9 @@ class Source(NamedTuple):
     def raw_rows(self, selection, seed=None):
         """Returns the selected examples as the array holds them, augmented."""
         values = self.array[selection]
-        return values if self.augment is None else self.augment(values, seed)
+        if self.augment is None:
+            return values
+        return self.augment(np.array(values), seed)  # a copy: it may work in place
 
     def rows(self, selection, seed=None):
         """Returns the selected examples as the placeholder takes them."""
@@ -84,11 +86,18 @@ def check_augment(function, graph, augment, sources):
     for source in sources:
         change = augmented.get(source.placeholder.name)
         if change is not None:
-            rows = source.array[:1]
-            changed = change(rows, (0, 0, 0))
+            if not callable(change):
+                rule = f"augment of {source.placeholder.name} must be a function (rows, seed) -> rows"
+                raise TypeError(checks.message(function, rule, augment=change))
+            rows = source.array[:2]
+            changed = change(np.array(rows), (0, 0, 0))
             rule = f"augment of {source.placeholder.name} must keep shape and dtype"
-            alike = np.shape(changed) == rows.shape and np.asarray(changed).dtype == rows.dtype
-            checks.require(alike, function, rule, shape=np.shape(changed))
+            array = np.asarray(changed)
+            alike = (
+                isinstance(changed, np.ndarray) and array.shape == rows.shape and array.dtype == rows.dtype
+            )
+            received = {"type": type(changed), "shape": array.shape, "dtype": str(array.dtype)}
+            checks.require(alike, function, rule, **received)
     return [s._replace(augment=augmented.get(s.placeholder.name)) for s in sources]
 
 

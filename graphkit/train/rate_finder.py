@@ -6,6 +6,7 @@ import numpy as np
 
 from graphkit import checks
 from graphkit.train import callbacks
+from graphkit.train.trainer import Trainer
 
 __all__ = ["RateTest", "find_learning_rate"]
 
@@ -46,8 +47,12 @@ class Losses(callbacks.Callback):
     def on_step(self, trainer, figures):
         self.mean = SMOOTHING * self.mean + (1 - SMOOTHING) * figures["loss"]
         self.means.append(self.mean / (1 - SMOOTHING ** (len(self.means) + 1)))
-        if len(self.means) == self.steps or self.means[-1] > BLOWN_UP * min(self.means):
+        if len(self.means) == self.steps or self.blown_up():
             raise Enough
+
+    def blown_up(self):
+        best = min(self.means)
+        return self.means[-1] > best + (BLOWN_UP - 1) * abs(best)
 
 
 def find_learning_rate(trainer, data, feed=None, lowest=1e-6, highest=1.0, steps=100, batch_size=128):
@@ -79,6 +84,8 @@ def find_learning_rate(trainer, data, feed=None, lowest=1e-6, highest=1.0, steps
       (20, np.float64(1e-06))
     """
     function = "find_learning_rate"
+    if not isinstance(trainer, Trainer):
+        raise TypeError(checks.message(function, "trainer must be a gk.Trainer", trainer=trainer))
     lowest = checks.number(function, "lowest", lowest, above=0)
     highest = checks.number(function, "highest", highest, above=lowest)
     steps = checks.integer(function, "steps", steps, minimum=2)

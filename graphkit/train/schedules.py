@@ -3,6 +3,8 @@
 import bisect
 import math
 
+import numpy as np
+
 from graphkit import checks
 
 __all__ = ["cosine_decay", "exponential_decay", "inverse_time_decay", "piecewise_constant"]
@@ -97,6 +99,11 @@ def piecewise_constant(boundaries, rates):
       (0.1, 0.01, 0.001)
     """
     function = "piecewise_constant"
+    for name, value in (("boundaries", boundaries), ("rates", rates)):
+        if not isinstance(value, (tuple, list, np.ndarray)):
+            raise TypeError(
+                checks.message(function, f"{name} must be a sequence of numbers", **{name: value})
+            )
     boundaries = [checks.integer(function, "boundaries", step, minimum=0) for step in boundaries]
     rates = [checks.number(function, "rates", rate, at_least=0) for rate in rates]
     increasing = boundaries == sorted(set(boundaries))
@@ -137,7 +144,7 @@ def cosine_decay(learning_rate, decay_steps, warmup_steps=0, final_rate=0.0):
     learning_rate = checks.number(function, "learning_rate", learning_rate, above=0)
     decay_steps = checks.integer(function, "decay_steps", decay_steps)
     warmup_steps = checks.integer(function, "warmup_steps", warmup_steps, minimum=0)
-    final_rate = checks.number(function, "final_rate", final_rate, at_least=0)
+    final_rate = checks.number(function, "final_rate", final_rate, at_least=0, at_most=learning_rate)
     rule = "warmup_steps must be fewer than decay_steps"
     received = {"warmup_steps": warmup_steps, "decay_steps": decay_steps}
     checks.require(warmup_steps < decay_steps, function, rule, **received)

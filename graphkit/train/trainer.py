@@ -24,6 +24,7 @@ __all__ = ["Trainer"]
 
 logger = logging.getLogger("graphkit")
 Keys = tf.compat.v1.GraphKeys
+RESERVED = ("loss", "epoch", "step", "learning_rate", "seconds", "examples_per_second")
 
 
 class Trainer:
@@ -36,8 +37,8 @@ class Trainer:
 
     Args:
       loss: floating-point scalar tensor that depends on a trainable variable; a mean over the batch.
-      optimizer: "sgd", "momentum" (0.9), "adagrad", "adam" or "rmsprop", a `tf.compat.v1.train.Optimizer`,
-        or a function learning_rate -> optimizer.
+      optimizer: "sgd", "momentum" (0.9), "nesterov" (0.9), "adagrad", "adadelta", "adam", "adamw" or
+        "rmsprop", a `tf.compat.v1.train.Optimizer`, or a function learning_rate -> optimizer.
       learning_rate: a positive number, or a function of the global step (counted from 0) that returns
         one; None is 1e-3. An optimizer object brings its own, and takes none here.
       metrics: {name: scalar tensor or `Metric`}, each a mean over the batch, computed before the step's
@@ -48,7 +49,7 @@ class Trainer:
       device: "auto" (a GPU where there is one), "cpu", "gpu", or one device such as "/gpu:0".
       clip_norm: largest global norm of the gradients, to which longer ones are scaled; None for any.
       accumulate: mini-batches whose mean gradient makes one update, so that batches that do not fit into
-        memory can be had in parts; `step` and schedules count mini-batches.
+        memory can be had in parts; `step` and schedules count mini-batches. Sparse gradients become dense.
       variables: the variables to train; None for all trainable ones.
       session_config: a `tf.compat.v1.ConfigProto` to start from.
 
@@ -394,7 +395,7 @@ class Trainer:
             column = self.history.setdefault(name, [math.nan] * rows)
             if len(column) == rows:
                 value = figures.get(name, math.nan)
-                column.append(value.tolist() if isinstance(value, np.ndarray) else value)
+                column.append(value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value)
 
     def evaluate(self, data, feed=None, batch_size=512):
         """Returns the loss and the metrics over a data set, with placeholders at their defaults.
@@ -559,11 +560,13 @@ class Trainer:
         with tempfile.TemporaryDirectory() as folder:
             path = self.save(os.path.join(folder, "before"))
             self.schedule, self.logdir, self.rate_factor = schedule, None, 1.0
+            history, self.history = self.history, {}
             try:
                 yield
             finally:
                 self.callbacks = []
                 self.restore(path)
+                self.history = history
                 for name, value in kept.items():
                     setattr(self, name, value)
 
@@ -610,7 +613,12 @@ def check_metrics(graph, metrics):
     for name, value in metrics.items():
         metric = value if isinstance(value, nn_metrics.Metric) else nn_metrics.Metric(value, plain_mean)
         tensor = metric.tensor
-        sound = isinstance(name, str) and name not in ("loss", "epoch", "step", "seconds")
+        sound = (
+            callable(metric.finish)
+            and isinstance(name, str)
+            and name not in RESERVED
+            and not name.startswith("valid_")
+        )
         sound = sound and graphs.is_graph_tensor(tensor) and tensor.graph is graph
         sound = sound and (metric is value or tensor.shape.rank == 0)
         checks.require(sound, "Trainer", rule, name=name, metric=value)
