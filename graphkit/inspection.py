@@ -52,6 +52,7 @@ NEEDS_INPUTS = (
     "RealDiv FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Max Min Prod If StatelessIf"
 ).split()
 GRADIENTS = re.compile(r"(^|/)(gradients(_\d+)?/|grad_ys_\d+$)")  # the names that tf.gradients gives
+COPIES = "graphkit/fused/"  # where a trainer puts its loops over copies of a step
 WRITES = re.compile(r"(Assign|Save|Restore|(Resource)?(Sparse)?Apply|(Resource)?Scatter(?!Nd$))")
 MAXIMUM_WIDTH = 100
 
@@ -271,7 +272,11 @@ def forward_ops(graph):
     """
     ops, backward, needless = in_order(graph), set(), set()
     for op in ops:
-        if GRADIENTS.search(op.name) or any(tensor.op in backward for tensor in op.inputs):
+        if (
+            GRADIENTS.search(op.name)
+            or op.name.startswith(COPIES)
+            or any(tensor.op in backward for tensor in op.inputs)
+        ):
             backward.add(op)
     for op in reversed(ops):
         consumers = {consumer for tensor in op.outputs for consumer in tensor.consumers()}
