@@ -166,5 +166,8 @@ def softmax(logits, axis=-1, temperature=1.0, name=None):
             if op.type == "Softmax":
                 return op.outputs[0]
     with scopes.op_scope(function, name) as scope:
-        scaled = logits if temperature == 1 else logits / temperature
+        scaled = logits
+        if temperature != 1:  # from the largest down, so that no quotient overflows upwards
+            largest = tf.stop_gradient(tf.reduce_max(logits, axis, keepdims=True))
+            scaled = (logits - largest) / temperature
         return tf.nn.softmax(scaled, axis=axis, name=scope)

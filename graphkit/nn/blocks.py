@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.nn import activations, convolutions, normalization, pooling, scopes
+from graphkit.nn.parts import check_activation
 
 __all__ = ["inception_module", "residual_block"]
 
@@ -55,10 +56,14 @@ def inception_module(
     """
     function = "inception_module"
     inputs = scopes.float_tensor(function, "inputs", inputs, rank=4)
+    check_activation(function, activation)
+    filters = {"conv1x1": conv1x1, "reduce3x3": reduce3x3, "conv3x3": conv3x3}
+    filters |= {"reduce5x5": reduce5x5, "conv5x5": conv5x5, "pool1x1": pool1x1}
+    for branch, count in filters.items():
+        checks.integer(function, branch, count)
     with scopes.layer_scope(function, name, "inception", reuse):
 
         def conv(net, filters, size, branch):
-            filters = checks.integer(function, branch, filters)
             return convolutions.conv2d(
                 net, filters, size, padding="same", activation=activation, name=branch, reuse=reuse
             )
@@ -82,7 +87,7 @@ def residual_block(inputs, filters, strides=1, activation=activations.relu, name
       inputs: floating-point (batch, height, width, channels).
       filters: how many output channels.
       strides: of the first convolution, in pixels.
-      activation: between the convolutions, and after the sum.
+      activation: between the convolutions, and after the sum; None for none.
       name: variable scope of the block; unnamed ones are numbered residual, residual_1, …
       reuse: whether to reuse the variables of an earlier block of that name.
 
@@ -108,6 +113,8 @@ def residual_block(inputs, filters, strides=1, activation=activations.relu, name
     inputs = scopes.float_tensor(function, "inputs", inputs, rank=4)
     filters = checks.integer(function, "filters", filters)
     strides = checks.integer(function, "strides", strides)
+    check_activation(function, activation)
+    activation = activation or tf.identity
     with scopes.layer_scope(function, name, "residual", reuse):
 
         def conv(net, size, strides, layer, norm):

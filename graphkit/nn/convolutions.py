@@ -150,6 +150,7 @@ def conv1x1(inputs, filters, activation=None, use_bias=True, name=None, reuse=No
     """
     inputs = scopes.float_tensor("conv1x1", "inputs", inputs, rank=4)
     filters = checks.integer("conv1x1", "filters", filters)
+    check_activation("conv1x1", activation)
     with scopes.layer_scope("conv1x1", name, reuse=reuse) as scope:
         return conv2d(inputs, filters, 1, activation=activation, use_bias=use_bias, name=scope, reuse=reuse)
 
@@ -235,13 +236,13 @@ def conv1d(
             kernel_constraint,
             trainable,
         )
-        outputs = tf.nn.conv1d(
+        outputs = tf.nn.convolution(  # as in conv2d
             inputs,
             kernel,
-            strides[0],
+            strides,
             padding.upper(),
             "NWC" if data_format == "channels_last" else "NCW",
-            dilation_rate[0],
+            dilation_rate,
         )
         if use_bias:
             outputs = add_bias_variable(

@@ -333,4 +333,5 @@ def embedding(
             embeddings_constraint,
             trainable,
         )
+        tokens = tokens if tokens.dtype in (tf.int32, tf.int64) else tf.cast(tokens, tf.int64)
         return tf.nn.embedding_lookup(embeddings, tokens)

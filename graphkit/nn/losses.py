@@ -60,7 +60,7 @@ def softmax_cross_entropy(logits, labels, weights=None, class_weights=None):
 
 def weights_by_label(function, class_weights, labels, logits):
     """Returns the class weight of each example."""
-    class_weights = tf.cast(scopes.to_tensor(function, "class_weights", class_weights), logits.dtype)
+    class_weights = numbers(function, "class_weights", class_weights, logits.dtype)
     shape = logits.shape[-1:]
     received = {"class_weights": scopes.shape_text(class_weights), "num_classes": shape[0]}
     fits = class_weights.shape.rank == 1 and class_weights.shape.is_compatible_with(shape)
@@ -228,7 +228,7 @@ def weighted_mean(function, losses, weights):
     """Returns the sum of weights * losses, divided by the number of losses."""
     if weights is None:
         return tf.reduce_mean(losses)
-    weights = tf.cast(scopes.to_tensor(function, "weights", weights), losses.dtype)
+    weights = numbers(function, "weights", weights, losses.dtype)
     try:
         shape = tf.broadcast_static_shape(weights.shape, losses.shape)
         same = shape.rank == losses.shape.rank and losses.shape.is_compatible_with(shape)
@@ -237,3 +237,10 @@ def weighted_mean(function, losses, weights):
     received = {"weights": scopes.shape_text(weights), "losses": scopes.shape_text(losses)}
     checks.require(same, function, "weights must broadcast to one for each example", **received)
     return tf.reduce_mean(weights * losses)
+
+
+def numbers(function, name, value, dtype):
+    tensor = scopes.to_tensor(function, name, value)
+    if not (tensor.dtype.is_floating or tensor.dtype.is_integer or tensor.dtype == tf.bool):
+        raise TypeError(checks.message(function, f"{name} must be numbers", dtype=tensor.dtype.name))
+    return tf.cast(tensor, dtype)

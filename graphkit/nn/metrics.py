@@ -94,7 +94,7 @@ def top_k_accuracy(logits, labels, k=5):
     checks.require(k <= classes, function, f"k must be at most the {classes} classes", k=k)
     with scopes.op_scope(function, None):
         own = tf.gather(logits, labels[..., tf.newaxis], axis=-1, batch_dims=labels.shape.rank)
-        larger = tf.reduce_sum(tf.cast(logits > own, tf.int32), axis=-1)
+        larger = tf.reduce_sum(tf.cast(tf.logical_not(logits <= own), tf.int32), axis=-1)
         return tf.reduce_mean(tf.cast(larger < k, tf.float32))
 
 

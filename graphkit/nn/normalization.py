@@ -241,12 +241,16 @@ def layer_norm(
     with scopes.layer_scope(function, name, "LayerNorm", reuse):
 
         def variable(name, initializer):
-            return scopes.get_variable(name, shape, inputs.dtype.base_dtype, initializer, trainable=trainable)
+            return scopes.get_variable(name, shape, dtype, initializer, trainable=trainable)
+
+        dtype = tf.float32 if inputs.dtype.size < 4 else inputs.dtype.base_dtype
+        values = tf.cast(inputs, dtype)
 
         beta = variable("beta", tf.compat.v1.zeros_initializer()) if center else None
         gamma = variable("gamma", tf.compat.v1.ones_initializer()) if scale else None
-        mean, variance = tf.nn.moments(inputs, list(range(first_norm, rank)), keepdims=True)
-        return tf.nn.batch_normalization(inputs, mean, variance, beta, gamma, epsilon)
+        mean, variance = tf.nn.moments(values, list(range(first_norm, rank)), keepdims=True)
+        outputs = tf.nn.batch_normalization(values, mean, variance, beta, gamma, epsilon)
+        return tf.cast(outputs, inputs.dtype)
 
 
 def axis_of(function, name, axis, rank):

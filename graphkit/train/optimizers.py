@@ -44,7 +44,10 @@ class AdamW(V1.AdamOptimizer):
         gradients = [gradient for gradient, _ in pairs if gradient is not None]
         with tf.control_dependencies(gradients):
             decays = [
-                variable.assign_sub(self.rate * self.weight_decay * variable, read_value=False)
+                variable.assign_sub(
+                    tf.cast(self.rate * self.weight_decay, variable.dtype.base_dtype) * variable,
+                    read_value=False,
+                )
                 for gradient, variable in pairs
                 if gradient is not None and losses.is_kernel(variable)
             ]
