@@ -2,13 +2,20 @@
 
 import re
 import zlib
+from pathlib import Path
 
 import tensorflow as tf
 
 from graphkit import checks, graphs
 
+ON = 1  # RewriterConfig.Toggle
 
-def make_config(device, session_config=None):
+
+PRECISIONS = ("float32", "bfloat16")
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+
+
+def make_config(device, session_config=None, precision="float32"):
     """Returns the session's ConfigProto for "auto", "cpu", "gpu" or one device such as "/gpu:0".
 
     "auto" and "gpu" leave placement to TensorFlow, which takes a GPU where there is one; "/gpu:1" makes
@@ -41,7 +48,30 @@ def make_config(device, session_config=None):
         )
         checks.require(int(index or 0) == 0, "Trainer", rule, device=device)
         config.device_count["GPU"] = 0
+    if checks.choice("Trainer", "precision", precision, PRECISIONS) == "bfloat16":
+        check_bfloat16(kind)
+        config.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16 = ON
     return config
+
+
+def check_bfloat16(kind):
+    """Refuses bfloat16 where TensorFlow's rewriter for oneDNN has nothing to run on."""
+    gpu = kind != "cpu" and tf.config.list_physical_devices("GPU")
+    rule = 'precision "bfloat16" is for the processor; give device="cpu"'
+    checks.require(not gpu, "Trainer", rule, device=kind)
+    flags = processor_flags()
+    rule = "precision bfloat16 needs a processor with avx512_bf16 or amx_bf16"
+    found = sorted(flag for flag in flags if flag.startswith(("avx512", "amx")))
+    checks.require(flags & BFLOAT16_FLAGS, "Trainer", rule, found=found)
+
+
+def processor_flags():
+    """Returns the names of what the processor can do, as Linux tells them; none elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except FileNotFoundError:
+        return set()
+    return set(next((line.split(":")[1] for line in lines if line.startswith("flags")), "").split())
 
 
 def make_initializer(variables, seed):

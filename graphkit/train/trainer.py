@@ -47,6 +47,8 @@ class Trainer:
         an integer from 0 to 2**31 - 1.
       logdir: folder for checkpoints and `history.csv`, made if missing; None writes nothing.
       device: "auto" (a GPU where there is one), "cpu", "gpu", or one device such as "/gpu:0".
+      precision: "float32", or "bfloat16" to let TensorFlow's rewriter run matrix products and convolutions in
+        bfloat16 where oneDNN is faster for it; variables and checkpoints stay float32.
       clip_norm: largest global norm of the gradients, to which longer ones are scaled; None for any.
       accumulate: mini-batches whose mean gradient makes one update, so that batches that do not fit into
         memory can be had in parts; `step` and schedules count mini-batches. Sparse gradients become dense.
@@ -86,6 +88,7 @@ class Trainer:
         seed=0,
         logdir=None,
         device="auto",
+        precision="float32",
         clip_norm=None,
         accumulate=1,
         variables=None,
@@ -100,7 +103,7 @@ class Trainer:
         accumulate = checks.integer("Trainer", "accumulate", accumulate)
         self.schedule = check_learning_rate(optimizer, learning_rate)
         self.logdir = check_logdir(logdir)
-        config = sessions.make_config(device, session_config)
+        config = sessions.make_config(device, session_config, precision)
         rule = f"the graph is finalized and cannot be trained anew; called at {scopes.caller_line()}"
         checks.require(not self.graph.finalized, "Trainer", rule)
         with self.graph.as_default():
