@@ -2,11 +2,12 @@
 
 Each contender trains in a process of its own, in turn (A B C A B C …), so that a drift of the machine's
 speed meets all of them. Printed are medians over all epochs but each process's first: microseconds a
-step, the ratio to the hand-written loop, the first epoch, peak memory, and the training accuracy of the
+step, the ratio to the first contender, the first epoch, peak memory, and the training accuracy of the
 last epoch, so that nobody wins by not learning.
 
 The hand-written loops are what the notes teach: `handwritten` holds all images as float32 and indexes
-them, `handwritten-uint8` holds them as uint8 and scales each mini-batch.
+them, `handwritten-uint8` holds them as uint8 and scales each mini-batch. `graphkit` is the trainer as it
+is, `graphkit-feed` runs it step by step, `graphkit-bfloat16` lets it compute in bfloat16.
 """
 
 import argparse
@@ -20,8 +21,13 @@ import time
 import graphkit as gk
 from graphkit import checks
 
-MODELS = ("softmax_regression", "mlp", "convnet")
-CONTENDERS = ("handwritten", "handwritten-uint8", "graphkit")
+MODELS = ("softmax_regression", "mlp", "convnet", "inception_net")
+GRAPHKIT = {
+    "graphkit-feed": {"execution": "feed"},
+    "graphkit": {"execution": "auto"},
+    "graphkit-bfloat16": {"execution": "auto", "precision": "bfloat16"},
+}
+CONTENDERS = ("handwritten", "handwritten-uint8", *GRAPHKIT)
 
 
 def parse(argv):
@@ -29,7 +35,8 @@ def parse(argv):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--models", nargs="+", choices=MODELS, default=MODELS, help="networks to train")
+    add("--models", nargs="+", choices=MODELS, default=MODELS[:3], help="networks to train")
+    add("--contenders", nargs="+", choices=CONTENDERS, default=CONTENDERS[:-1], help="who trains them")
     add("--data", default="fashion_mnist", help="data set of images")
     add("--examples", type=int, help="train on the first examples only")
     add("--batch-size", type=int, default=128, help="examples in a mini-batch (default: 128)")
@@ -40,17 +47,17 @@ def parse(argv):
     return parser.parse_args(argv)
 
 
-def train_graphkit(network, config, split, epochs):
+def train_graphkit(network, config, split, epochs, execution, precision="float32"):
     """Returns (seconds of each epoch, accuracy in the last)."""
-    from graphkit import runs
-
-    with runs.make_trainer(config, network) as trainer:
+    settings = {"optimizer": config.optimizer, "learning_rate": config.learning_rate, "seed": config.seed}
+    with gk.Trainer(network.loss, metrics=network.metrics, precision=precision, **settings) as trainer:
         history = trainer.fit(
             network.feed(split),
             feed={network.keep_prob: config.keep_prob},
             epochs=epochs,
             batch_size=config.batch_size,
             progress=False,
+            execution=execution,
         )
     return history["seconds"], history["accuracy"][-1]
 
@@ -91,11 +98,15 @@ def work(args):
 
     data = gk.load_dataset(args.data)
     split = type(data.train)(*(array[: args.examples] for array in data.train))
-    config = gk.RunConfig.for_data(data, model=args.models[0], l2=0.0, batch_size=args.batch_size)
+    keep_prob = 1.0 if args.models[0] == "softmax_regression" else 0.5
+    config = gk.RunConfig.for_data(
+        data, model=args.models[0], l2=0.0, keep_prob=keep_prob, batch_size=args.batch_size
+    )
     with tf.Graph().as_default():
         network = runs.build_network(config)
-        if args.worker == "graphkit":
-            seconds, accuracy = train_graphkit(network, config, split, args.epochs)
+        if args.worker in GRAPHKIT:
+            options = GRAPHKIT[args.worker]
+            seconds, accuracy = train_graphkit(network, config, split, args.epochs, **options)
         else:
             as_float = args.worker == "handwritten"
             seconds, accuracy = train_by_hand(network, config, split, args.epochs, as_float)
@@ -107,11 +118,11 @@ def work(args):
 
 def measure(args, model):
     """Returns {contender: its medians} of one model."""
-    reports = {name: [] for name in CONTENDERS}
+    reports = {name: [] for name in args.contenders}
     options = ["--data", args.data, "--batch-size", args.batch_size, "--epochs", args.epochs]
     options += ["--examples", args.examples] if args.examples else []
     for _ in range(args.rounds):
-        for name in CONTENDERS:
+        for name in args.contenders:
             command = [sys.executable, __file__, "--worker", name, "--models", model, *map(str, options)]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             reports[name].append(json.loads(done.stdout.splitlines()[-1]))
@@ -137,7 +148,7 @@ def main(argv=None):
     )
     for model in args.models:
         figures[model] = measure(args, model)
-        base = figures[model]["handwritten"]["us"]
+        base = figures[model][args.contenders[0]]["us"]
         for name, row in figures[model].items():
             shown = f"{row['us']:>10,.0f}{row['us'] / base:>8.3f}{row['first']:>9.2f}{row['peak']:>10,.0f}"
             print(f"{model:20}{name:20}{shown}{row['accuracy']:>10.4f}", flush=True)
