@@ -30,12 +30,24 @@ def keep_mask(shape, keep_prob, seed, step, op_name):
 
     Source: G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
     """
-    count = tf.reduce_prod(shape)
-    words = tf.cast(tf.range((count + 3) // 4), tf.uint64)
-    bits = tf.bitcast(mix(words * GOLDEN + mask_key(seed, step, op_name)), tf.uint16)
-    bits = tf.reshape(tf.reshape(bits, [-1])[:count], shape)
+    bits = random_bits(shape, mask_key(seed, step, op_name), tf.uint16)
     kept_levels = tf.cast(tf.round(keep_prob * LEVELS), tf.int32)
     return bits <= tf.cast(tf.maximum(kept_levels, 1) - 1, tf.uint16)
+
+
+def random_bits(shape, key, dtype):
+    """Returns a tensor of random uint16 or uint32 of the shape, the stream of SplitMix64 from the key."""
+    count, lanes = tf.reduce_prod(shape), 8 // dtype.size
+    words = tf.cast(tf.range((count + lanes - 1) // lanes), tf.uint64)
+    bits = tf.bitcast(mix(words * GOLDEN + key), dtype)
+    return tf.reshape(tf.reshape(bits, [-1])[:count], shape)
+
+
+def uniform(shape, key, dtype):
+    """Returns numbers of [0, 1) in steps of 2**-24 (2**-11 for float16, 2**-8 for bfloat16)."""
+    digits = {tf.float16: 11, tf.bfloat16: 8}.get(dtype, 24)
+    bits = tf.bitwise.right_shift(random_bits(shape, key, tf.uint32), np.uint32(32 - digits))
+    return tf.cast(tf.cast(bits, tf.float32) * np.float32(2.0**-digits), dtype)
 
 
 def mask_key(seed, step, op_name):

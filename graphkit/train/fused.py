@@ -10,6 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from graphkit import graphs
+from graphkit.nn import masks
 
 CANNOT_COPY = {
     "VariableV2": "ref variables",
@@ -19,6 +20,12 @@ CANNOT_COPY = {
     "EagerPyFunc": "Python functions",
     "IteratorGetNext": "data iterators",
 }
+STATELESS = {  # TensorFlow's own ops that draw the same distribution from a key
+    "RandomStandardNormal": "StatelessRandomNormalV2",
+    "TruncatedNormal": "StatelessTruncatedNormalV2",
+    "RandomUniformInt": "StatelessRandomUniformIntV2",
+}
+PHILOX = 1  # the algorithm of these ops that runs on every device
 CONVOLUTIONS = ("Conv", "DepthwiseConv", "MaxPool", "AvgPool", "FusedBatchNorm")
 
 
@@ -47,9 +54,10 @@ class Loops(NamedTuple):
     compiled: Loop
     reason: str
     compiled_reason: str
+    rewritten: bool = False  # whether random ops are other ones in the loops than in the graph
 
 
-def make_loops(train_op, values, rate_input, training_input, scalings):
+def make_loops(train_op, values, rate_input, training_input, scalings, seed, global_step):
     """Adds the loops to the graph that holds the training step.
 
     Args:
@@ -58,21 +66,22 @@ def make_loops(train_op, values, rate_input, training_input, scalings):
       rate_input: the learning rate's placeholder, or None.
       training_input: the flag that is True in training.
       scalings: {placeholder name: (offset, factor)} of images that are given as uint8.
+      seed: the graph's scalar seed of all masks.
+      global_step: the variable that counts the steps.
     """
     ops = graphs.ancestors([train_op, *values])
     reason = obstacle(ops)
     if reason:
         return Loops(None, None, reason, reason)
-    step = Step(ops, train_op, values, rate_input, training_input, scalings)
+    step = Step(ops, train_op, values, rate_input, training_input, scalings, seed, global_step)
     if not step.sliced:
         reason = "no placeholder holds examples"
         return Loops(None, None, reason, reason)
-    unfit = next((op.type for op in ops if op.type.startswith(CONVOLUTIONS)), None)
-    compiled_reason = f"XLA is slower than TensorFlow's kernels at {unfit}" if unfit else None
+    compiled_reason = unfit_for_xla(ops)
     with tf.compat.v1.name_scope("graphkit/fused/"):
         plain = make_loop(step, compile=False)
-        compiled = None if unfit else make_loop(step, compile=True)
-    return Loops(plain, compiled, None, compiled_reason)
+        compiled = None if compiled_reason else make_loop(step, compile=True)
+    return Loops(plain, compiled, None, compiled_reason, bool(step.random))
 
 
 def obstacle(ops):
@@ -82,15 +91,36 @@ def obstacle(ops):
             return f"the graph has {CANNOT_COPY[op.type]} ({op.name})"
         if "Queue" in op.type or op.type.startswith("Reader"):
             return f"the graph has queues ({op.name})"
-        if "seed2" in op.node_def.attr and op.op_def.is_stateful:
+        if is_random(op) and op.type != "RandomUniform" and op.type not in STATELESS:
             return f"the random numbers of {op.name} follow from the state of a kernel"
     return None
 
 
-class Step:
-    """The ops of a training step as a GraphDef without what the loop puts in their place."""
+def unfit_for_xla(ops):
+    """Returns why the loop is not compiled, or None."""
+    for op in ops:
+        if op.type.startswith(CONVOLUTIONS):
+            return f"XLA is slower than TensorFlow's kernels at {op.type}"
+        if op.type in STATELESS:
+            return f"XLA draws other random numbers for {op.name}"
+    return None
 
-    def __init__(self, ops, train_op, values, rate_input, training_input, scalings):
+
+def is_random(op):
+    """Tells whether the op draws random numbers from the state of a kernel."""
+    return "seed2" in op.node_def.attr and op.op_def.is_stateful
+
+
+class Step:
+    """The ops of a training step as a GraphDef without what the loop puts in their place.
+
+    Random ops draw from a key of (seed, step, their name) there: uniform numbers, of which dropout is made,
+    by the hash of `graphkit.nn.masks`, others by TensorFlow's stateless ops.
+    """
+
+    def __init__(self, ops, train_op, values, rate_input, training_input, scalings, seed, global_step):
+        self.seed, self.global_step = seed, global_step
+        self.random = {}  # name of the key's placeholder: name of the op
         self.names = [*(value.name for value in values), train_op.name]
         self.values = values
         self.rate_name = None if rate_input is None else rate_input.name
@@ -110,6 +140,8 @@ class Step:
                 node = self.definition.node.add()
                 node.CopyFrom(op.node_def)
                 node.attr.pop("_class", None)  # colocation with ops that are not copied
+                if is_random(op):
+                    self.draw_from_key(node)
         copied = {node.name for node in self.definition.node}
         self.used = {name.split(":")[0] for node in self.definition.node for name in node.input}
         for node in self.definition.node:
@@ -117,10 +149,60 @@ class Step:
             del node.input[:]
             node.input.extend(kept)
 
+    def draw_from_key(self, node):
+        """Turns the node of a random op into one that draws from a key, which `emit` gives."""
+        key = f"graphkit_key_{len(self.random)}"
+        self.random[key] = node.name
+        shape, *bounds = (name for name in node.input if name[0] != "^")
+        control = [name for name in node.input if name[0] == "^"]
+        shape_dtype = tf.as_dtype(node.attr["T"].type)
+        dtype = tf.as_dtype(node.attr["Tout" if bounds else "dtype"].type)
+        self.add_placeholder(key, tf.uint64)
+        node.ClearField("attr")
+        if node.op == "RandomUniform":
+            function = self.uniform_function(shape_dtype, dtype)
+            node.op, inputs = "PartitionedCall", [shape, key]
+            node.attr["f"].func.name = function
+            types = (shape_dtype.as_datatype_enum, tf.uint64.as_datatype_enum)
+            node.attr["Tin"].list.type.extend(types)
+            node.attr["Tout"].list.type.append(dtype.as_datatype_enum)
+        else:
+            inputs = [shape, f"{key}_vector", f"{key}_counter", f"{key}_algorithm", *bounds]
+            node.op = STATELESS[node.op]
+            node.attr["Tshape"].type = shape_dtype.as_datatype_enum
+            node.attr["dtype"].type = dtype.as_datatype_enum
+            for name, kind in zip(inputs[1:4], (tf.uint64, tf.uint64, tf.int32), strict=True):
+                self.add_placeholder(name, kind)
+        node.input[:] = [*inputs, *control]
+
+    def add_placeholder(self, name, dtype):
+        node = self.definition.node.add(name=name, op="Placeholder")
+        node.attr["dtype"].type = dtype.as_datatype_enum
+
+    def uniform_function(self, shape_dtype, dtype):
+        """Adds to the definition the function (shape, key) -> uniform numbers; returns its name."""
+        specs = tf.TensorSpec([None], shape_dtype), tf.TensorSpec([], tf.uint64)
+        drawn = tf.function(lambda shape, key: masks.uniform(shape, key, dtype), autograph=False)
+        made = drawn.get_concrete_function(*specs).function_def
+        self.definition.library.function.add().CopyFrom(made)
+        return made.signature.name
+
+    def keys(self):
+        """Returns {placeholder of the definition: key} of the current step's random ops."""
+        given = {}
+        for name, op_name in self.random.items():
+            key = masks.mask_key(tf.identity(self.seed), self.global_step.read_value(), op_name)
+            given[f"{name}:0"] = key
+            given[f"{name}_vector:0"] = tf.reshape(key, [1])
+            given[f"{name}_counter:0"] = tf.zeros([2], tf.uint64)
+            given[f"{name}_algorithm:0"] = tf.constant(PHILOX)
+        return given
+
     def emit(self, rows, rate, compile):
         """Copies the step into the current graph; returns its values, computed after the update."""
         given = {name: tf.identity(tensor) for name, tensor in self.outside.items()}
         given.update(rows)
+        given.update(self.keys())
         given[self.rate_name] = rate
         given[self.training_name] = tf.constant(True)
         given = {name: t for name, t in given.items() if name and name.split(":")[0] in self.used}

@@ -158,7 +158,13 @@ class Trainer:
         self.checkpoints = saving.Checkpoints(everything, weights)
         tables = tf.compat.v1.tables_initializer()
         self.loops = fused.make_loops(
-            self.train_op, self.values, self.rate_input, self.training_input, feeds.pixel_scalings(self.graph)
+            self.train_op,
+            self.values,
+            self.rate_input,
+            self.training_input,
+            feeds.pixel_scalings(self.graph),
+            self.seed_input,
+            self.global_step,
         )
         self.initializer = tf.group(sessions.make_initializer([*everything, *local], self.seed), tables)
         self.graph.finalize()
@@ -295,7 +301,9 @@ class Trainer:
                 return runner, self.fused_runner(self.loops.plain, sources, constants, 1)
             chosen, reason = "resident" if runner.arrays else "chunks", failure
         logger.info("steps are run by %s%s", chosen, f" ({reason})" if reason else "")
-        if chosen == "feed":
+        if chosen == "feed" and self.loops.rewritten and not steps.mismatch(self.loops.plain, sources):
+            runner = self.fused_runner(self.loops.plain, sources, constants, 1, resident=False)
+        elif chosen == "feed":
             constants = self.with_seed({self.training_input: np.bool_(True), **constants})
             fetches = [*self.values, self.train_op]
             runner = steps.FeedSteps(self.session, fetches, sources, constants, self.rate_input)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import graphkit as gk
 from graphkit.data import batches
+from graphkit.nn import masks
 from graphkit.train import fused, optimizers, steps
 
 rng = np.random.default_rng(0)
@@ -194,7 +195,7 @@ def foreign(make):
     [
         (lambda x: tf.numpy_function(lambda v: v, [x], tf.float32), "Python functions"),
         (lambda x: x * tf.compat.v1.get_variable("old", (), use_resource=False), "ref variables"),
-        (lambda x: x + tf.random.normal(tf.shape(x)), "follow from the state of a kernel"),
+        (lambda x: x + tf.random.gamma(tf.shape(x), 1.0), "follow from the state of a kernel"),
     ],
     ids=["numpy_function", "ref", "random"],
 )
@@ -202,6 +203,56 @@ def test_graphs_that_cannot_be_copied_are_fed_with_the_reason(make, reason, capl
     caplog.set_level(logging.INFO, "graphkit")
     foreign(make)()
     assert f"steps are run by feed (the graph has {reason}" in caplog.text or reason in caplog.text
+
+
+def noisy(x):
+    """What programs write that know nothing of graphkit."""
+    net = tf.nn.relu(gk.dense(x, 6)) + tf.random.normal((6,), stddev=0.1)
+    net = tf.nn.dropout(net, rate=0.4) * tf.random.truncated_normal(tf.shape(net), mean=1.0, stddev=0.1)
+    return net * tf.cast(1 + tf.random.uniform((6,), 0, 3, tf.int32), tf.float32)
+
+
+def test_random_ops_of_any_graph_draw_by_seed_and_step():
+    def run(execution, seed=1, epochs=2, logdir=None):
+        with tf.Graph().as_default():
+            x, y = gk.feature_input(3), gk.label_input()
+            loss = gk.softmax_cross_entropy(gk.dense(noisy(x), 2), y)
+            points = np.random.default_rng(1).normal(size=(40, 3)).astype(np.float32)
+            data = {x: points, y: (points[:, 0] > 0).astype(np.int32)}
+            options = {"batch_size": 7, "execution": execution, "progress": False}
+            with gk.Trainer(loss, seed=seed, logdir=logdir) as trainer:
+                history = trainer.fit(data, epochs=epochs, resume=logdir is not None, **options)
+                return trainer.session.run(trainer.graph.get_collection("variables")), history
+
+    expected = run("feed")
+    for execution in ("chunks", "resident", "auto"):
+        assert_same(run(execution), expected)
+    assert run("feed", seed=2)[1]["loss"] != expected[1]["loss"]
+
+
+def test_dropout_of_other_programs_keeps_its_share_and_changes_with_the_step():
+    kept = []
+    with tf.Graph().as_default():
+        x = tf.compat.v1.placeholder(tf.float32, (None, 1000), "x")
+        w = tf.compat.v1.get_variable("w", (), initializer=tf.compat.v1.ones_initializer(), use_resource=True)
+        mask = tf.cast(tf.nn.dropout(x, rate=0.3) > 0, tf.float32)
+        loss = tf.reduce_mean(mask) + 0 * w
+        with gk.Trainer(loss) as trainer:
+            for _ in range(4):
+                kept += trainer.fit({x: np.ones((64, 1000))}, batch_size=64, progress=False)["loss"][-1:]
+    sigma = (0.3 * 0.7 / 64_000) ** 0.5
+    assert len(set(kept)) == 4 and all(abs(share - 0.7) < 5 * sigma for share in kept)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+def test_uniform_numbers_fill_the_interval(dtype):
+    dtype = tf.as_dtype(dtype)
+    drawn = masks.uniform([1 << 16], masks.mask_key(1, 2, "x"), dtype)
+    with tf.compat.v1.Session() as session:
+        values = session.run(tf.cast(drawn, tf.float64))
+    assert drawn.dtype == dtype and values.min() >= 0 and values.max() < 1
+    counts = np.histogram(values, 16, (0, 1))[0]
+    assert abs(counts - 4096).max() < 5 * 4096**0.5
 
 
 def test_float_images_for_a_uint8_loop_are_fed(caplog):
