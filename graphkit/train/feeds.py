@@ -124,6 +124,14 @@ def check_feed(function, graph, feed):
     return checked
 
 
+def is_default(placeholder, value):
+    """Tells whether the placeholder has this value where it is not fed."""
+    if placeholder.op.type != "PlaceholderWithDefault":
+        return False
+    default = tf.get_static_value(placeholder.op.inputs[0])
+    return default is not None and np.array_equal(default, value)
+
+
 def check_key(function, graph, key):
     """Refuses a key that is no placeholder of the trainer's graph."""
     rule = "keys must be placeholders of the trainer's graph"

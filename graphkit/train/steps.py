@@ -248,7 +248,8 @@ class Means:
     def add(self, values, examples):
         """Adds the values of one mini-batch of so many examples."""
         for place, value in enumerate(values):
-            self.totals[place] = self.totals[place] + np.multiply(value, examples, dtype=np.float64)
+            wide = np.asarray(value, np.float64) if np.ndim(value) else float(value)
+            self.totals[place] = self.totals[place] + wide * examples
         self.examples += examples
 
     def result(self):

@@ -1,6 +1,7 @@
 """The trainer: owns the session of a finished graph, and fits, evaluates, predicts, saves, restores."""
 
 import contextlib
+import itertools
 import logging
 import math
 import os
@@ -102,6 +103,7 @@ class Trainer:
             clip_norm = checks.number("Trainer", "clip_norm", clip_norm, above=0)
         accumulate = checks.integer("Trainer", "accumulate", accumulate)
         self.schedule = check_learning_rate(optimizer, learning_rate)
+        self.constant_schedule = None if callable(learning_rate) else self.schedule
         self.logdir = check_logdir(logdir)
         config = sessions.make_config(device, session_config, precision)
         rule = f"the graph is finalized and cannot be trained anew; called at {scopes.caller_line()}"
@@ -140,7 +142,8 @@ class Trainer:
         self.rate_input = None
         if self.schedule is not None:
             with tf.compat.v1.name_scope("graphkit/"):
-                self.rate_input = tf.compat.v1.placeholder(tf.float32, (), name="learning_rate")
+                rate = np.float32(self.schedule(0))
+                self.rate_input = tf.compat.v1.placeholder_with_default(rate, (), name="learning_rate")
         weights = [v for v in tf.compat.v1.global_variables() if v is not self.global_step]
         updates = self.graph.get_collection(Keys.UPDATE_OPS)
         before = [*self.values, *updates]
@@ -304,18 +307,24 @@ class Trainer:
         if chosen == "feed" and self.loops.rewritten and not steps.mismatch(self.loops.plain, sources):
             runner = self.fused_runner(self.loops.plain, sources, constants, 1, resident=False)
         elif chosen == "feed":
-            constants = self.with_seed({self.training_input: np.bool_(True), **constants})
             fetches = [*self.values, self.train_op]
-            runner = steps.FeedSteps(self.session, fetches, sources, constants, self.rate_input)
+            constants = self.with_own({self.training_input: np.bool_(True), **constants}, fetches)
+            rate_input = self.rate_input if self.rate_varies() else None
+            runner = steps.FeedSteps(self.session, fetches, sources, constants, rate_input)
         else:
             resident = chosen == "resident"
             runner = self.fused_runner(self.loops.plain, sources, constants, steps_per_run, resident=resident)
         return runner, runner
 
+    def rate_varies(self):
+        """Tells whether the learning rate may be another one than the graph holds."""
+        plateaus = any(isinstance(c, callback_module.ReduceOnPlateau) for c in self.callbacks)
+        return plateaus or self.rate_factor != 1 or self.schedule is not self.constant_schedule
+
     def fused_runner(self, loop, sources, constants, steps_per_run, fixed=False, resident=None):
         if resident is None:
             resident = steps.can_be_resident(loop, sources)
-        constants = self.with_seed(constants)
+        constants = self.with_own(constants, loop.values)
         return steps.FusedSteps(self.session, loop, sources, constants, resident, steps_per_run, fixed)
 
     def train_epoch(self, runners, bounds, order):
@@ -327,11 +336,12 @@ class Trainer:
         self.rate = None
         for runner, todo in zip(runners, (whole, left[len(whole) :]), strict=True):
             selections = [indices[start:stop] for start, stop in todo]
-            for values in self.run_steps(runner, selections):
+            for values, rate in self.run_steps(runner, selections):
+                self.rate = rate
                 self.take_in(values, len(selections[0]))
 
     def run_steps(self, runner, selections):
-        """Yields the values of each step; the next run is prepared while the session is busy."""
+        """Yields (values, learning rate) of each step; runs are prepared while the session is busy."""
         done = 0
         with steps.Prefetcher() as prefetcher:
             prepared, count = None, 0
@@ -339,7 +349,7 @@ class Trainer:
                 if prepared is None:
                     count = runner.next_count(len(selections) - done)
                     prepared = self.prepare(runner, selections[done : done + count], self.step)
-                now, prepared = prepared, None
+                (now, rates), prepared = prepared, None
                 done += count
                 step = self.step + count
                 if runner.prefetches and done < len(selections):
@@ -350,19 +360,18 @@ class Trainer:
                     count, prepared = count_next, waiting.result()
                 else:
                     rows = runner.run(now)
-                yield from rows
+                yield from zip(rows, rates or itertools.repeat(None), strict=False)
 
     def prepare(self, runner, selections, first_step):
-        """Returns what the runner needs for the steps from `first_step` on."""
+        """Returns what the runner needs for the steps from `first_step` on, and their learning rates."""
         numbers = range(first_step, first_step + len(selections))
         rates = [] if self.schedule is None else [self.rate_factor * self.schedule(n) for n in numbers]
-        return runner.prepare(selections, rates, [(self.seed, n, steps.AUGMENTATION) for n in numbers])
+        seeds = [(self.seed, n, steps.AUGMENTATION) for n in numbers]
+        return runner.prepare(selections, rates, seeds), rates
 
     def take_in(self, values, examples):
         """Adds the values of a step that was made to the figures of the epoch, and tells callbacks."""
         values = values[: len(self.values)]
-        if self.schedule is not None:
-            self.rate = self.rate_factor * self.schedule(self.step)
         if not math.isfinite(values[0]):
             rule = (
                 f"the loss is not finite at step {self.step}, batch {self.batch} of epoch {self.epoch + 1}; "
@@ -432,7 +441,7 @@ class Trainer:
         constants = feeds.check_feed(function, self.graph, feed)
         fetches = self.values
         sources, examples = self.check_data(function, data, fetches, constants)
-        runner = steps.FeedSteps(self.session, fetches, sources, self.with_seed(constants))
+        runner = steps.FeedSteps(self.session, fetches, sources, self.with_own(constants, fetches))
         return runner, batches.batch_bounds(examples, batch_size)
 
     def run_evaluation(self, runner, bounds):
@@ -466,7 +475,7 @@ class Trainer:
         batch_size = checks.integer(function, "batch_size", batch_size)
         constants = feeds.check_feed(function, self.graph, feed)
         sources, examples = self.check_data(function, data, [tensor], constants)
-        runner = steps.FeedSteps(self.session, [tensor], sources, self.with_seed(constants))
+        runner = steps.FeedSteps(self.session, [tensor], sources, self.with_own(constants, [tensor]))
         parts = []
         for start, stop in batches.batch_bounds(examples, batch_size):
             (part,) = runner.run_one(slice(start, stop))
@@ -476,8 +485,15 @@ class Trainer:
             parts.append(part)
         return np.concatenate(parts)
 
-    def with_seed(self, constants):
-        return {self.seed_input: np.int64(self.seed), **constants}
+    def with_own(self, constants, fetches):
+        """Returns the constants and the seed, as far as they matter to the fetches: each feed costs time."""
+        needed = graphs.ancestors(fetches)
+        constants = {self.seed_input: np.int64(self.seed), **constants}
+        return {
+            placeholder: value
+            for placeholder, value in constants.items()
+            if placeholder.op in needed and not feeds.is_default(placeholder, value)
+        }
 
     def check_data(self, function, data, fetches, constants):
         """Refuses data that does not fit what is to be computed; see `feeds.check_data`."""
