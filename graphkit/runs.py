@@ -331,7 +331,6 @@ def decode_image(path, channels):
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         try:
             return session.run(tf.io.decode_image(content, channels, expand_animations=False))
-        except tf.errors.InvalidArgumentError as error:
-            reason = error.message.splitlines()[0]
-            rule = f"{path} is no whole PNG or JPEG image ({reason})"
+        except tf.errors.InvalidArgumentError:
+            rule = f"{path} is no whole PNG or JPEG image"
             raise ValueError(checks.message("read_images", rule, bytes=len(content))) from None

@@ -100,7 +100,7 @@ def unfit_for_xla(ops):
     """Returns why the loop is not compiled, or None."""
     for op in ops:
         if op.type.startswith(CONVOLUTIONS):
-            return f"XLA is slower than TensorFlow's kernels at {op.type}"
+            return "XLA is slower than TensorFlow's kernels at convolutions and pooling"
         if op.type in STATELESS:
             return f"XLA draws other random numbers for {op.name}"
     return None

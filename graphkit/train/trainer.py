@@ -300,10 +300,10 @@ class Trainer:
             runner = self.fused_runner(self.loops.compiled, sources, constants, steps_per_run, True)
             failure = runner.compile(bounds[0][1] - bounds[0][0])
             if failure is None:
-                logger.info("steps are run by a loop that XLA compiled")
+                logger.info('execution "compiled"')
                 return runner, self.fused_runner(self.loops.plain, sources, constants, 1)
             chosen, reason = "resident" if runner.arrays else "chunks", failure
-        logger.info("steps are run by %s%s", chosen, f" ({reason})" if reason else "")
+        logger.info('execution "%s"%s', chosen, f" ({reason})" if reason else "")
         if chosen == "feed" and self.loops.rewritten and not steps.mismatch(self.loops.plain, sources):
             runner = self.fused_runner(self.loops.plain, sources, constants, 1, resident=False)
         elif chosen == "feed":
