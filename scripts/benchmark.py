@@ -8,6 +8,15 @@ last epoch, so that nobody wins by not learning.
 The hand-written loops are what the notes teach: `handwritten` holds all images as float32 and indexes
 them, `handwritten-uint8` holds them as uint8 and scales each mini-batch. `graphkit` is the trainer as it
 is, `graphkit-feed` runs it step by step, `graphkit-bfloat16` lets it compute in bfloat16.
+
+What helped, on two cores and TensorFlow 2.21 (a step of the hand-written loop: softmax 1.5 ms, MLP 2.1 ms,
+convnet 47.5 ms):
+- many steps in one run, in a loop of the graph: softmax 0.84 ms, MLP 1.6 ms; the convnet gains 1 to 3 %;
+- the same loop compiled by XLA: softmax 0.24 ms, MLP 0.75 ms;
+- bfloat16 for the convnet: 25.7 ms, in the loop as well as outside it;
+- fewer feeds: each costs about 30 us in `session.run`, and as much through `make_callable`;
+- masks of 64-bit words for four units: as fast as of 32-bit words for two, and better mixed.
+What did not: a table look-up to scale pixels (0.24 ms a batch against 0.05), `inter_op_parallelism_threads=1`.
 """
 
 import argparse
