@@ -16,7 +16,7 @@ convnet 47.5 ms):
 - bfloat16 for the convnet: 25.7 ms, in the loop as well as outside it;
 - fewer feeds: each costs about 30 us in `session.run`, and as much through `make_callable`;
 - masks of 64-bit words for four units: as fast as of 32-bit words for two, and better mixed.
-What did not: a table look-up to scale pixels (0.24 ms a batch against 0.05), `inter_op_parallelism_threads=1`.
+What did not: a table look-up to scale pixels (0.24 ms a batch against 0.05), fewer inter-op threads.
 """
 
 import argparse
