@@ -65,13 +65,11 @@ class Checkpoints:
             read(lambda name=name: reader.get_tensor(name), path)
         return None if state is None else json.loads(state)
 
-    def restore(self, session, path, weights_only=False):
-        """Restores what `check` has accepted; returns the state."""
-        state = self.check(path, weights_only)
-        restorer = self.weights_restorer if weights_only or state is None else self.restorer
+    def restore(self, session, path, weights_only):
+        """Restores what `check` has accepted."""
+        restorer = self.weights_restorer if weights_only else self.restorer
         with session.graph.as_default():
             restorer.restore(session, path)
-        return state
 
 
 def read(call, path):

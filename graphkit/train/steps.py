@@ -1,6 +1,5 @@
 """How steps are executed: one by one, or many in one `session.run`, with the same results."""
 
-import concurrent.futures
 import os
 import time
 
@@ -103,15 +102,14 @@ class FusedSteps:
         return min(left, self.steps_per_run or self.measured)
 
     def prepare(self, selections, rates, seeds):
-        """Returns what `run` needs for the mini-batches that index arrays or slices select."""
-        count, size = len(selections), len_of(selections[0])
+        """Returns what `run` needs for the mini-batches that index arrays select."""
+        count, size = len(selections), len(selections[0])
         steps = self.largest if self.fixed else count
         order = np.zeros((steps, size), np.int32)
         padded = np.zeros(steps, np.float32)
         padded[: len(rates)] = rates
         if self.arrays is not None:
-            for place, selection in enumerate(selections):
-                order[place] = indices_of(selection)
+            order[:count] = selections
             return (count, order, np.int32(count), padded, *self.arrays, *self.constants)
         order[:count] = np.arange(count * size, dtype=np.int32).reshape(count, size)
         chunks = [
@@ -148,14 +146,6 @@ def chunk_of(source, dtype, selections, seeds, length):
     return chunk
 
 
-def len_of(selection):
-    return selection.stop - selection.start if isinstance(selection, slice) else len(selection)
-
-
-def indices_of(selection):
-    return np.arange(selection.start, selection.stop) if isinstance(selection, slice) else selection
-
-
 def choose(loops, sources, execution, total_steps, observed):
     """Returns (execution, reason): how the steps are best run, and why not otherwise.
 
@@ -175,6 +165,8 @@ def choose(loops, sources, execution, total_steps, observed):
         return "feed", reason
     if execution == "compiled":
         return ("compiled", None) if loops.compiled else ("feed", loops.compiled_reason)
+    if execution == "resident" and any(source.augment is not None for source in sources):
+        return "chunks", "augmented rows are made for each mini-batch"
     if execution in ("chunks", "resident"):
         return execution, None
     fits = "resident" if can_be_resident(loops.plain, sources) else "chunks"
@@ -210,23 +202,6 @@ def can_be_resident(loop, sources):
         total += source.array.nbytes
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return total <= RESIDENT_SHARE * memory
-
-
-class Prefetcher:
-    """Prepares the next run in a thread, while the session is busy with this one."""
-
-    def __init__(self):
-        self.pool = concurrent.futures.ThreadPoolExecutor(1, "graphkit-prefetch")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.pool.shutdown(cancel_futures=True)
-
-    def submit(self, function, *arguments):
-        """Starts a call; `.result()` of what it returns waits for it."""
-        return self.pool.submit(function, *arguments)
 
 
 class Means:

@@ -1,5 +1,6 @@
 """The trainer: owns the session of a finished graph, and fits, evaluates, predicts, saves, restores."""
 
+import concurrent.futures
 import contextlib
 import itertools
 import logging
@@ -343,7 +344,7 @@ class Trainer:
     def run_steps(self, runner, selections):
         """Yields (values, learning rate) of each step; runs are prepared while the session is busy."""
         done = 0
-        with steps.Prefetcher() as prefetcher:
+        with concurrent.futures.ThreadPoolExecutor(1, "graphkit-prefetch") as prefetcher:
             prepared, count = None, 0
             while done < len(selections):
                 if prepared is None:
@@ -567,7 +568,7 @@ class Trainer:
         if not weights_only and state is not None:
             rule = f"{path} was trained with another seed"
             checks.require(state["seed"] == self.seed, "restore", rule, seed=state["seed"])
-        self.checkpoints.restore(self.session, path, weights_only)
+        self.checkpoints.restore(self.session, path, weights_only or state is None)
         if weights_only:
             return
         if state is None:

@@ -128,7 +128,9 @@ def test_augmented_images_agree_to_the_bit():
                 )
                 return trainer.session.run(trainer.graph.get_collection("variables")), history
 
-    assert_same(run("chunks"), run("feed"))
+    expected = run("feed")
+    for execution in ("chunks", "resident", "auto"):
+        assert_same(run(execution), expected)
 
 
 @pytest.mark.parametrize("execution", ["chunks", "resident"])
