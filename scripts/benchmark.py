@@ -133,7 +133,9 @@ def measure(args, model):
     for _ in range(args.rounds):
         for name in args.contenders:
             command = [sys.executable, __file__, "--worker", name, "--models", model, *map(str, options)]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                raise gk.GraphkitError(f"{name} failed: {done.stderr.strip().splitlines()[-1]}")
             reports[name].append(json.loads(done.stdout.splitlines()[-1]))
     return {name: median_report(parts) for name, parts in reports.items()}
 

@@ -94,6 +94,7 @@ def test_predict_prints_class_probabilities(trained, tmp_path):
         ("train.py", ["--data", "words_5_languages"], "convnet takes images"),
         ("evaluate.py", ["{tmp}"], "error: load_run: there is no run in this folder"),
         ("predict.py", ["{tmp}", "x.png"], "error: load_run: there is no run in this folder"),
+        ("benchmark.py", ["--models", "mlp", "--data", "no_such_data"], "load_dataset: no file or folder"),
         ("predict.py", ["{tmp}", "x.png", "--top", "0"], "--top must be an integer of at least 1"),
     ],
 )
