@@ -26,6 +26,7 @@ STATELESS = {  # TensorFlow's own ops that draw the same distribution from a key
     "RandomUniformInt": "StatelessRandomUniformIntV2",
 }
 PHILOX = 1  # the algorithm of these ops that runs on every device
+LARGE = 1 << 18  # elements of a matrix from which on its transposed product has a faster kernel
 CONVOLUTIONS = ("Conv", "DepthwiseConv", "MaxPool", "AvgPool", "FusedBatchNorm")
 
 
@@ -34,6 +35,9 @@ class Loop(NamedTuple):
 
     Attributes:
       data: {name of a placeholder of the graph: placeholder of all its examples}.
+      pixels: {name of an image placeholder: placeholder of all its examples as uint8}, to be scaled in the
+        loop; images that are given as floats go to `data`, and `ready` says so.
+      ready: {name of an image placeholder: flag, by default False, that its examples are in `data`}.
       order: int32 (steps, batch_size): which examples each step takes.
       count: int32 (): how many of these steps to run.
       rates: float32 (steps,): their learning rates.
@@ -41,20 +45,40 @@ class Loop(NamedTuple):
     """
 
     data: dict
+    pixels: dict
+    ready: dict
     order: tf.Tensor
     count: tf.Tensor
     rates: tf.Tensor
     values: list
 
+    def input_for(self, source):
+        """Returns the placeholder that takes the array of a `feeds.Source`."""
+        return (self.data if source.scaling is None else self.pixels)[source.placeholder.name]
+
+    def flags(self, sources):
+        """Returns {flag: True} of the sources that are images given as floats."""
+        names = [source.placeholder.name for source in sources if source.scaling is None]
+        return {self.ready[name]: True for name in names if name in self.ready}
+
 
 class Loops(NamedTuple):
-    """The loops of a graph: plain and compiled by XLA, each None where the reason says why."""
+    """The loops of a graph: plain and compiled by XLA, each None where the reason says why.
+
+    XLA takes as long for a choice as for scaling the images, so there is a compiled loop for images that
+    are given as uint8, and one for images that are given as floats.
+    """
 
     plain: Loop
     compiled: Loop
+    compiled_floats: Loop
     reason: str
     compiled_reason: str
-    rewritten: bool = False  # whether random ops are other ones in the loops than in the graph
+    rewritten: bool = False  # whether ops are other ones in the loops than in the graph
+
+    def compiled_for(self, sources):
+        """Returns the compiled loop that takes the arrays of the sources as they are."""
+        return self.compiled_floats if self.plain.flags(sources) else self.compiled
 
 
 def make_loops(train_op, values, rate_input, training_input, scalings, seed, global_step):
@@ -72,16 +96,20 @@ def make_loops(train_op, values, rate_input, training_input, scalings, seed, glo
     ops = graphs.ancestors([train_op, *values])
     reason = obstacle(ops)
     if reason:
-        return Loops(None, None, reason, reason)
+        return Loops(None, None, None, reason, reason)
     step = Step(ops, train_op, values, rate_input, training_input, scalings, seed, global_step)
     if not step.sliced:
         reason = "no placeholder holds examples"
-        return Loops(None, None, reason, reason)
+        return Loops(None, None, None, reason, reason)
     compiled_reason = unfit_for_xla(ops)
     with tf.compat.v1.name_scope("graphkit/fused/"):
-        plain = make_loop(step, compile=False)
-        compiled = None if compiled_reason else make_loop(step, compile=True)
-    return Loops(plain, compiled, None, compiled_reason, bool(step.random))
+        plain = make_loop(step)
+        compiled = compiled_floats = None
+        if not compiled_reason:
+            compiled = make_loop(step, compile=True, floats=False)
+            images = any(placeholder.name in scalings for placeholder in step.sliced)
+            compiled_floats = make_loop(step, compile=True, floats=True) if images else compiled
+    return Loops(plain, compiled, compiled_floats, None, compiled_reason, step.rewritten)
 
 
 def obstacle(ops):
@@ -111,16 +139,31 @@ def is_random(op):
     return "seed2" in op.node_def.attr and op.op_def.is_stateful
 
 
+def is_slow_product(op):
+    """Tells whether the op multiplies by a large transposed matrix, as the gradient of a dense layer does.
+
+    TensorFlow's kernel of MatMul takes up to four times as long for that as its kernel of BatchMatMulV2.
+    """
+    return (
+        op.type == "MatMul"
+        and op.get_attr("transpose_b")
+        and op.inputs[0].dtype == tf.float32
+        and (op.inputs[1].shape.num_elements() or 0) >= LARGE
+    )
+
+
 class Step:
     """The ops of a training step as a GraphDef without what the loop puts in their place.
 
     Random ops draw from a key of (seed, step, their name) there: uniform numbers, of which dropout is made,
-    by the hash of `graphkit.nn.masks`, others by TensorFlow's stateless ops.
+    by the hash of `graphkit.nn.masks`, others by TensorFlow's stateless ops. Products by large transposed
+    matrices are made by the faster kernel.
     """
 
     def __init__(self, ops, train_op, values, rate_input, training_input, scalings, seed, global_step):
         self.seed, self.global_step = seed, global_step
         self.random = {}  # name of the key's placeholder: name of the op
+        self.rewritten = False
         self.names = [*(value.name for value in values), train_op.name]
         self.values = values
         self.rate_name = None if rate_input is None else rate_input.name
@@ -142,6 +185,8 @@ class Step:
                 node.attr.pop("_class", None)  # colocation with ops that are not copied
                 if is_random(op):
                     self.draw_from_key(node)
+                elif is_slow_product(op):
+                    self.multiply_in_batch(node)
         copied = {node.name for node in self.definition.node}
         self.used = {name.split(":")[0] for node in self.definition.node for name in node.input}
         for node in self.definition.node:
@@ -151,6 +196,7 @@ class Step:
 
     def draw_from_key(self, node):
         """Turns the node of a random op into one that draws from a key, which `emit` gives."""
+        self.rewritten = True
         key = f"graphkit_key_{len(self.random)}"
         self.random[key] = node.name
         shape, *bounds = (name for name in node.input if name[0] != "^")
@@ -174,6 +220,15 @@ class Step:
             for name, kind in zip(inputs[1:4], (tf.uint64, tf.uint64, tf.int32), strict=True):
                 self.add_placeholder(name, kind)
         node.input[:] = [*inputs, *control]
+
+    def multiply_in_batch(self, node):
+        """Turns a MatMul into the op that multiplies batches of matrices, here of one each."""
+        self.rewritten = True
+        dtype, flags = node.attr["T"], [node.attr[name].b for name in ("transpose_a", "transpose_b")]
+        node.op = "BatchMatMulV2"
+        node.ClearField("attr")
+        node.attr["T"].CopyFrom(dtype)
+        node.attr["adj_x"].b, node.attr["adj_y"].b = flags
 
     def add_placeholder(self, name, dtype):
         node = self.definition.node.add(name=name, op="Placeholder")
@@ -228,27 +283,38 @@ def without_lowering(definition):
     return copy
 
 
-def make_loop(step, compile):
-    """Adds a loop over steps to the graph."""
+def make_loop(step, compile=False, floats=None):
+    """Adds a loop over steps to the graph.
+
+    Args:
+      step: the `Step`.
+      compile: whether XLA compiles it.
+      floats: whether images are given as floats; None leaves that to a flag that is fed.
+    """
     v1 = tf.compat.v1
     order = v1.placeholder(tf.int32, (None, None), name="order")
     count = v1.placeholder(tf.int32, (), name="count")
     rates = v1.placeholder(tf.float32, (None,), name="rates")
-    data = {}
+    data, pixels, ready = {}, {}, {}
     for placeholder in step.sliced:
-        dtype = tf.uint8 if placeholder.name in step.scalings else placeholder.dtype
-        data[placeholder.name] = v1.placeholder(dtype, placeholder.shape, name="examples")
+        name = placeholder.name
+        if name in step.scalings:
+            nothing = tf.zeros([1, *placeholder.shape[1:]], placeholder.dtype)
+            data[name] = v1.placeholder_with_default(nothing, placeholder.shape, name="examples")
+            nothing = tf.cast(nothing, tf.uint8)
+            pixels[name] = v1.placeholder_with_default(nothing, placeholder.shape, name="pixels")
+            if floats is None:
+                ready[name] = v1.placeholder_with_default(False, (), name="ready")
+        else:
+            data[name] = v1.placeholder(placeholder.dtype, placeholder.shape, name="examples")
 
-    def loop(order, count, rates, *arrays):
+    def loop(order, count, rates, data, pixels, ready):
         def body(number, collected):
             chosen = tf.gather(order, number)
-            rows = {}
-            for placeholder, array in zip(step.sliced, arrays, strict=True):
-                values = tf.gather(array, chosen)
-                if placeholder.name in step.scalings:
-                    offset, factor = step.scalings[placeholder.name]
-                    values = (tf.cast(values, placeholder.dtype) - offset) * factor
-                rows[placeholder.name] = values
+            rows = {name: tf.gather(array, chosen) for name, array in data.items() if name not in pixels}
+            for name, array in pixels.items():
+                flag = ready.get(name, floats)
+                rows[name] = image_rows(flag, data[name], array, chosen, *step.scalings[name])
             values = step.emit(rows, tf.gather(rates, number), compile)
             arrays_of = [a.write(number, value) for a, value in zip(collected, values, strict=True)]
             return number + 1, arrays_of
@@ -261,5 +327,16 @@ def make_loop(step, compile):
         return [array.stack() for array in collected]
 
     run = tf.function(loop, jit_compile=True, autograph=False) if compile else loop
-    values = run(order, count, rates, *data.values())
-    return Loop(data, order, count, rates, values)
+    values = run(order, count, rates, data, pixels, ready)
+    return Loop(data, pixels, ready, order, count, rates, values)
+
+
+def image_rows(ready, floats, pixels, chosen, offset, factor):
+    """Returns the chosen images as floats, from the array that is ready or from the one that is scaled."""
+
+    def scaled():
+        return (tf.cast(tf.gather(pixels, chosen), floats.dtype) - offset) * factor
+
+    if isinstance(ready, bool):
+        return tf.gather(floats, chosen) if ready else scaled()
+    return tf.cond(ready, lambda: tf.gather(floats, chosen), scaled)

@@ -73,10 +73,11 @@ class FusedSteps:
         self.steps_per_run = steps_per_run
         self.fixed = fixed
         self.arrays = [resident_array(loop, source) for source in sources] if resident else None
-        self.dtypes = [loop.data[s.placeholder.name].dtype.as_numpy_dtype for s in sources]
+        takes = [loop.input_for(source) for source in sources]
+        self.dtypes = [placeholder.dtype.as_numpy_dtype for placeholder in takes]
+        constants = {**constants, **loop.flags(sources)}
         self.constants = list(constants.values())
-        fed = [loop.order, loop.count, loop.rates]
-        fed += [loop.data[source.placeholder.name] for source in sources] + list(constants)
+        fed = [loop.order, loop.count, loop.rates, *takes, *constants]
         self.call = session.make_callable(loop.values, fed)
         self.measured = 8
         self.largest = steps_per_run or MOST_STEPS
@@ -131,7 +132,7 @@ class FusedSteps:
 
 def resident_array(loop, source):
     """Returns the whole array as the loop takes it: aligned, so that TensorFlow need not copy it."""
-    dtype = loop.data[source.placeholder.name].dtype.as_numpy_dtype
+    dtype = loop.input_for(source).dtype.as_numpy_dtype
     return batches.aligned(source.array, dtype)
 
 
@@ -163,14 +164,14 @@ def choose(loops, sources, execution, total_steps, observed):
         reason = "a callback looks at each step"
     if execution == "feed" or reason:
         return "feed", reason
+    fits = "resident" if can_be_resident(loops.plain, sources) else "chunks"
     if execution == "compiled":
-        return ("compiled", None) if loops.compiled else ("feed", loops.compiled_reason)
+        return ("compiled", None) if loops.compiled else (fits, loops.compiled_reason)
     if execution == "resident" and any(source.augment is not None for source in sources):
         return "chunks", "augmented rows are made for each mini-batch"
     if execution in ("chunks", "resident"):
         return execution, None
-    fits = "resident" if can_be_resident(loops.plain, sources) else "chunks"
-    if loops.compiled is None or fits == "chunks":
+    if loops.compiled is None:
         return fits, loops.compiled_reason
     if total_steps < WORTH_COMPILING:
         return fits, f"{total_steps} steps are not worth compiling"
@@ -182,10 +183,6 @@ def mismatch(loop, sources):
     names = {source.placeholder.name for source in sources}
     if names != loop.data.keys():
         return f"the examples are of {sorted(names)}, and the graph's are of {sorted(loop.data)}"
-    for source in sources:
-        takes = loop.data[source.placeholder.name].dtype.as_numpy_dtype
-        if takes == np.uint8 and source.array.dtype != np.uint8:
-            return f"{source.placeholder.name} is given as {source.array.dtype}, not as uint8"
     return None
 
 
@@ -193,7 +190,7 @@ def can_be_resident(loop, sources):
     """Tells whether the arrays may be given as a whole to each run, without a large copy."""
     total = 0
     for source in sources:
-        takes = loop.data[source.placeholder.name].dtype.as_numpy_dtype
+        takes = loop.input_for(source).dtype.as_numpy_dtype
         small = source.array.ndim == 1
         if isinstance(source.array, np.memmap) or source.augment is not None:
             return False

@@ -298,7 +298,8 @@ class Trainer:
         total_steps = epochs * len(bounds)
         chosen, reason = steps.choose(self.loops, sources, execution, total_steps, observed)
         if chosen == "compiled":
-            runner = self.fused_runner(self.loops.compiled, sources, constants, steps_per_run, True)
+            loop = self.loops.compiled_for(sources)
+            runner = self.fused_runner(loop, sources, constants, steps_per_run, True)
             failure = runner.compile(bounds[0][1] - bounds[0][0])
             if failure is None:
                 logger.info('execution "compiled"')

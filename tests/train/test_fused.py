@@ -15,6 +15,7 @@ rng = np.random.default_rng(0)
 IMAGES = batches.aligned_empty((70, 8, 8, 1), np.uint8)  # as `load_dataset` has them
 IMAGES[...] = rng.integers(0, 256, IMAGES.shape)
 LABELS = rng.integers(0, 3, 70).astype(np.int32)
+POINTS = rng.normal(size=(70, 3)).astype(np.float32)
 WORDS = rng.integers(1, 9, (70, 6)).astype(np.int32)
 MODELS = ("softmax_regression", "mlp", "convnet", "inception_net", "char_rnn")
 EXACT = ("feed", "chunks", "resident")
@@ -166,6 +167,10 @@ def test_auto_says_what_it_takes_and_why(caplog):
     assert said(caplog, epochs=60) == 'execution "compiled"'
 
 
+def test_a_graph_that_is_not_to_be_compiled_runs_in_the_plain_loop(caplog):
+    assert said(caplog, "compiled", model="convnet").startswith('execution "resident" (XLA is slower')
+
+
 def test_a_callback_that_looks_at_each_step_sees_the_weights_of_that_step(caplog):
     seen = []
 
@@ -257,13 +262,65 @@ def test_uniform_numbers_fill_the_interval(dtype):
     assert abs(counts - 4096).max() < 5 * 4096**0.5
 
 
-def test_float_images_for_a_uint8_loop_are_fed(caplog):
+def train_on(images_given, execution, epochs=2, **fit):
+    """Returns (all variables, history) of an MLP on the images as they are given."""
+    with tf.Graph().as_default():
+        loss, data, feed, _ = build("mlp", 0.7)
+        images, labels = data
+        with gk.Trainer(loss, seed=3) as trainer:
+            options = {"batch_size": 16, "progress": False, "execution": execution, **fit}
+            history = trainer.fit({images: images_given, labels: LABELS}, feed, epochs, **options)
+            return trainer.session.run(trainer.graph.get_collection("variables")), history
+
+
+@pytest.mark.parametrize("execution", EXACT)
+def test_images_given_as_floats_train_to_the_same_bits_as_uint8(execution):
+    assert_same(train_on(gk.scale_pixels(IMAGES), execution), train_on(IMAGES, "feed"))
+
+
+def test_images_given_as_floats_are_compiled_too(caplog):
     caplog.set_level(logging.INFO, "graphkit")
-    loss, data, feed, _ = build("mlp", 1.0)
-    images, labels = data
-    with gk.Trainer(loss) as trainer:
-        trainer.fit({images: gk.scale_pixels(IMAGES), labels: LABELS}, feed, progress=False)
-    assert "is given as float32, not as uint8" in caplog.text
+    got, expected = train_on(gk.scale_pixels(IMAGES), "compiled"), train_on(IMAGES, "compiled")
+    assert caplog.text.count('execution "compiled"') == 2
+    np.testing.assert_allclose(got[1]["loss"], expected[1]["loss"], rtol=1e-5)
+
+
+def test_products_by_large_transposed_matrices_agree_in_all_executions():
+    def run(execution):
+        with tf.Graph().as_default():
+            x, y = gk.feature_input(3), gk.label_input()
+            net = gk.dense(gk.dense(x, 512, gk.relu), 512, gk.relu)  # the gradient takes 2**18 weights
+            loss = gk.softmax_cross_entropy(gk.dense(net, 3), y)
+            with gk.Trainer(loss, seed=1) as trainer:
+                types = [op.type for op in trainer.graph.get_operations()]
+                slow = [op for op in trainer.graph.get_operations() if fused.is_slow_product(op)]
+                assert "MatMul" in types and len(slow) == 1
+                options = {"batch_size": 16, "progress": False, "execution": execution}
+                history = trainer.fit({x: POINTS, y: LABELS}, epochs=3, **options)
+                return trainer.session.run(trainer.graph.get_collection("variables")), history
+
+    expected = run("feed")
+    for execution in ("chunks", "resident"):
+        assert_same(run(execution), expected)
+    np.testing.assert_allclose(run("compiled")[1]["loss"], expected[1]["loss"], rtol=1e-3)
+
+
+@pytest.mark.parametrize("transpose_a", [False, True])
+def test_a_rewritten_product_is_the_product(transpose_a):
+    """In steps of gradient descent at rate 1, a weight moves by minus its gradient: here a product's mean."""
+    with tf.Graph().as_default():
+        shape = (512, None) if transpose_a else (None, 512)
+        x = tf.compat.v1.placeholder(tf.float32, (None, 512), "x")
+        matrix = np.random.default_rng(2).normal(size=(512, 512)).astype(np.float32)
+        given = tf.ensure_shape(tf.transpose(x) if transpose_a else x, shape)
+        product = tf.matmul(given, tf.constant(matrix), transpose_a=transpose_a, transpose_b=True)
+        weight = tf.compat.v1.get_variable("w", (512,), initializer=tf.zeros_initializer(), use_resource=True)
+        loss = tf.reduce_mean(tf.linalg.matvec(product, weight))
+        points = np.random.default_rng(3).normal(size=(32, 512)).astype(np.float32)
+        with gk.Trainer(loss, optimizer="sgd", learning_rate=1.0) as trainer:
+            trainer.fit({x: points}, batch_size=32, progress=False)
+            (got,) = trainer.session.run([weight])
+    np.testing.assert_allclose(got, -(points @ matrix.T).mean(0), rtol=1e-4, atol=1e-4)
 
 
 def test_what_xla_cannot_compile_falls_back_with_the_reason(caplog):
@@ -316,7 +373,7 @@ def test_memory_mapped_data_is_given_in_chunks(tmp_path, caplog):
 
 
 def test_runs_take_as_many_steps_as_a_fifth_of_a_second_allows():
-    loop = fused.Loop({}, None, None, None, [])  # of a graph without placeholders
+    loop = fused.Loop({}, {}, {}, None, None, None, [])  # of a graph without placeholders
 
     class Session:
         def make_callable(self, fetches, feed):
