@@ -1,5 +1,6 @@
 """Argument validation: every refusal reads `function: rule; received name=value`."""
 
+import importlib
 import math
 import numbers
 import operator
@@ -95,10 +96,19 @@ def array(function, name, value, rank=None):
     return value
 
 
+def optional_module(function, name, extra):
+    """Imports a module that an extra of the package installs."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        rule = f"{name} is needed; install it with pip install 'graphkit[{extra}]' ({error})"
+        raise ImportError(message(function, rule)) from error
+
+
 def run_script(main):
     """Runs a script's `main`; a refusal is printed as one line and ends it with exit code 2."""
     try:
         main()
-    except (GraphkitError, ValueError, TypeError, OSError) as error:
+    except (GraphkitError, ValueError, TypeError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

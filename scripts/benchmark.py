@@ -1,42 +1,69 @@
-"""Times training side by side: graphkit's trainer against hand-written feed_dict loops over the same graph.
+"""Times training side by side: graphkit, a hand-written feed_dict loop, Keras, PyTorch and JAX.
 
-Each contender trains in a process of its own, in turn (A B C A B C …), so that a drift of the machine's
-speed meets all of them. Printed are medians over all epochs but each process's first: microseconds a
-step, the ratio to the first contender, the first epoch, peak memory, and the training accuracy of the
-last epoch, so that nobody wins by not learning.
+Each contender trains in a process of its own, in turn (A B C A B C ...), on the same data, batch size,
+optimizer (Adam) and number of epochs, so that a drift of the machine's speed meets all of them. Printed
+are medians over all epochs but each process's first: microseconds a step, the ratio to the first
+contender, the share of the matrix products' peak that was measured in the same rounds, the first epoch
+from `fit` on (with all compiling), peak memory of the process, and the training accuracy of the last
+epoch, so that nobody wins by not learning. Below, graphkit's ratio to the best contender of each library.
 
-The hand-written loops are what the notes teach: `handwritten` holds all images as float32 and indexes
-them, `handwritten-uint8` holds them as uint8 and scales each mini-batch. `graphkit` is the trainer as it
-is, `graphkit-feed` runs it step by step, `graphkit-bfloat16` lets it compute in bfloat16.
+`handwritten` is what the notes teach: it holds all images as float32 and indexes them;
+`handwritten-uint8` holds them as uint8 and scales each mini-batch. `graphkit` is the trainer as it is,
+`graphkit-feed` runs it step by step, `graphkit-bfloat16` lets it compute in bfloat16. The peers are
+tried in each setting that may be their best; they are used where they are installed (`keras` comes with
+TensorFlow; `pip install torch jax optax`).
 
-What helped, on two cores and TensorFlow 2.21 (a step of the hand-written loop: softmax 1.5 ms, MLP 2.1 ms,
-convnet 47.5 ms):
-- many steps in one run, in a loop of the graph: softmax 0.84 ms, MLP 1.6 ms; the convnet gains 1 to 3 %;
-- the same loop compiled by XLA: softmax 0.24 ms, MLP 0.75 ms;
-- bfloat16 for the convnet: 25.7 ms, in the loop as well as outside it;
-- fewer feeds: each costs about 30 us in `session.run`, and as much through `make_callable`;
-- masks of 64-bit words for four units: as fast as of 32-bit words for two, and better mixed.
-What did not: a table look-up to scale pixels (0.24 ms a batch against 0.05), fewer inter-op threads.
+RECORD
 """
 
 import argparse
+import importlib.util
+import itertools
 import json
 import resource
 import statistics
 import subprocess
 import sys
 import time
+from typing import NamedTuple
 
 import graphkit as gk
 from graphkit import checks
 
-MODELS = ("softmax_regression", "mlp", "convnet", "inception_net")
-GRAPHKIT = {
-    "graphkit-feed": {"execution": "feed"},
-    "graphkit": {"execution": "auto"},
-    "graphkit-bfloat16": {"execution": "auto", "precision": "bfloat16"},
+MODELS = ("softmax_regression", "mlp", "convnet", "inception_net", "char_rnn")
+CONVOLUTIONAL = ("convnet", "inception_net")
+DATA = {"char_rnn": "words_5_languages"}  # others: Fashion-MNIST
+KEEP_PROBS = {"softmax_regression": 1.0}  # others: 0.5
+PEAK_SIZE = 2048  # rows and columns of the matrices whose product sets the peak
+
+
+class Contender(NamedTuple):
+    """Who trains: a module of `contenders`, and how it is called."""
+
+    library: str
+    module: str
+    options: dict
+    models: tuple = MODELS
+
+
+CONTENDERS = {
+    "handwritten": Contender("handwritten", "by_hand", {"as_float": True}),
+    "handwritten-uint8": Contender("handwritten", "by_hand", {"as_float": False}),
+    "graphkit": Contender("graphkit", "trainer", {}),
+    "graphkit-feed": Contender("graphkit", "trainer", {"execution": "feed"}),
+    "graphkit-bfloat16": Contender("graphkit", "trainer", {"precision": "bfloat16"}),
+    "keras": Contender("keras", "keras", {}),
+    "keras-32": Contender("keras", "keras", {"steps_per_execution": 32}),
+    "keras-jit": Contender("keras", "keras", {"jit": True}),
+    "keras-jit-32": Contender("keras", "keras", {"jit": True, "steps_per_execution": 32}),
+    "pytorch": Contender("torch", "pytorch", {}),
+    "pytorch-channels-last": Contender("torch", "pytorch", {"channels_last": True}, CONVOLUTIONAL),
+    "pytorch-compile": Contender("torch", "pytorch", {"compile": True}),
+    "jax": Contender("jax", "jax", {}),
+    # With convolutions a step of the scan took fifty times as long as a step by itself.
+    "jax-scan": Contender("jax", "jax", {"scan": True}, ("softmax_regression", "mlp", "char_rnn")),
 }
-CONTENDERS = ("handwritten", "handwritten-uint8", *GRAPHKIT)
+PEERS = ("keras", "torch", "jax")
 
 
 def parse(argv):
@@ -45,127 +72,179 @@ def parse(argv):
     )
     add = parser.add_argument
     add("--models", nargs="+", choices=MODELS, default=MODELS[:3], help="networks to train")
-    add("--contenders", nargs="+", choices=CONTENDERS, default=CONTENDERS[:-1], help="who trains them")
-    add("--data", default="fashion_mnist", help="data set of images")
+    add("--contenders", nargs="+", choices=CONTENDERS, help="who trains them (default: all that are there)")
+    add("--data", help="data set (default: fashion_mnist, words_5_languages for char_rnn)")
     add("--examples", type=int, help="train on the first examples only")
     add("--batch-size", type=int, default=128, help="examples in a mini-batch (default: 128)")
     add("--epochs", type=int, default=3, help="epochs of a process, the first one apart (default: 3)")
     add("--rounds", type=int, default=3, help="processes of each contender (default: 3)")
     add("--json", help="file to write the figures to")
-    add("--worker", choices=CONTENDERS, help=argparse.SUPPRESS)
-    return parser.parse_args(argv)
+    add("--plot", help="picture of the figures to write (.png, .svg, .pdf); needs matplotlib")
+    add("--worker", choices=(*CONTENDERS, "machine"), help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if args.contenders is None:
+        chosen = ("handwritten", "graphkit", *PEERS)
+        args.contenders = [name for name, who in CONTENDERS.items() if is_chosen(name, who, chosen)]
+    return args
 
 
-def train_graphkit(network, config, split, epochs, execution, precision="float32"):
-    """Returns (seconds of each epoch, accuracy in the last)."""
-    settings = {"optimizer": config.optimizer, "learning_rate": config.learning_rate, "seed": config.seed}
-    with gk.Trainer(network.loss, metrics=network.metrics, precision=precision, **settings) as trainer:
-        history = trainer.fit(
-            network.feed(split),
-            feed={network.keep_prob: config.keep_prob},
-            epochs=epochs,
-            batch_size=config.batch_size,
-            progress=False,
-            execution=execution,
-        )
-    return history["seconds"], history["accuracy"][-1]
-
-
-def train_by_hand(network, config, split, epochs, as_float):
-    """Returns the same as `train_graphkit`, by the loop that the notes write."""
-    import numpy as np
-    import tensorflow as tf
-
-    from graphkit.nn import inputs
-
-    optimizer = tf.compat.v1.train.AdamOptimizer(config.learning_rate)
-    step = tf.compat.v1.train.get_or_create_global_step()
-    fetches = [optimizer.minimize(network.loss, step), network.loss, *network.metrics.values()]
-    images = gk.scale_pixels(split.images) if as_float else split.images
-    feed = {network.keep_prob: config.keep_prob, inputs.seed_input(): config.seed}
-    seconds, count, random = [], len(split.labels), np.random.default_rng(config.seed)
-    with tf.compat.v1.Session() as session:
-        session.run(tf.compat.v1.global_variables_initializer())
-        for _ in range(epochs):
-            started, correct = time.perf_counter(), 0.0
-            order = random.permutation(count)
-            for start in range(0, count, config.batch_size):
-                chosen = order[start : start + config.batch_size]
-                batch = images[chosen] if as_float else gk.scale_pixels(images[chosen])
-                feed.update({network.inputs: batch, network.labels: split.labels[chosen]})
-                _, _, accuracy = session.run(fetches, feed)
-                correct += accuracy * len(chosen)
-            seconds.append(time.perf_counter() - started)
-    return seconds, correct / count
+def is_chosen(name, who, chosen):
+    """Tells whether a contender takes part if none is named: graphkit as it is, and all of the peers."""
+    there = who.library not in PEERS or importlib.util.find_spec(who.library)
+    return who.library in chosen and there and (who.library in PEERS or name in chosen)
 
 
 def work(args):
     """Trains one contender on one model in this process, and prints its figures as JSON."""
+    from contenders.networks import Problem
+
+    (model,), who = args.models, CONTENDERS[args.worker]
+    config, split = configure(args, model)
+    problem = Problem(config, config.encode(split[0]), split[1], args.epochs)
+    train = importlib.import_module(f"contenders.{who.module}").train
+    ends, accuracy, weights = train(problem, **who.options)
+    steps = -(-len(problem.labels) // config.batch_size)
+    later = [1e6 * (end - start) / steps for start, end in itertools.pairwise(ends)]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    report = {"us": later, "first": ends[0], "peak": peak, "accuracy": float(accuracy), "weights": weights}
+    print(json.dumps(report))
+
+
+def configure(args, model):
+    """Returns the run's configuration and the examples to train on."""
+    data = gk.load_dataset(args.data or DATA.get(model, "fashion_mnist"))
+    split = type(data.train)(*(array[: args.examples] for array in data.train))
+    settings = {"l2": 0.0, "keep_prob": KEEP_PROBS.get(model, 0.5), "batch_size": args.batch_size}
+    return gk.RunConfig.for_data(data, model=model, **settings), split
+
+
+def describe_machine(args):
+    """Prints the peak of matrix products in GFLOP/s, and the FLOPs of a step of the model, as JSON."""
     import tensorflow as tf
 
     from graphkit import runs
 
-    data = gk.load_dataset(args.data)
-    split = type(data.train)(*(array[: args.examples] for array in data.train))
-    keep_prob = 1.0 if args.models[0] == "softmax_regression" else 0.5
-    config = gk.RunConfig.for_data(
-        data, model=args.models[0], l2=0.0, keep_prob=keep_prob, batch_size=args.batch_size
-    )
+    (model,) = args.models
+    config, _ = configure(args, model)
     with tf.Graph().as_default():
-        network = runs.build_network(config)
-        if args.worker in GRAPHKIT:
-            options = GRAPHKIT[args.worker]
-            seconds, accuracy = train_graphkit(network, config, split, args.epochs, **options)
-        else:
-            as_float = args.worker == "handwritten"
-            seconds, accuracy = train_by_hand(network, config, split, args.epochs, as_float)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    steps = -(-len(split.labels) // args.batch_size)
-    micros = [1e6 * value / steps for value in seconds]
-    print(json.dumps({"us": micros[1:], "first": seconds[0], "peak": peak, "accuracy": float(accuracy)}))
+        found = gk.summary(runs.build_network(config).logits, print_table=False)
+        ones = [tf.compat.v1.get_variable(name, initializer=tf.ones([PEAK_SIZE] * 2)) for name in "ab"]
+        product = tf.matmul(*ones).op
+        with tf.compat.v1.Session() as session:
+            session.run(tf.compat.v1.global_variables_initializer())
+            multiply, times = session.make_callable(product), []
+            for _ in range(10):
+                started = time.perf_counter()
+                multiply()
+                times.append(time.perf_counter() - started)
+    gflops = 2 * PEAK_SIZE**3 / min(times) / 1e9
+    print(json.dumps({"gflops": gflops, "step_flops": args.batch_size * found.training_flops}))
+
+
+def run_worker(args, name, model):
+    """Returns what the process of a worker printed."""
+    options = ["--models", model, "--batch-size", args.batch_size, "--epochs", args.epochs]
+    options += [*(["--data", args.data] if args.data else [])]
+    options += [*(["--examples", args.examples] if args.examples else [])]
+    command = [sys.executable, __file__, "--worker", name, *map(str, options)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise gk.GraphkitError(f"{name} failed: {done.stderr.strip().splitlines()[-1]}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def measure(args, model):
     """Returns {contender: its medians} of one model."""
-    reports = {name: [] for name in args.contenders}
-    options = ["--data", args.data, "--batch-size", args.batch_size, "--epochs", args.epochs]
-    options += ["--examples", args.examples] if args.examples else []
-    for _ in range(args.rounds):
-        for name in args.contenders:
-            command = [sys.executable, __file__, "--worker", name, "--models", model, *map(str, options)]
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode:
-                raise gk.GraphkitError(f"{name} failed: {done.stderr.strip().splitlines()[-1]}")
-            reports[name].append(json.loads(done.stdout.splitlines()[-1]))
-    return {name: median_report(parts) for name, parts in reports.items()}
+    names = [name for name in args.contenders if model in CONTENDERS[name].models]
+    reports, machine = {name: [] for name in names}, []
+    for number in range(args.rounds):
+        machine.append(run_worker(args, "machine", model))
+        for name in names:
+            print(f"{model} round {number + 1}/{args.rounds}: {name}", end="\033[K\r", file=sys.stderr)
+            reports[name].append(run_worker(args, name, model))
+    print(end="\033[K", file=sys.stderr)
+    peak = statistics.median(part["gflops"] for part in machine)
+    figures = {name: median_report(parts) for name, parts in reports.items()}
+    for row in figures.values():
+        row["peak_share"] = machine[0]["step_flops"] / (1e3 * row["us"]) / peak
+        row["machine_gflops"] = peak
+    return figures
 
 
 def median_report(parts):
+    keys = [key for key in parts[0] if key != "us"]
     return {
         "us": statistics.median(value for part in parts for value in part["us"]),
-        **{key: statistics.median(part[key] for part in parts) for key in ("first", "peak", "accuracy")},
+        **{key: statistics.median(part[key] for part in parts) for key in keys},
     }
+
+
+def show(model, figures):
+    """Prints the table of one model, and graphkit's ratios below it."""
+    base = next(iter(figures.values()))["us"]
+    print(
+        f"\n{model:22}{'us/step':>10}{'ratio':>8}{'of peak':>9}{'first s':>9}{'MiB':>8}{'accuracy':>10}"
+        f"{'weights':>12}"
+    )
+    for name, row in figures.items():
+        print(
+            f"{name:22}{row['us']:>10,.0f}{row['us'] / base:>8.3f}{row['peak_share']:>9.1%}"
+            f"{row['first']:>9.2f}{row['peak']:>8,.0f}{row['accuracy']:>10.4f}{row['weights']:>12,}"
+        )
+    if "graphkit" in figures:
+        mine = figures["graphkit"]["us"]
+        ratios = [
+            f"{library} {mine / min(figures[name]['us'] for name in names):.3f}"
+            for library, names in by_library(figures).items()
+            if library != "graphkit"
+        ]
+        if ratios:
+            print("graphkit's time to the best of " + ", ".join(ratios), flush=True)
+
+
+def by_library(figures):
+    """Returns {library: names of its contenders}."""
+    libraries = {}
+    for name in figures:
+        libraries.setdefault(CONTENDERS[name].library, []).append(name)
+    return libraries
+
+
+def plot(figures, path):
+    """Draws the times of a step as bars, a panel for each model."""
+    pyplot = checks.optional_module("benchmark", "matplotlib.pyplot", "plots")
+    fig, axes = pyplot.subplots(
+        1, len(figures), figsize=(4.2 * len(figures), 4), layout="constrained", squeeze=False
+    )
+    for axis, (model, rows) in zip(axes[0], figures.items(), strict=True):
+        colors = ["#0072b2" if CONTENDERS[name].library == "graphkit" else "#999999" for name in rows]
+        times = [row["us"] / 1e3 for row in rows.values()]
+        bars = axis.barh(list(rows), times, color=colors)
+        axis.bar_label(bars, [f"{value:,.3g}" for value in times], padding=3)
+        axis.margins(x=0.18)
+        axis.invert_yaxis()
+        axis.set(title=model, xlabel="ms per step (less is better)")
+        axis.spines[["top", "right"]].set_visible(False)
+    fig.savefig(path, dpi=120)
 
 
 def main(argv=None):
     args = parse(argv)
+    if args.worker == "machine":
+        describe_machine(args)
+        return
     if args.worker:
         work(args)
         return
     figures = {}
-    print(
-        f"{'model':20}{'contender':20}{'us/step':>10}{'ratio':>8}{'first s':>9}{'peak MiB':>10}"
-        f"{'accuracy':>10}"
-    )
     for model in args.models:
         figures[model] = measure(args, model)
-        base = figures[model][args.contenders[0]]["us"]
-        for name, row in figures[model].items():
-            shown = f"{row['us']:>10,.0f}{row['us'] / base:>8.3f}{row['first']:>9.2f}{row['peak']:>10,.0f}"
-            print(f"{model:20}{name:20}{shown}{row['accuracy']:>10.4f}", flush=True)
-    if args.json:
-        with open(args.json, "w") as stream:
-            json.dump(figures, stream, indent=1)
+        show(model, figures[model])
+        if args.json:
+            with open(args.json, "w") as stream:
+                json.dump(figures, stream, indent=1)
+    if args.plot:
+        plot(figures, args.plot)
 
 
 if __name__ == "__main__":
