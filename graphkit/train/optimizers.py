@@ -8,6 +8,7 @@ from graphkit.nn import losses
 __all__ = ["AdamW"]
 
 V1 = tf.compat.v1.train
+LossScaled = tf.compat.v1.mixed_precision.MixedPrecisionLossScaleOptimizer
 
 
 class AdamW(V1.AdamOptimizer):
@@ -85,6 +86,15 @@ def make_optimizer(optimizer, learning_rate):
     return made
 
 
+def with_loss_scaling(optimizer):
+    """Returns an optimizer that scales the loss, so that small gradients in float16 do not become zero.
+
+    A step whose scaled gradients overflow moves nothing and halves the scale.
+    """
+    scale = tf.compat.v1.mixed_precision.DynamicLossScale()
+    return LossScaled(optimizer, scale)
+
+
 def minimize(optimizer, loss, variables, clip_norm, accumulate, global_step, before):
     """Returns the op that moves the variables by one step, after everything in `before` has run."""
     pairs = optimizer.compute_gradients(loss, variables)
@@ -95,7 +105,11 @@ def minimize(optimizer, loss, variables, clip_norm, accumulate, global_step, bef
     if accumulate > 1:
         return apply_accumulated(optimizer, pairs, clip_norm, accumulate, global_step, before)
     with tf.control_dependencies(before):
-        return optimizer.apply_gradients(clip(pairs, clip_norm), global_step=global_step)
+        if not isinstance(optimizer, LossScaled):
+            return optimizer.apply_gradients(clip(pairs, clip_norm), global_step=global_step)
+        applied = optimizer.apply_gradients(clip(pairs, clip_norm))
+    with tf.control_dependencies([applied]):  # a step that moves nothing is counted too
+        return global_step.assign_add(1, read_value=False)
 
 
 def clip(pairs, clip_norm):

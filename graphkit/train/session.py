@@ -11,7 +11,7 @@ from graphkit import checks, graphs
 ON = 1  # RewriterConfig.Toggle
 
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16", "float16")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
@@ -48,21 +48,33 @@ def make_config(device, session_config=None, precision="float32"):
         )
         checks.require(int(index or 0) == 0, "Trainer", rule, device=device)
         config.device_count["GPU"] = 0
-    if checks.choice("Trainer", "precision", precision, PRECISIONS) == "bfloat16":
+    rewrites = config.graph_options.rewrite_options
+    precision = checks.choice("Trainer", "precision", precision, PRECISIONS)
+    if precision == "bfloat16":
         check_bfloat16(kind)
-        config.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16 = ON
+        rewrites.auto_mixed_precision_onednn_bfloat16 = ON
+    elif precision == "float16":
+        check_float16(kind)
+        rewrites.auto_mixed_precision = ON
     return config
 
 
 def check_bfloat16(kind):
     """Refuses bfloat16 where TensorFlow's rewriter for oneDNN has nothing to run on."""
     gpu = kind != "cpu" and tf.config.list_physical_devices("GPU")
-    rule = 'precision "bfloat16" is for the processor; give device="cpu"'
+    rule = 'precision "bfloat16" is for the processor (device="cpu"); a GPU takes "float16"'
     checks.require(not gpu, "Trainer", rule, device=kind)
     flags = processor_flags()
     rule = "precision bfloat16 needs a processor with avx512_bf16 or amx_bf16"
     found = sorted(flag for flag in flags if flag.startswith(("avx512", "amx")))
     checks.require(flags & BFLOAT16_FLAGS, "Trainer", rule, found=found)
+
+
+def check_float16(kind):
+    """Refuses float16 where TensorFlow's rewriter for GPUs has nothing to run on."""
+    gpu = kind != "cpu" and tf.config.list_physical_devices("GPU")
+    rule = 'precision "float16" is for a GPU; a processor takes "bfloat16"'
+    checks.require(gpu, "Trainer", rule, device=kind or "auto, without a GPU")
 
 
 def processor_flags():

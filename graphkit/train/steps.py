@@ -1,5 +1,6 @@
 """How steps are executed: one by one, or many in one `session.run`, with the same results."""
 
+import concurrent.futures
 import os
 import time
 
@@ -25,12 +26,13 @@ class FeedSteps:
       sources: what is sliced, see `feeds.check_data`.
       constants: {placeholder: value} of what is fed unchanged.
       rate_input: placeholder of the learning rate, if there is one.
+      prefetches: whether the next mini-batch is prepared while the session is busy, which pays for large
+        ones.
     """
 
-    prefetches = False
-
-    def __init__(self, session, fetches, sources, constants, rate_input=None):
+    def __init__(self, session, fetches, sources, constants, rate_input=None, prefetches=False):
         self.sources = sources
+        self.prefetches = prefetches
         self.constants = list(constants.values())
         fed = [source.placeholder for source in sources] + list(constants)
         self.has_rate = rate_input is not None
@@ -46,12 +48,8 @@ class FeedSteps:
         return (*rows, *self.constants, *rates[: self.has_rate])
 
     def run(self, prepared):
-        """Returns a list with the fetched values of each mini-batch."""
-        return [self.call(*prepared)]
-
-    def run_one(self, selection):
-        """Returns the fetched values of one mini-batch outside training."""
-        return self.call(*self.prepare([selection], (), [None]))
+        """Returns the fetched values, each with a first axis for the mini-batches."""
+        return [np.asarray(value)[np.newaxis] for value in self.call(*prepared) if value is not None]
 
 
 class FusedSteps:
@@ -120,14 +118,54 @@ class FusedSteps:
         return (count, order, np.int32(count), padded, *chunks, *self.constants)
 
     def run(self, prepared):
-        """Returns a list with the fetched values of each mini-batch."""
+        """Returns the fetched values, each with a first axis for the mini-batches."""
         count, *fed = prepared
         started = time.perf_counter()
         values = self.call(*fed)
         seconds = (time.perf_counter() - started) / count
         wanted = int(RUN_SECONDS / max(seconds, 1e-6))
         self.measured = max(1, min(wanted, 4 * self.measured, MOST_STEPS))
-        return [[value[place] for value in values] for place in range(count)]
+        return [value[:count] for value in values]
+
+
+def run_all(runner, count, prepare):
+    """Yields (fetched values, extra) of each run of the runner, until all mini-batches were run.
+
+    Args:
+      runner: `FeedSteps` or `FusedSteps`.
+      count: how many mini-batches there are.
+      prepare: function (first, stop) -> (what the runner needs for these mini-batches, extra); a thread
+        calls it while the session is busy, where the runner prefetches.
+    """
+    if not count:
+        return
+    with concurrent.futures.ThreadPoolExecutor(1, "graphkit-prefetch") as thread:
+        done = runner.next_count(count)
+        prepared, extra = prepare(0, done)
+        while True:
+            waiting = None
+            if runner.prefetches and done < count:
+                first, done = done, done + runner.next_count(count - done)
+                waiting = thread.submit(prepare, first, done)
+            values = runner.run(prepared)
+            yield values, extra
+            if waiting is not None:
+                prepared, extra = waiting.result()
+            elif done < count:
+                first, done = done, done + runner.next_count(count - done)
+                prepared, extra = prepare(first, done)
+            else:
+                return
+
+
+def run_slices(runner, bounds):
+    """Yields (fetched values, (start, stop)) of mini-batches of examples as they stand."""
+
+    def prepare(first, stop):
+        start, end = bounds[first][0], bounds[stop - 1][1]
+        return runner.prepare([slice(start, end)], (), [None]), (start, end)
+
+    return run_all(runner, len(bounds), prepare)
 
 
 def resident_array(loop, source):
@@ -218,11 +256,15 @@ class Means:
         self.examples = examples
 
     def add(self, values, examples):
-        """Adds the values of one mini-batch of so many examples."""
+        """Adds the values, each with a first axis for the mini-batches, of so many examples each.
+
+        They are added one after the other, so that it does not matter how many come at a time.
+        """
         for place, value in enumerate(values):
-            wide = np.asarray(value, np.float64) if np.ndim(value) else float(value)
-            self.totals[place] = self.totals[place] + wide * examples
-        self.examples += examples
+            total = np.broadcast_to(self.totals[place], (1, *value.shape[1:]))
+            terms = np.concatenate([total, value.astype(np.float64) * examples])
+            self.totals[place] = np.add.accumulate(terms)[-1]
+        self.examples += examples * len(values[0])
 
     def result(self):
         """Returns {name: figure}."""

@@ -1,8 +1,6 @@
 """The trainer: owns the session of a finished graph, and fits, evaluates, predicts, saves, restores."""
 
-import concurrent.futures
 import contextlib
-import itertools
 import logging
 import math
 import os
@@ -26,6 +24,7 @@ __all__ = ["Trainer"]
 
 logger = logging.getLogger("graphkit")
 Keys = tf.compat.v1.GraphKeys
+EVALUATION_BATCH = 1024  # examples; more are hardly faster, and take memory
 RESERVED = ("loss", "epoch", "step", "learning_rate", "seconds", "examples_per_second")
 
 
@@ -49,8 +48,9 @@ class Trainer:
         an integer from 0 to 2**31 - 1.
       logdir: folder for checkpoints and `history.csv`, made if missing; None writes nothing.
       device: "auto" (a GPU where there is one), "cpu", "gpu", or one device such as "/gpu:0".
-      precision: "float32", or "bfloat16" to let TensorFlow's rewriter run matrix products and convolutions in
-        bfloat16 where oneDNN is faster for it; variables and checkpoints stay float32.
+      precision: "float32", or "bfloat16" (a processor that has it) or "float16" (a GPU; with dynamic loss
+        scaling) to let TensorFlow's rewriter run matrix products and convolutions in it; variables and
+        checkpoints stay float32.
       clip_norm: largest global norm of the gradients, to which longer ones are scaled; None for any.
       accumulate: mini-batches whose mean gradient makes one update, so that batches that do not fit into
         memory can be had in parts; `step` and schedules count mini-batches. Sparse gradients become dense.
@@ -110,7 +110,7 @@ class Trainer:
         rule = f"the graph is finalized and cannot be trained anew; called at {scopes.caller_line()}"
         checks.require(not self.graph.finalized, "Trainer", rule)
         with self.graph.as_default():
-            self.build(loss, optimizer, clip_norm, accumulate, variables)
+            self.build(loss, optimizer, clip_norm, accumulate, variables, precision)
         self.history = {}
         self.step = 0
         self.epoch = 0
@@ -129,7 +129,7 @@ class Trainer:
             self.close()
             raise
 
-    def build(self, loss, optimizer, clip_norm, accumulate, variables):
+    def build(self, loss, optimizer, clip_norm, accumulate, variables, precision):
         """Adds to the graph all that the trainer will ever run, and finalizes it."""
         trained = tf.compat.v1.trainable_variables() if variables is None else list(variables)
         rule = "the graph must hold a trainable variable"
@@ -148,8 +148,11 @@ class Trainer:
         weights = [v for v in tf.compat.v1.global_variables() if v is not self.global_step]
         updates = self.graph.get_collection(Keys.UPDATE_OPS)
         before = [*self.values, *updates]
+        optimizer = optimizers.make_optimizer(optimizer, self.rate_input)
+        if precision == "float16":
+            optimizer = optimizers.with_loss_scaling(optimizer)
         self.train_op = optimizers.minimize(
-            optimizers.make_optimizer(optimizer, self.rate_input),
+            optimizer,
             self.loss,
             trained,
             clip_norm,
@@ -242,7 +245,7 @@ class Trainer:
         )
         validation = None
         if valid is not None:
-            validation = self.evaluation(f"{function} (valid)", valid, None, 4 * batch_size)
+            validation = self.evaluation(f"{function} (valid)", valid, None, EVALUATION_BATCH)
             self.figure_names += [f"valid_{name}" for name in self.metrics]
         self.callbacks = check_callbacks(callbacks)
         order = [examples, batch_size, bool(shuffle), bool(drop_remainder)]
@@ -338,55 +341,39 @@ class Trainer:
         self.rate = None
         for runner, todo in zip(runners, (whole, left[len(whole) :]), strict=True):
             selections = [indices[start:stop] for start, stop in todo]
-            for values, rate in self.run_steps(runner, selections):
-                self.rate = rate
-                self.take_in(values, len(selections[0]))
+            for values, rates in self.run_steps(runner, selections):
+                self.take_in(values, rates, len(selections[0]))
 
     def run_steps(self, runner, selections):
-        """Yields (values, learning rate) of each step; runs are prepared while the session is busy."""
-        done = 0
-        with concurrent.futures.ThreadPoolExecutor(1, "graphkit-prefetch") as prefetcher:
-            prepared, count = None, 0
-            while done < len(selections):
-                if prepared is None:
-                    count = runner.next_count(len(selections) - done)
-                    prepared = self.prepare(runner, selections[done : done + count], self.step)
-                (now, rates), prepared = prepared, None
-                done += count
-                step = self.step + count
-                if runner.prefetches and done < len(selections):
-                    count_next = runner.next_count(len(selections) - done)
-                    chosen = selections[done : done + count_next]
-                    waiting = prefetcher.submit(self.prepare, runner, chosen, step)
-                    rows = runner.run(now)
-                    count, prepared = count_next, waiting.result()
-                else:
-                    rows = runner.run(now)
-                yield from zip(rows, rates or itertools.repeat(None), strict=False)
+        """Returns an iterator of the (values, learning rates) of each run of training steps."""
+        start = self.step
 
-    def prepare(self, runner, selections, first_step):
-        """Returns what the runner needs for the steps from `first_step` on, and their learning rates."""
-        numbers = range(first_step, first_step + len(selections))
-        rates = [] if self.schedule is None else [self.rate_factor * self.schedule(n) for n in numbers]
-        seeds = [(self.seed, n, steps.AUGMENTATION) for n in numbers]
-        return runner.prepare(selections, rates, seeds), rates
+        def prepare(first, stop):
+            numbers = range(start + first, start + stop)
+            rates = [] if self.schedule is None else [self.rate_factor * self.schedule(n) for n in numbers]
+            seeds = [(self.seed, n, steps.AUGMENTATION) for n in numbers]
+            return runner.prepare(selections[first:stop], rates, seeds), rates
 
-    def take_in(self, values, examples):
-        """Adds the values of a step that was made to the figures of the epoch, and tells callbacks."""
-        values = values[: len(self.values)]
-        if not math.isfinite(values[0]):
+        return steps.run_all(runner, len(selections), prepare)
+
+    def take_in(self, values, rates, examples):
+        """Adds the values of steps that were made to the figures of the epoch, and tells callbacks."""
+        finite = np.isfinite(values[0])
+        sound = len(finite) if finite.all() else int(np.argmin(finite))
+        self.means.add([value[:sound] for value in values], examples)
+        self.step += sound
+        self.batch += sound
+        if sound < len(finite):
             rule = (
                 f"the loss is not finite at step {self.step}, batch {self.batch} of epoch {self.epoch + 1}; "
                 "a lower learning_rate often helps"
             )
-            received = {"loss": float(values[0]), "learning_rate": self.rate}
+            received = {"loss": float(values[0][sound]), "learning_rate": rates[sound] if rates else None}
             raise checks.GraphkitError(checks.message("fit", rule, **received))
-        self.step += 1
-        self.batch += 1
-        self.means.add(values, examples)
+        self.rate = rates[-1] if rates else None
         for callback in self.callbacks:
             if overrides_on_step(callback):
-                callback.on_step(self, self.figures_of(values, examples))
+                callback.on_step(self, self.figures_of([value[-1:] for value in values], examples))
 
     def figures_of(self, values, examples):
         """Returns {name: figure} of one mini-batch."""
@@ -419,7 +406,7 @@ class Trainer:
                 value = figures.get(name, math.nan)
                 column.append(value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value)
 
-    def evaluate(self, data, feed=None, batch_size=512):
+    def evaluate(self, data, feed=None, batch_size=EVALUATION_BATCH):
         """Returns the loss and the metrics over a data set, with placeholders at their defaults.
 
         Args:
@@ -443,16 +430,20 @@ class Trainer:
         constants = feeds.check_feed(function, self.graph, feed)
         fetches = self.values
         sources, examples = self.check_data(function, data, fetches, constants)
-        runner = steps.FeedSteps(self.session, fetches, sources, self.with_own(constants, fetches))
-        return runner, batches.batch_bounds(examples, batch_size)
+        return self.outside_training(fetches, sources, constants), batches.batch_bounds(examples, batch_size)
+
+    def outside_training(self, fetches, sources, constants):
+        """Returns what runs mini-batches that train nothing."""
+        constants = self.with_own(constants, fetches)
+        return steps.FeedSteps(self.session, fetches, sources, constants, prefetches=True)
 
     def run_evaluation(self, runner, bounds):
         means = steps.Means(self.metrics)
-        for start, stop in bounds:
-            means.add(runner.run_one(slice(start, stop)), stop - start)
+        for values, (start, stop) in steps.run_slices(runner, bounds):
+            means.add(values, stop - start)
         return means.result()
 
-    def predict(self, tensor, data, feed=None, batch_size=512):
+    def predict(self, tensor, data, feed=None, batch_size=EVALUATION_BATCH):
         """Returns a tensor's values for all examples, with placeholders at their defaults.
 
         Args:
@@ -477,10 +468,10 @@ class Trainer:
         batch_size = checks.integer(function, "batch_size", batch_size)
         constants = feeds.check_feed(function, self.graph, feed)
         sources, examples = self.check_data(function, data, [tensor], constants)
-        runner = steps.FeedSteps(self.session, [tensor], sources, self.with_own(constants, [tensor]))
+        runner = self.outside_training([tensor], sources, constants)
         parts = []
-        for start, stop in batches.batch_bounds(examples, batch_size):
-            (part,) = runner.run_one(slice(start, stop))
+        bounds = batches.batch_bounds(examples, batch_size)
+        for ((part,),), (start, stop) in steps.run_slices(runner, bounds):
             rule = f"the first axis of {tensor.name} must be the example"
             sound = np.ndim(part) > 0 and len(part) == stop - start
             checks.require(sound, function, rule, shape=np.shape(part), examples=stop - start)
