@@ -9,7 +9,8 @@ epoch, so that nobody wins by not learning. Below, graphkit's ratio to the best 
 
 `handwritten` is what the notes teach: it holds all images as float32 and indexes them;
 `handwritten-uint8` holds them as uint8 and scales each mini-batch. `graphkit` is the trainer as it is,
-`graphkit-feed` runs it step by step, `graphkit-bfloat16` lets it compute in bfloat16. The peers are
+`graphkit-feed` runs it step by step, `graphkit-bfloat16` lets it compute in bfloat16,
+`graphkit-8-gib-file` trains on images spread over a memory-mapped file of 8 GiB. The peers are
 tried in each setting that may be their best; they are used where they are installed (`keras` comes with
 TensorFlow; `pip install torch jax optax`).
 
@@ -31,6 +32,7 @@ import graphkit as gk
 from graphkit import checks
 
 MODELS = ("softmax_regression", "mlp", "convnet", "inception_net", "char_rnn")
+IMAGE_MODELS = MODELS[:4]
 CONVOLUTIONAL = ("convnet", "inception_net")
 DATA = {"char_rnn": "words_5_languages"}  # others: Fashion-MNIST
 KEEP_PROBS = {"softmax_regression": 1.0}  # others: 0.5
@@ -44,6 +46,7 @@ class Contender(NamedTuple):
     module: str
     options: dict
     models: tuple = MODELS
+    function: str = "train"
 
 
 CONTENDERS = {
@@ -52,6 +55,7 @@ CONTENDERS = {
     "graphkit": Contender("graphkit", "trainer", {}),
     "graphkit-feed": Contender("graphkit", "trainer", {"execution": "feed"}),
     "graphkit-bfloat16": Contender("graphkit", "trainer", {"precision": "bfloat16"}),
+    "graphkit-8-gib-file": Contender("graphkit", "trainer", {"gib": 8}, IMAGE_MODELS, "train_mapped"),
     "keras": Contender("keras", "keras", {}),
     "keras-32": Contender("keras", "keras", {"steps_per_execution": 32}),
     "keras-jit": Contender("keras", "keras", {"jit": True}),
@@ -101,7 +105,7 @@ def work(args):
     (model,), who = args.models, CONTENDERS[args.worker]
     config, split = configure(args, model)
     problem = Problem(config, config.encode(split[0]), split[1], args.epochs)
-    train = importlib.import_module(f"contenders.{who.module}").train
+    train = getattr(importlib.import_module(f"contenders.{who.module}"), who.function)
     ends, accuracy, weights = train(problem, **who.options)
     steps = -(-len(problem.labels) // config.batch_size)
     later = [1e6 * (end - start) / steps for start, end in itertools.pairwise(ends)]
@@ -160,9 +164,9 @@ def measure(args, model):
     for number in range(args.rounds):
         machine.append(run_worker(args, "machine", model))
         for name in names:
-            print(f"{model} round {number + 1}/{args.rounds}: {name}", end="\033[K\r", file=sys.stderr)
+            if sys.stderr.isatty():
+                print(f"{model} round {number + 1}/{args.rounds}: {name}", end="\033[K\r", file=sys.stderr)
             reports[name].append(run_worker(args, name, model))
-    print(end="\033[K", file=sys.stderr)
     peak = statistics.median(part["gflops"] for part in machine)
     figures = {name: median_report(parts) for name, parts in reports.items()}
     for row in figures.values():

@@ -1,6 +1,7 @@
 """Splits, seeded shuffling and mini-batches. An order is a pure function of (seed, epoch)."""
 
 import math
+import mmap
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from graphkit import checks
 
 __all__ = ["epoch_order", "minibatches", "split_indices"]
 
+LARGE_FILE = 1 << 28  # bytes; what was read of smaller mapped files may stay in memory
 ALIGNMENT = 64  # bytes; what is aligned less, TensorFlow copies when it is fed
 
 
@@ -100,6 +102,22 @@ def aligned(array, dtype):
     copy = aligned_empty(array.shape, dtype)
     copy[...] = array
     return copy
+
+
+def mapping_of(array):
+    """Returns the `mmap` of a file that the array shows, or None where it or its changes are in memory."""
+    base, shared = array, False
+    while isinstance(base, np.ndarray):
+        shared |= isinstance(base, np.memmap) and base.mode != "c"
+        base = base.base
+    return base if shared and isinstance(base, mmap.mmap) else None
+
+
+def release(array):
+    """Gives back the memory of what was read of a large mapped file; it is read again when needed."""
+    mapping = mapping_of(array)
+    if mapping is not None and len(mapping) > LARGE_FILE and hasattr(mapping, "madvise"):
+        mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def take(array, indices):

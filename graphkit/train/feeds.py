@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit import checks, graphs
+from graphkit.data import batches
 from graphkit.nn import inputs
 
 CHUNK = 1 << 22  # bytes looked at in one go
@@ -20,6 +21,15 @@ class Source(NamedTuple):
     array: np.ndarray
     scaling: tuple  # (offset, 1 / scale) for uint8 images, else None
     augment: Callable = None  # function (rows, seed) -> rows
+
+    @property
+    def mapped(self):
+        """Whether the array is a file that is mapped into memory."""
+        return isinstance(self.array, np.memmap) or batches.mapping_of(self.array) is not None
+
+    def release(self):
+        """Gives back the memory of what was read of a mapped file."""
+        batches.release(self.array)
 
     def raw_rows(self, selection, seed=None):
         """Returns the selected examples as the array holds them, augmented."""
@@ -169,6 +179,7 @@ def check_values(function, source):
     if array.dtype.kind == "f":
         for start in range(0, len(array), rows):
             check_finite(function, placeholder, array[start : start + rows], start)
+            source.release()
     elif array.dtype.kind in "ui":
         limit, op_type = graphs.index_limit(placeholder)
         lowest, highest = placeholder.dtype.min, placeholder.dtype.max
@@ -180,6 +191,7 @@ def check_values(function, source):
             return
         for start in range(0, len(array), rows):
             part = array[start : start + rows]
+            source.release()
             wrong = (part < lowest) | (part > highest)
             if wrong.any():
                 at = tuple(int(axis[0]) for axis in np.nonzero(wrong))

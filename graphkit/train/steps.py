@@ -13,6 +13,7 @@ AUGMENTATION = 1  # tells the seeds of augmentation, (seed, step, 1), from those
 EXECUTIONS = ("auto", "feed", "chunks", "resident", "compiled")
 RUN_SECONDS = 0.2  # how long a run of several steps shall take, so that progress moves
 MOST_STEPS = 256  # in one run
+RELEASED_BATCHES = 16  # mini-batches after which a mapped file's pages are given back
 RESIDENT_SHARE = 0.25  # of the machine's memory that data may take to be given to each run as a whole
 WORTH_COMPILING = 300  # steps of a fit
 
@@ -45,6 +46,8 @@ class FeedSteps:
     def prepare(self, selections, rates, seeds):
         """Returns what `run` needs for the mini-batches that index arrays or slices select."""
         rows = [source.rows(selections[0], seeds[0]) for source in self.sources]
+        for source in self.sources:
+            source.release()
         return (*rows, *self.constants, *rates[: self.has_rate])
 
     def run(self, prepared):
@@ -177,10 +180,13 @@ def resident_array(loop, source):
 def chunk_of(source, dtype, selections, seeds, length):
     """Returns the rows of several mini-batches one after the other, in an aligned array of the length."""
     chunk, at = batches.aligned_empty((length, *source.array.shape[1:]), dtype), 0
-    for selection, seed in zip(selections, seeds, strict=True):
+    for number, (selection, seed) in enumerate(zip(selections, seeds, strict=True), 1):
         rows = source.raw_rows(selection, seed)
         chunk[at : at + len(rows)] = rows
         at += len(rows)
+        if number % RELEASED_BATCHES == 0:
+            source.release()
+    source.release()
     chunk[at:] = 0
     return chunk
 
@@ -230,7 +236,7 @@ def can_be_resident(loop, sources):
     for source in sources:
         takes = loop.input_for(source).dtype.as_numpy_dtype
         small = source.array.ndim == 1
-        if isinstance(source.array, np.memmap) or source.augment is not None:
+        if source.mapped or source.augment is not None:
             return False
         if not small and not batches.is_aligned(source.array, takes):
             return False

@@ -1,7 +1,9 @@
 """graphkit's trainer."""
 
+import tempfile
 import time
 
+import numpy as np
 import tensorflow as tf
 
 import graphkit as gk
@@ -17,6 +19,20 @@ class Clock(gk.Callback):
 
     def on_epoch_end(self, trainer, figures):
         self.ends.append(time.perf_counter() - self.started)
+
+
+def train_mapped(problem, gib):
+    """Trains on as many examples as the problem has, spread over a memory-mapped file of that size."""
+    images = problem.examples
+    copies = max(1, round(gib * 2**30 / images.nbytes))
+    with tempfile.NamedTemporaryFile(suffix=".npy") as file:
+        shape = (copies * len(images), *images.shape[1:])
+        header = {"descr": np.lib.format.dtype_to_descr(images.dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for image in images:
+            file.write(image.tobytes() * copies)
+        file.flush()
+        return train(problem._replace(examples=np.load(file.name, mmap_mode="r")[::copies]))
 
 
 def train(problem, execution="auto", precision="float32"):

@@ -1,11 +1,14 @@
 """Orders, mini-batches and splits: each example once, and the same for the same seed."""
 
+from pathlib import Path
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
 import graphkit as gk
+from graphkit.data import batches
 
 EXAMPLES = settings(deadline=None, derandomize=True, database=None, max_examples=100)
 SIZES = st.integers(1, 200)
@@ -268,3 +271,33 @@ def test_split_indices_refuse_labels_of_another_length(labels):
 def test_split_indices_refuse_negative_numbers(num_examples, seed):
     with pytest.raises(ValueError, match="=-1"):
         gk.split_indices(num_examples, 0.5, seed)
+
+
+def test_what_was_read_of_a_large_mapped_file_is_given_back_and_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "LARGE_FILE", 1 << 20)
+    np.save(tmp_path / "large.npy", np.arange(1 << 20, dtype=np.int64))
+    mapped = np.load(tmp_path / "large.npy", mmap_mode="r")
+    for view in (mapped, mapped[5::3], np.asarray(mapped)[1:]):
+        assert batches.mapping_of(view) is not None
+        before = view.sum()
+        resident = resident_pages(tmp_path / "large.npy")
+        batches.release(view)
+        assert resident_pages(tmp_path / "large.npy") == 0 < resident
+        assert view.sum() == before
+
+
+def resident_pages(path):
+    """Returns the KiB of the file that this process has in memory, as Linux tells them."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    at = next(number for number, line in enumerate(lines) if line.endswith(str(path)))
+    return int(next(line for line in lines[at:] if line.startswith("Rss:")).split()[1])
+
+
+def test_changes_that_are_in_memory_alone_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "LARGE_FILE", 1)
+    np.save(tmp_path / "file.npy", np.zeros(10))
+    changed = np.load(tmp_path / "file.npy", mmap_mode="c")
+    changed[3] = 7
+    batches.release(changed)
+    assert batches.mapping_of(changed) is None and changed[3] == 7
+    assert batches.mapping_of(np.zeros(3)) is None

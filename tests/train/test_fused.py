@@ -369,7 +369,17 @@ def test_memory_mapped_data_is_given_in_chunks(tmp_path, caplog):
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     with gk.Trainer(loss) as trainer:
         trainer.fit({images: mapped, labels: LABELS}, feed, progress=False)
-    assert 'execution "chunks"' in caplog.text
+        trainer.fit({images: np.asarray(mapped), labels: LABELS}, feed, progress=False)
+    assert caplog.text.count('execution "chunks"') == 2
+
+
+@pytest.mark.parametrize("execution", EXACT)
+def test_a_large_mapped_file_trains_to_the_same_bits(execution, tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "LARGE_FILE", 1)
+    monkeypatch.setattr(steps, "RELEASED_BATCHES", 2)
+    np.save(tmp_path / "images.npy", IMAGES)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    assert_same(train_on(mapped, execution), train_on(IMAGES, "feed"))
 
 
 def test_runs_take_as_many_steps_as_a_fifth_of_a_second_allows():
