@@ -76,7 +76,7 @@ EXPORTS = {
         "training_flops",
         "unshared_conv2d_parameters",
     ),
-    "graphkit.train.callbacks": ("Callback", "EarlyStopping", "ReduceOnPlateau"),
+    "graphkit.train.callbacks": ("Callback", "Checkpointing", "EarlyStopping", "ReduceOnPlateau"),
     "graphkit.train.optimizers": ("AdamW",),
     "graphkit.train.rate_finder": ("RateTest", "find_learning_rate"),
     "graphkit.train.schedules": (

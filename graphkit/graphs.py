@@ -1,5 +1,7 @@
 """Reading a finished graph: what a tensor depends on, and where its placeholders lead."""
 
+import hashlib
+
 import tensorflow as tf
 
 PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
@@ -37,6 +39,21 @@ def same_computation(first, second):
             for a, b in zip(first.inputs, second.inputs, strict=True)
         )
     )
+
+
+def fingerprint(ops):
+    """Returns a text that tells the computation of these ops from another one.
+
+    Names of functions are left out, since they are counted over all that a process has built.
+    """
+    digest = hashlib.sha256()
+    for op in sorted(ops, key=lambda op: op.name):
+        inputs = [tensor.name for tensor in op.inputs] + sorted(f"^{c.name}" for c in op.control_inputs)
+        digest.update(repr((op.name, op.type, inputs)).encode())
+        for name, value in sorted(attributes(op).items()):
+            if value.WhichOneof("value") != "func" and not value.list.func:
+                digest.update(name.encode() + value.SerializeToString(deterministic=True))
+    return digest.hexdigest()
 
 
 def attributes(op):

@@ -1,6 +1,8 @@
 """The scripts as a person runs them, and the program of the README."""
 
 import ast
+import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -119,9 +121,32 @@ def test_fashion_mnist_learns(tmp_path):
 
 
 @pytest.mark.slow
-def test_benchmark_prints_ratios():
-    out, _ = run("benchmark.py", "--models", "mlp", "--data", "mnist_5k", "--epochs", 2, "--rounds", 1)
-    assert re.search(r"mlp +graphkit +[\d,]+ +[\d.]+", out)
+def test_benchmark_writes_figures_ratios_and_a_picture(tmp_path):
+    contenders = ("handwritten", "handwritten-uint8", "graphkit", "graphkit-feed", "keras", "keras-jit-32")
+    small = ("--data", "mnist_5k", "--examples", 256, "--epochs", 2, "--rounds", 1)
+    files = ("--json", tmp_path / "figures.json", "--plot", tmp_path / "figures.png")
+    out, _ = run("benchmark.py", "--models", "mlp", "--contenders", *contenders, *small, *files)
+    assert re.search(r"^graphkit +[\d,]+ +[\d.]+ +[\d.]+%", out, re.M)
+    assert re.search(r"graphkit's time to the best of handwritten [\d.]+, keras [\d.]+", out)
+    rows = json.loads((tmp_path / "figures.json").read_text())["mlp"]
+    assert set(rows) == set(contenders)
+    assert all(0 < row["accuracy"] <= 1 and row["us"] > 0 and row["peak_share"] > 0 for row in rows.values())
+    assert (tmp_path / "figures.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("library", "contender"),
+    [("keras", "keras"), ("torch", "pytorch"), ("torch", "pytorch-channels-last"), ("jax", "jax")],
+)
+@pytest.mark.parametrize("model", ["convnet", "inception_net", "char_rnn"])
+def test_contenders_train_as_many_weights(library, contender, model):
+    if not importlib.util.find_spec(library) or (model == "char_rnn" and contender.endswith("last")):
+        pytest.skip(f"{library} does not take part")
+    small = ("--models", model, "--examples", 128, "--batch-size", 64, "--epochs", 1)
+    small += () if model == "char_rnn" else ("--data", "mnist_5k")
+    reports = [json.loads(run("benchmark.py", "--worker", who, *small)[0]) for who in ("graphkit", contender)]
+    assert reports[0]["weights"] == reports[1]["weights"]
 
 
 def readme_program():

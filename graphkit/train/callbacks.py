@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from graphkit import checks
 from graphkit.train import saving
 
-__all__ = ["Callback", "EarlyStopping", "ReduceOnPlateau"]
+__all__ = ["Callback", "Checkpointing", "EarlyStopping", "ReduceOnPlateau"]
 
 
 class Callback:
@@ -30,7 +30,10 @@ class Callback:
         """Called before the first step, when all input has been checked."""
 
     def on_step(self, trainer, figures):
-        """Called after each step with its {"loss": …, metric: …}, floats."""
+        """Called after each step with its {"loss": …, metric: …}; steps are then run one by one."""
+
+    def on_run_end(self, trainer):
+        """Called after each run of one or many steps, several times a second unless a step takes longer."""
 
     def on_epoch_end(self, trainer, figures):
         """Called after each epoch and its validation with the new row of the history."""
@@ -95,7 +98,7 @@ class EarlyStopping(Callback):
         return str(Path(trainer.logdir or self.temporary.name) / name)
 
     def on_fit_end(self, trainer):
-        if self.best_name is not None:
+        if self.best_name is not None and not trainer.interrupted:
             trainer.restore(self.path(trainer, self.best_name), weights_only=True)
         if self.temporary is not None:
             self.temporary.cleanup()
@@ -206,10 +209,51 @@ class HistoryFile(Callback):
 
 
 class Checkpointing(Callback):
-    """Saves a checkpoint in the trainer's logdir after each epoch."""
+    """Saves checkpoints in the trainer's logdir: after each epoch, and inside of long ones.
+
+    A trainer with a logdir has one with these defaults, unless it is given another.
+
+    Args:
+      every_steps: steps between checkpoints inside an epoch, counted from the first step of all; None for
+        none of them.
+      every_seconds: seconds between checkpoints inside an epoch; None for none of them.
+      keep: how many of the newest checkpoints stay; two of them outlive a newest one that is damaged.
+
+    Raises:
+      TypeError: a number of another kind.
+      ValueError: a number that is not positive, or, in `fit`, a trainer without a logdir.
+
+    Example:
+      >>> often = gk.Checkpointing(every_steps=1000, keep=3)
+    """
+
+    def __init__(self, every_steps=None, every_seconds=60, keep=2):
+        function = "Checkpointing"
+        if every_steps is not None:
+            every_steps = checks.integer(function, "every_steps", every_steps)
+        if every_seconds is not None:
+            every_seconds = checks.number(function, "every_seconds", every_seconds, above=0)
+        self.every_steps, self.every_seconds = every_steps, every_seconds
+        self.keep = checks.integer(function, "keep", keep)
+
+    def on_fit_start(self, trainer):
+        rule = "checkpoints need a trainer with a logdir"
+        checks.require(trainer.logdir is not None, "Checkpointing", rule, logdir=None)
+        self.saved = time.monotonic()
+
+    def on_run_end(self, trainer):
+        due = self.every_steps is not None and trainer.step % self.every_steps == 0
+        if self.every_seconds is not None:
+            due |= time.monotonic() - self.saved >= self.every_seconds
+        if due and trainer.batch < trainer.batches_per_epoch:
+            self.save(trainer)
 
     def on_epoch_end(self, trainer, figures):
-        trainer.save()
+        self.save(trainer)
+
+    def save(self, trainer):
+        trainer.save(keep=self.keep)
+        self.saved = time.monotonic()
 
 
 class Progress(Callback):
@@ -227,7 +271,7 @@ class Progress(Callback):
         self.shown = 0.0
         self.hidden = not (sys.stderr.isatty() or "ipykernel" in sys.modules)
 
-    def on_step(self, trainer, figures):
+    def on_run_end(self, trainer):
         if self.hidden:
             return
         if self.bar is None:

@@ -1,6 +1,7 @@
 """Checkpoints: one TensorFlow Saver file that holds variables and the state of training together."""
 
 import glob
+import importlib
 import json
 import os
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from graphkit import checks
+
+fcntl = importlib.import_module("fcntl") if os.name == "posix" else None
 
 STATE = "graphkit/state"  # name of the string variable, and of its entry in a checkpoint
 LATEST = "checkpoint"  # TensorFlow's name of the file that names the newest checkpoint
@@ -81,32 +84,79 @@ def read(call, path):
         raise checks.GraphkitError(checks.message("restore", rule)) from error
 
 
+def kept(folder):
+    """Returns the paths of the folder's checkpoints, the newest first."""
+    there = sorted(paths_in(folder, "model"), key=step_of, reverse=True)
+    state = tf.train.get_checkpoint_state(str(folder), LATEST)
+    declared = list(reversed(state.all_model_checkpoint_paths)) if state else []
+    return [path for path in declared if path in there] or there
+
+
 def latest(folder):
     """Returns the path of the newest checkpoint in the folder, or None."""
-    state = tf.train.get_checkpoint_state(str(folder), LATEST)
-    return state.model_checkpoint_path if state else None
+    return next(iter(kept(folder)), None)
 
 
-def declare_latest(folder, path):
-    """Names `path` the newest checkpoint of the folder, in the file where TensorFlow looks for it."""
+def declare(folder, paths):
+    """Names the checkpoints of the folder, the newest first, in the file where TensorFlow looks for them."""
+    names = [json.dumps(os.path.basename(path)) for path in paths]
+    lines = [f"model_checkpoint_path: {names[0]}"]
+    lines += [f"all_model_checkpoint_paths: {name}" for name in reversed(names)]
     new = Path(folder, f"{LATEST}.new")
-    new.write_text(f'model_checkpoint_path: "{os.path.basename(path)}"\n')
+    new.write_text("\n".join(lines) + "\n")
     os.replace(new, Path(folder, LATEST))
 
 
 def best(folder):
     """Returns the path of the checkpoint with the best figure, as early stopping keeps it, or None."""
-    paths = paths_in(folder, "best")
-    return max(paths, key=lambda path: int(path.rsplit("-", 1)[1]), default=None)
+    return max(paths_in(folder, "best"), key=step_of, default=None)
+
+
+def step_of(path):
+    """Returns the global step that a checkpoint's name tells."""
+    return int(path.rsplit("-", 1)[1])
 
 
 def paths_in(folder, *kinds):
     """Returns the paths of all checkpoints of these kinds ("model", "best") in the folder."""
     files = [file for kind in kinds for file in Path(folder).glob(f"{kind}-*.index")]
-    return [str(file.with_suffix("")) for file in files]
+    paths = [str(file.with_suffix("")) for file in files]
+    return [path for path in paths if path.rsplit("-", 1)[1].isdecimal()]
 
 
 def remove(path):
     """Deletes the files of a checkpoint."""
     for part in glob.glob(f"{glob.escape(path)}.*"):
         os.remove(part)
+
+
+def remove_remains(folder):
+    """Deletes what a process that was killed while it wrote has left of checkpoints."""
+    whole = set(paths_in(folder, "model", "best"))
+    for kind in ("model", "best"):
+        for file in Path(folder).glob(f"{kind}-*.data-*"):
+            if ".tempstate" in file.name or str(file).rsplit(".data-", 1)[0] not in whole:
+                file.unlink()
+        for file in Path(folder).glob(f"{kind}-*.index.tempstate*"):
+            file.unlink()
+
+
+def lock(folder):
+    """Makes this process the only one that writes the folder; returns a file that holds the lock while open.
+
+    The lock ends with the process, however that ends. Where the system has no such locks there is none.
+    """
+    stream = open(Path(folder, ".lock"), "a+")  # noqa: SIM115, it is open while it holds the lock
+    try:
+        if fcntl is not None:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        stream.seek(0)
+        writer = stream.read().strip() or "unknown"
+        stream.close()
+        rule = f"another trainer writes {folder} (process {writer}); give this one a logdir of its own"
+        raise checks.GraphkitError(checks.message("fit", rule)) from error
+    stream.truncate(0)
+    stream.write(f"{os.getpid()}\n")
+    stream.flush()
+    return stream

@@ -1,6 +1,7 @@
 """How steps are executed: one by one, or many in one `session.run`, with the same results."""
 
 import concurrent.futures
+import math
 import os
 import time
 
@@ -131,7 +132,7 @@ class FusedSteps:
         return [value[:count] for value in values]
 
 
-def run_all(runner, count, prepare):
+def run_all(runner, count, prepare, limit=lambda first: math.inf):
     """Yields (fetched values, extra) of each run of the runner, until all mini-batches were run.
 
     Args:
@@ -139,23 +140,28 @@ def run_all(runner, count, prepare):
       count: how many mini-batches there are.
       prepare: function (first, stop) -> (what the runner needs for these mini-batches, extra); a thread
         calls it while the session is busy, where the runner prefetches.
+      limit: function first -> how many mini-batches a run that begins with it may take.
     """
+
+    def after(first):
+        return first + runner.next_count(min(count - first, limit(first)))
+
     if not count:
         return
     with concurrent.futures.ThreadPoolExecutor(1, "graphkit-prefetch") as thread:
-        done = runner.next_count(count)
+        done = after(0)
         prepared, extra = prepare(0, done)
         while True:
             waiting = None
             if runner.prefetches and done < count:
-                first, done = done, done + runner.next_count(count - done)
+                first, done = done, after(done)
                 waiting = thread.submit(prepare, first, done)
             values = runner.run(prepared)
             yield values, extra
             if waiting is not None:
                 prepared, extra = waiting.result()
             elif done < count:
-                first, done = done, done + runner.next_count(count - done)
+                first, done = done, after(done)
                 prepared, extra = prepare(first, done)
             else:
                 return

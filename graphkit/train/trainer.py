@@ -17,7 +17,7 @@ from graphkit.data import batches
 from graphkit.nn import inputs, scopes
 from graphkit.nn import metrics as nn_metrics
 from graphkit.train import callbacks as callback_module
-from graphkit.train import feeds, fused, optimizers, saving, steps
+from graphkit.train import feeds, fused, optimizers, saving, signals, steps
 from graphkit.train import session as sessions
 
 __all__ = ["Trainer"]
@@ -120,7 +120,11 @@ class Trainer:
         self.rate_factor = 1.0
         self.callbacks = []
         self.stop_reason = None
+        self.rate = None  # learning rate of the last step
+        self.data_fingerprint = None
         self.replaced = []  # checkpoints of an earlier run, until the first one of this run is written
+        self.interrupted = False  # whether a signal ended the last fit
+        self.lock = None  # on the logdir
         self.session = tf.compat.v1.Session(graph=self.graph, config=config)
         self.closer = weakref.finalize(self, self.session.close)
         try:
@@ -173,6 +177,7 @@ class Trainer:
             self.seed_input,
             self.global_step,
         )
+        self.graph_fingerprint = graphs.fingerprint(graphs.ancestors([self.train_op, *self.values]))
         self.initializer = tf.group(sessions.make_initializer([*everything, *local], self.seed), tables)
         self.graph.finalize()
 
@@ -248,57 +253,99 @@ class Trainer:
             validation = self.evaluation(f"{function} (valid)", valid, None, EVALUATION_BATCH)
             self.figure_names += [f"valid_{name}" for name in self.metrics]
         self.callbacks = check_callbacks(callbacks)
-        order = [examples, batch_size, bool(shuffle), bool(drop_remainder)]
-        last_epoch = self.begin(epochs, order, resume)
         if self.logdir is not None:
-            self.callbacks += [callback_module.HistoryFile(), callback_module.Checkpointing()]
+            self.callbacks = with_writers(self.callbacks)
+        order = [examples, batch_size, bool(shuffle), bool(drop_remainder)]
+        last_epoch = self.begin(epochs, order, feeds.fingerprint(sources), resume)
         if progress:
             self.callbacks.append(callback_module.Progress(last_epoch))
-        self.examples_per_epoch = bounds[-1][1]
-        epochs = max(0, last_epoch - self.epoch)
-        runners = self.make_runners(sources, constants, execution, steps_per_run, bounds, epochs)
-        try:
-            for callback in self.callbacks:
-                callback.on_fit_start(self)
-            while self.epoch < last_epoch and self.stop_reason is None:
-                started = time.perf_counter()
-                self.train_epoch(runners, bounds, order)
-                self.end_epoch(validation, time.perf_counter() - started)
-        finally:
-            for callback in self.callbacks:
-                callback.on_fit_end(self)
+        self.examples_per_epoch, self.batches_per_epoch = bounds[-1][1], len(bounds)
+        runners = self.make_runners(sources, constants, execution, steps_per_run, bounds, last_epoch)
+        with signals.Interrupts() as interrupts:
+            try:
+                for callback in self.callbacks:
+                    callback.on_fit_start(self)
+                while self.epoch < last_epoch and self.stop_reason is None:
+                    started = time.perf_counter()
+                    self.train_epoch(runners, bounds, order, interrupts)
+                    self.end_epoch(validation, started, interrupts)
+                    interrupts.check()
+            except signals.Interrupted:
+                self.leave()
+                raise interrupts.exception() from None
+            finally:
+                for callback in self.callbacks:
+                    callback.on_fit_end(self)
         if self.stop_reason is not None and progress:
             print(f"stopped: {self.stop_reason}", flush=True)
         return self.history
 
-    def begin(self, epochs, order, resume):
+    def begin(self, epochs, order, data_fingerprint, resume):
         """Restores what is to be resumed; returns the number of the epoch to end with."""
-        newest = self.logdir and saving.latest(self.logdir)
+        self.interrupted = False
         if resume:
             checks.require(self.logdir, "fit", "resume needs a logdir to resume from", logdir=None)
-            if newest:
-                self.restore(newest)
-                logger.info("resumed from %s", newest)
+        if self.logdir is not None and self.lock is None:
+            self.lock = saving.lock(self.logdir)
+            saving.remove_remains(self.logdir)
+        found = saving.kept(self.logdir) if self.logdir else []
+        if resume:
+            if found:
+                self.resume(found, data_fingerprint)
+            if self.step == 0:
+                self.replaced = [p for p in saving.paths_in(self.logdir, "model", "best") if p not in found]
             rule = "a run inside an epoch resumes with the same examples and batch size"
-            same = self.batch == 0 or self.order == order
-            checks.require(same, "fit", rule, was=self.order, now=order)
-        elif newest and self.epoch == 0:
+            checks.require(self.batch == 0 or self.order == order, "fit", rule, was=self.order, now=order)
+        else:
+            self.stop_reason = None
+            if self.batch and (self.order, self.data_fingerprint) != (order, data_fingerprint):
+                self.batch, self.means = 0, steps.Means(self.metrics)  # the epoch under way was of other data
+        self.order, self.data_fingerprint = order, data_fingerprint
+        if not resume and found and self.step == 0:
             self.replaced = saving.paths_in(self.logdir, "model", "best")
             logger.warning(
                 "%s holds an earlier run; its checkpoints will be replaced (resume=True continues it)",
                 self.logdir,
             )
-        if not resume:
-            self.stop_reason = None
-        self.order = order
+            self.save()  # so that not the earlier run is resumed, should this one be killed soon
         return epochs if resume else self.epoch + epochs
 
-    def make_runners(self, sources, constants, execution, steps_per_run, bounds, epochs):
+    def resume(self, paths, data_fingerprint):
+        """Restores the newest checkpoint that is sound, of the same graph and data as now."""
+        for path in paths:
+            try:
+                state = self.checkpoints.check(path)
+                break
+            except checks.GraphkitError as error:
+                logger.warning("%s; the checkpoint before it is looked at", error)
+        else:
+            rule = f"no checkpoint in {self.logdir} is sound"
+            raise checks.GraphkitError(checks.message("fit", rule, checkpoints=paths))
+        hint = "to go on from its weights: restore(path, weights_only=True), then fit without resume"
+        for what, now in (("graph", self.graph_fingerprint), ("data", data_fingerprint)):
+            rule = (
+                f"{path} is of a run with another {what}, and would not be resumed to the same bits; {hint}"
+            )
+            checks.require(state[what] == now, "fit", rule)
+        self.restore(path)
+        logger.info("resumed from %s at step %d", path, self.step)
+
+    def leave(self):
+        """Keeps what an interrupted training has reached, and says how to go on."""
+        self.interrupted = True
+        where = f"interrupted at step {self.step}, in epoch {self.epoch + 1}"
+        if self.logdir is None:
+            logger.warning("%s; another fit goes on from here, while this trainer is open", where)
+        else:
+            path = self.save()
+            logger.warning("%s; kept as %s; fit(resume=True) (a script's --resume) goes on", where, path)
+
+    def make_runners(self, sources, constants, execution, steps_per_run, bounds, last_epoch):
         """Returns what runs whole mini-batches, and what runs a short one at the end of an epoch."""
-        observed = any(
-            overrides_on_step(c) and not isinstance(c, callback_module.Progress) for c in self.callbacks
-        )
-        total_steps = epochs * len(bounds)
+        observed = any(map(overrides_on_step, self.callbacks))
+        total_steps = last_epoch * len(
+            bounds
+        )  # a resumed run is executed as the one that was not interrupted
         chosen, reason = steps.choose(self.loops, sources, execution, total_steps, observed)
         if chosen == "compiled":
             loop = self.loops.compiled_for(sources)
@@ -332,17 +379,17 @@ class Trainer:
         constants = self.with_own(constants, loop.values)
         return steps.FusedSteps(self.session, loop, sources, constants, resident, steps_per_run, fixed)
 
-    def train_epoch(self, runners, bounds, order):
+    def train_epoch(self, runners, bounds, order, interrupts):
         """Runs the steps of the epoch under way, from where it stands to its end."""
         examples, batch_size, shuffle, _ = order
         indices = batches.epoch_order(examples, self.seed, self.epoch) if shuffle else np.arange(examples)
         left = bounds[self.batch :]
         whole = [bound for bound in left if bound[1] - bound[0] == batch_size]
-        self.rate = None
         for runner, todo in zip(runners, (whole, left[len(whole) :]), strict=True):
             selections = [indices[start:stop] for start, stop in todo]
             for values, rates in self.run_steps(runner, selections):
                 self.take_in(values, rates, len(selections[0]))
+                interrupts.check()
 
     def run_steps(self, runner, selections):
         """Returns an iterator of the (values, learning rates) of each run of training steps."""
@@ -354,7 +401,12 @@ class Trainer:
             seeds = [(self.seed, n, steps.AUGMENTATION) for n in numbers]
             return runner.prepare(selections[first:stop], rates, seeds), rates
 
-        return steps.run_all(runner, len(selections), prepare)
+        every = [c.every_steps for c in self.callbacks if isinstance(c, callback_module.Checkpointing)]
+
+        def limit(first):
+            return min((e - (start + first) % e for e in every if e is not None), default=math.inf)
+
+        return steps.run_all(runner, len(selections), prepare, limit)
 
     def take_in(self, values, rates, examples):
         """Adds the values of steps that were made to the figures of the epoch, and tells callbacks."""
@@ -374,6 +426,7 @@ class Trainer:
         for callback in self.callbacks:
             if overrides_on_step(callback):
                 callback.on_step(self, self.figures_of([value[-1:] for value in values], examples))
+            callback.on_run_end(self)
 
     def figures_of(self, values, examples):
         """Returns {name: figure} of one mini-batch."""
@@ -381,11 +434,12 @@ class Trainer:
         means.add(values, examples)
         return means.result()
 
-    def end_epoch(self, validation, seconds):
+    def end_epoch(self, validation, started, interrupts):
         """Validates, adds a row to the history and calls the callbacks."""
+        seconds = time.perf_counter() - started
         figures = {"epoch": self.epoch + 1, "step": self.step, **self.means.result()}
         if validation is not None:
-            means = self.run_evaluation(*validation)
+            means = self.run_evaluation(*validation, interrupts.check)
             figures.update({f"valid_{name}": value for name, value in means.items()})
         if self.rate is not None:
             figures["learning_rate"] = float(self.rate)
@@ -421,7 +475,7 @@ class Trainer:
           TypeError: see `fit`.
           ValueError: see `fit`.
         """
-        return self.run_evaluation(*self.evaluation("evaluate", data, feed, batch_size))
+        return self.run_evaluation(*self.evaluation("evaluate", data, feed, batch_size), lambda: None)
 
     def evaluation(self, function, data, feed, batch_size):
         """Checks what is to be evaluated; returns the arguments of `run_evaluation`."""
@@ -437,10 +491,11 @@ class Trainer:
         constants = self.with_own(constants, fetches)
         return steps.FeedSteps(self.session, fetches, sources, constants, prefetches=True)
 
-    def run_evaluation(self, runner, bounds):
+    def run_evaluation(self, runner, bounds, after_batch):
         means = steps.Means(self.metrics)
         for values, (start, stop) in steps.run_slices(runner, bounds):
             means.add(values, stop - start)
+            after_batch()
         return means.result()
 
     def predict(self, tensor, data, feed=None, batch_size=EVALUATION_BATCH):
@@ -495,12 +550,12 @@ class Trainer:
         fed = [*constants, *own]
         return feeds.check_data(function, self.graph, data, fetches, fed)
 
-    def save(self, path=None):
+    def save(self, path=None, keep=2):
         """Writes a checkpoint: variables, slots, position, history and callbacks in one unit.
 
         Args:
-          path: prefix of its files; None names it `model-<step>` in the logdir, where it replaces the
-            one before.
+          path: prefix of its files; None names it `model-<step>` in the logdir.
+          keep: how many of the newest checkpoints stay in the logdir.
 
         Returns:
           The path, as `restore` takes it.
@@ -510,6 +565,7 @@ class Trainer:
           OSError: the files cannot be written; earlier checkpoints are as they were.
         """
         self.check_open("save")
+        keep = checks.integer("save", "keep", keep)
         rule = "a path is needed where the trainer has no logdir"
         checks.require(path is not None or self.logdir, "save", rule, path=path)
         state = {
@@ -519,7 +575,10 @@ class Trainer:
             "order": self.order,
             "seed": self.seed,
             "totals": self.means.state(),
+            "rate": self.rate,
             "rate_factor": self.rate_factor,
+            "graph": self.graph_fingerprint,
+            "data": self.data_fingerprint,
             "examples": self.means.examples,
             "history": self.history,
             "stop_reason": self.stop_reason,
@@ -528,10 +587,13 @@ class Trainer:
         if path is not None:
             return self.checkpoints.save(self.session, os.fspath(path), state)
         path = self.checkpoints.save(self.session, str(self.logdir / f"model-{self.step}"), state)
-        saving.declare_latest(self.logdir, path)
-        for old in {*saving.paths_in(self.logdir, "model"), *self.replaced} - {path}:
-            saving.remove(old)
-        self.replaced = []
+        earlier = [old for old in saving.kept(self.logdir) if old not in (path, *self.replaced)]
+        newest = [path, *earlier][:keep]
+        saving.declare(self.logdir, newest)
+        if self.step or not self.replaced:  # an earlier run's checkpoints stay until there is a step to keep
+            for old in {*saving.paths_in(self.logdir, "model"), *self.replaced} - set(newest):
+                saving.remove(old)
+            self.replaced = []
         return path
 
     def restore(self, path=None, weights_only=False):
@@ -566,8 +628,9 @@ class Trainer:
         if state is None:
             logger.warning("%s was not written by graphkit: its weights are restored alone", path)
             return
-        for name in ("step", "epoch", "batch", "order", "history", "stop_reason", "rate_factor"):
+        for name in ("step", "epoch", "batch", "order", "history", "stop_reason", "rate", "rate_factor"):
             setattr(self, name, state[name])
+        self.data_fingerprint = state["data"]
         self.means = steps.Means(self.metrics, state["totals"], state["examples"])
         for callback, (kind, kept) in zip(self.callbacks, state["callbacks"], strict=False):
             if type(callback).__name__ == kind:
@@ -601,6 +664,9 @@ class Trainer:
     def close(self):
         """Closes the session. A trainer that has been closed can do nothing more."""
         self.closer()
+        if self.lock is not None:
+            self.lock.close()
+            self.lock = None
 
     def check_open(self, function):
         if not self.closer.alive:
@@ -644,6 +710,14 @@ def check_metrics(graph, metrics):
         checks.require(sound, "Trainer", rule, name=name, metric=value)
         checked[name] = metric
     return checked
+
+
+def with_writers(callbacks):
+    """Returns the callbacks and those that write a logdir, as far as they are not among them."""
+    written = [callback_module.HistoryFile()]
+    if not any(isinstance(callback, callback_module.Checkpointing) for callback in callbacks):
+        written.append(callback_module.Checkpointing())
+    return [*callbacks, *written]
 
 
 def overrides_on_step(callback):

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
+from graphkit.train import saving
 
 POINTS = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
 KINDS = (POINTS[:, 0] > 0).astype(np.int32)
@@ -60,12 +61,14 @@ def test_restore_of_weights_leaves_the_training_alone(saved):
         assert trainer.session.run(trainer.global_step) == 1
 
 
-def test_folder_holds_one_checkpoint_and_names_it(saved):
+def test_folder_holds_the_newest_two_checkpoints_and_names_them(saved):
     path, _ = saved
     folder = path.rsplit("/", 1)[0]
     assert tf.train.latest_checkpoint(folder) == path
     names = {file.name for file in Path(folder).iterdir()}
-    assert names == {"checkpoint", "history.csv", "model-6.index", "model-6.data-00000-of-00001"}
+    checkpoints = {f"model-{n}.{part}" for n in (3, 6) for part in ("index", "data-00000-of-00001")}
+    assert names == {"checkpoint", "history.csv", ".lock", *checkpoints}
+    assert saving.kept(folder) == [path, f"{folder}/model-3"]
 
 
 def test_folder_can_be_moved(saved, tmp_path):
