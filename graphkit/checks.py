@@ -106,9 +106,14 @@ def optional_module(function, name, extra):
 
 
 def run_script(main):
-    """Runs a script's `main`; a refusal is printed as one line and ends it with exit code 2."""
+    """Runs a script's `main`; a refusal is printed as one line and ends it with exit code 2.
+
+    An interrupt, of which `fit` has said what there was to say, ends it with 130, as shells have it.
+    """
     try:
         main()
     except (GraphkitError, ValueError, TypeError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

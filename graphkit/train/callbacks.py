@@ -87,8 +87,9 @@ class EarlyStopping(Callback):
             trainer.stop(f"{self.watch} was not improved for {self.patience} epochs")
 
     def keep_best(self, trainer):
-        older, self.best_name = self.best_name, f"best-{trainer.step}"
-        trainer.save(self.path(trainer, self.best_name))
+        older, newer = self.best_name, f"best-{trainer.step}"
+        trainer.save(self.path(trainer, newer))
+        self.best_name = newer
         if older not in (None, self.best_name):
             saving.remove(self.path(trainer, older))
 

@@ -87,7 +87,10 @@ def read(call, path):
 def kept(folder):
     """Returns the paths of the folder's checkpoints, the newest first."""
     there = sorted(paths_in(folder, "model"), key=step_of, reverse=True)
-    state = tf.train.get_checkpoint_state(str(folder), LATEST)
+    try:
+        state = tf.train.get_checkpoint_state(str(folder), LATEST)
+    except (ValueError, tf.errors.OpError):  # a damaged file; the checkpoints tell their steps themselves
+        state = None
     declared = list(reversed(state.all_model_checkpoint_paths)) if state else []
     return [path for path in declared if path in there] or there
 

@@ -1,0 +1,352 @@
+"""Runs that end in the middle, by a kill, a signal, a damaged checkpoint, a full disk, and go on."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import graphkit as gk
+from graphkit.data import batches
+from graphkit.train import saving, signals
+
+random = np.random.default_rng(0)
+IMAGES = batches.aligned_empty((70, 8, 8, 1), np.uint8)
+IMAGES[...] = random.integers(0, 256, IMAGES.shape)
+LABELS = random.integers(0, 3, 70).astype(np.int32)
+EXECUTIONS = ("feed", "chunks", "resident", "compiled")
+STEPS = 5  # of an epoch
+
+
+class Killed(Exception):
+    """Stands for what ends a process at once: nothing is saved on the way out."""
+
+
+class KillAt(gk.Callback):
+    def __init__(self, step, act):
+        self.step, self.act = step, act
+
+    def on_run_end(self, trainer):
+        if trainer.step >= self.step:
+            self.act()
+
+
+def kill():
+    raise Killed
+
+
+def train(logdir=None, resume=False, epochs=3, end=None, act=kill, images=IMAGES, units=16, **fit):
+    """Returns (all variables, history without times) of a run that is ended at a step."""
+    with tf.Graph().as_default():
+        inputs, labels, keep = gk.image_input(8, 8, 1), gk.label_input(), gk.keep_prob_input()
+        net = gk.batch_norm(gk.dense(gk.dropout(gk.flatten(inputs), keep), units))
+        loss = gk.softmax_cross_entropy(gk.dense(net, 3), labels)
+        with gk.Trainer(
+            loss, learning_rate=gk.exponential_decay(0.05, 3, 0.7), seed=3, logdir=logdir
+        ) as trainer:
+            callbacks = [gk.ReduceOnPlateau("valid_loss", patience=1, min_delta=1.0), gk.EarlyStopping()]
+            callbacks += [gk.Checkpointing(every_steps=2)] if logdir else []
+            callbacks += [KillAt(end, act)] if end else []
+            options = {"batch_size": 16, "progress": False, "callbacks": callbacks, "steps_per_run": 3, **fit}
+            data = {inputs: images, labels: LABELS}
+            augment = {inputs: gk.Augmentation(flip=True)}
+            history = trainer.fit(
+                data, {keep: 0.7}, epochs, valid=data, resume=resume, augment=augment, **options
+            )
+            return everything(trainer), untimed(history)
+
+
+def everything(trainer):
+    return trainer.session.run(trainer.graph.get_collection("variables"))
+
+
+def untimed(history):
+    return {k: v for k, v in history.items() if k not in ("seconds", "examples_per_second")}
+
+
+def assert_same(one, other):
+    assert repr(one[1]) == repr(other[1])
+    assert all(np.array_equal(a, b) for a, b in zip(one[0], other[0], strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("execution", EXECUTIONS)
+def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(execution, tmp_path):
+    whole = train(tmp_path / "whole", execution=execution)
+    for number, end in enumerate((1, 4, 6, 6, 9, 12, 14)):
+        with pytest.raises(Killed):
+            train(tmp_path / "killed", resume=number > 0, end=end, execution=execution)
+    assert_same(train(tmp_path / "killed", resume=True, execution=execution), whole)
+
+
+def test_a_run_goes_on_inside_an_epoch(tmp_path):
+    with pytest.raises(Killed):
+        train(tmp_path, end=8)
+    assert saving.step_of(saving.latest(tmp_path)) == 8 and 8 % STEPS
+    assert_same(train(tmp_path, resume=True), train())
+
+
+def test_auto_executes_a_resumed_run_as_the_whole_one(tmp_path, caplog):
+    """The last epochs of a long run are few steps, and would not be worth compiling by themselves."""
+    caplog.set_level("INFO", "graphkit")
+    for resume, epochs in ((False, 60), (True, 61)):
+        train(tmp_path, resume, epochs)
+    lines = [r.getMessage() for r in caplog.records if r.getMessage().startswith("execution")]
+    assert lines[0] == lines[1]
+
+
+def test_an_interrupted_run_keeps_a_checkpoint_and_says_how_to_go_on(tmp_path, caplog):
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, end=7, act=lambda: signal.raise_signal(signal.SIGINT))
+    assert f"interrupted at step 8, in epoch 2; kept as {tmp_path}/model-8; fit(resume=True)" in caplog.text
+    assert_same(train(tmp_path, resume=True), train())
+
+
+def test_a_run_that_is_asked_to_terminate_exits_with_143(tmp_path):
+    with pytest.raises(SystemExit) as caught:
+        train(tmp_path, end=7, act=lambda: signal.raise_signal(signal.SIGTERM))
+    assert caught.value.code == 143
+    assert_same(train(tmp_path, resume=True), train())
+
+
+def test_an_interrupt_in_a_validation_is_one_at_the_end_of_the_epoch(tmp_path, monkeypatch):
+    whole = train()
+    evaluate = gk.Trainer.run_evaluation
+
+    def interrupted(trainer, *arguments):
+        if trainer.epoch == 1:
+            signal.raise_signal(signal.SIGINT)
+        return evaluate(trainer, *arguments)
+
+    monkeypatch.setattr(gk.Trainer, "run_evaluation", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path)
+    monkeypatch.undo()
+    assert saving.latest(tmp_path).endswith(f"model-{2 * STEPS}")
+    assert_same(train(tmp_path, resume=True), whole)
+
+
+@pytest.fixture
+def problem():
+    """Returns a function that makes (loss, data) in the current graph."""
+
+    def make():
+        x, y = gk.feature_input(64), gk.label_input()
+        loss = gk.softmax_cross_entropy(gk.dense(x, 3), y)
+        return loss, {x: IMAGES.reshape(70, 64).astype(np.float32), y: LABELS}
+
+    return make
+
+
+def test_an_interrupted_trainer_can_be_used_and_goes_on_where_it_was(problem, caplog):
+    loss, data = problem()
+    fit = {"batch_size": 16, "progress": False, "steps_per_run": 2}
+    with gk.Trainer(loss, seed=1) as trainer:
+        stop = KillAt(7, lambda: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            trainer.fit(data, epochs=3, callbacks=[stop], **fit)
+        assert "another fit goes on from here" in caplog.text
+        assert (trainer.epoch, trainer.batch) == (1, 2) and trainer.evaluate(data)["loss"] > 0
+        history = untimed(trainer.fit(data, epochs=2, **fit))
+        got = everything(trainer)
+    with tf.Graph().as_default():
+        loss, data = problem()
+        with gk.Trainer(loss, seed=1) as trainer:
+            whole = untimed(trainer.fit(data, epochs=3, **fit))
+            assert_same((got, history), (everything(trainer), whole))
+
+
+def test_a_second_signal_ends_the_process_at_once(monkeypatch):
+    codes = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        with signals.Interrupts() as interrupts:
+            signal.raise_signal(number)
+            assert interrupts.received == number and codes == []
+            signal.raise_signal(number)
+        assert codes.pop() == code
+
+
+def test_a_second_signal_at_a_prompt_interrupts_what_runs(monkeypatch):
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    with signals.Interrupts():
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_handlers_are_as_before_and_ignored_signals_stay_ignored():
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with signals.Interrupts() as interrupts:
+            signal.raise_signal(signal.SIGTERM)
+            assert interrupts.received is None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_script_ends_at_a_signal_and_resumes_to_the_same_bits(number, code, tmp_path):
+    script = Path(__file__).parents[2] / "scripts" / "train.py"
+    command = [sys.executable, script, "--model", "mlp", "--epochs", "40", "--logdir"]
+    with subprocess.Popen(
+        [*command, tmp_path / "run"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        for line in process.stdout:
+            if line.startswith(b"epoch  2/40"):
+                process.send_signal(number)
+        assert process.wait() == code
+        assert b"interrupted at step" in process.stderr.read()
+    outputs = []
+    for options in ([tmp_path / "run", "--resume"], [tmp_path / "whole"]):
+        outputs.append(subprocess.run([*command, *options], capture_output=True, text=True).stdout)
+    assert outputs[0].splitlines()[-2] == outputs[1].splitlines()[-2]  # figures on the test set
+    finals = [tf.train.load_checkpoint(saving.latest(tmp_path / name)) for name in ("run", "whole")]
+    for name in set(finals[0].get_variable_to_shape_map()) - {saving.STATE}:
+        assert np.array_equal(*(reader.get_tensor(name) for reader in finals))
+
+
+def flip(path, place):
+    with open(path, "r+b") as stream:
+        stream.seek(place)
+        byte = stream.read(1)[0]
+        stream.seek(place)
+        stream.write(bytes([byte ^ 0x40]))
+
+
+def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(tmp_path, caplog):
+    whole = train()
+    with pytest.raises(Killed):
+        train(tmp_path, end=8)
+    newest, before = saving.kept(tmp_path)
+    flip(f"{newest}.data-00000-of-00001", 100)
+    assert_same(train(tmp_path, resume=True), whole)
+    assert f"{newest} is damaged or cut off" in caplog.text and "the checkpoint before it" in caplog.text
+    assert before != newest
+
+
+def test_a_run_without_a_sound_checkpoint_is_not_begun_anew(tmp_path):
+    with pytest.raises(Killed):
+        train(tmp_path, end=8)
+    for path in saving.kept(tmp_path):
+        flip(f"{path}.index", 30)
+    files = {file.name: file.read_bytes() for file in tmp_path.glob("model-*")}
+    with pytest.raises(gk.GraphkitError, match="fit: no checkpoint in .* is sound"):
+        train(tmp_path, resume=True)
+    assert files == {file.name: file.read_bytes() for file in tmp_path.glob("model-*")}
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\x00", b'model_checkpoint_path: "model-99"\n'])
+def test_a_damaged_list_of_checkpoints_is_made_up_for(content, tmp_path):
+    with pytest.raises(Killed):
+        train(tmp_path, end=8)
+    (tmp_path / "checkpoint").write_bytes(content)
+    assert saving.step_of(saving.latest(tmp_path)) == 8
+    assert_same(train(tmp_path, resume=True), train())
+
+
+@pytest.mark.slow
+def test_any_flipped_byte_is_found_or_changes_nothing(tmp_path):
+    with pytest.raises(Killed):
+        train(tmp_path / "run", end=2)
+    path = saving.latest(tmp_path / "run")
+    with tf.Graph().as_default():
+        inputs, labels = gk.image_input(8, 8, 1), gk.label_input()
+        net = gk.batch_norm(gk.dense(gk.dropout(gk.flatten(inputs), gk.keep_prob_input()), 16))
+        loss = gk.softmax_cross_entropy(gk.dense(net, 3), labels)
+        with gk.Trainer(loss, learning_rate=0.1, seed=3) as trainer:
+            trainer.restore(path)
+            expected, found = everything(trainer), 0
+            for part in ("index", "data-00000-of-00001"):
+                size = os.path.getsize(f"{path}.{part}")
+                for place in range(0, size, max(1, size // 150)):
+                    copy = str(tmp_path / "copy")
+                    for kind in ("index", "data-00000-of-00001"):
+                        shutil.copy(f"{path}.{kind}", f"{copy}.{kind}")
+                    flip(f"{copy}.{part}", place)
+                    try:
+                        trainer.restore(copy)
+                    except (gk.GraphkitError, ValueError):
+                        found += 1
+                    assert all(map(np.array_equal, everything(trainer), expected))
+            assert found > 200
+
+
+def test_remains_of_a_killed_writer_are_removed(tmp_path):
+    with pytest.raises(Killed):
+        train(tmp_path, end=4)
+    path = saving.latest(tmp_path)
+    for name in (
+        "model-9.data-00000-of-00001",
+        "model-6.data-00000-of-00001.tempstate12",
+        "model-6.index.tempstate3",
+    ):
+        (tmp_path / name).write_bytes(b"half")
+    saving.remove_remains(tmp_path)
+    assert {file.name for file in tmp_path.glob("model-*")} == {
+        f"{Path(kept).name}.{part}"
+        for kept in saving.kept(tmp_path)
+        for part in ("index", "data-00000-of-00001")
+    }
+    assert saving.latest(tmp_path) == path
+
+
+FULL_DISK = """
+import resource, signal, sys
+sys.path.insert(0, {tests!r})
+import graphkit as gk
+from test_resume import train
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+def fill(): resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
+try:
+    train({logdir!r}, end=5, act=fill)
+except OSError as error:
+    print("refused:", error)
+"""
+
+
+@pytest.mark.slow
+def test_a_full_disk_leaves_the_earlier_checkpoints_and_a_run_that_can_go_on(tmp_path):
+    program = FULL_DISK.format(tests=str(Path(__file__).parent), logdir=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.startswith("refused: save: cannot write"), done.stdout + done.stderr
+    assert saving.latest(tmp_path).endswith("model-4")
+    assert_same(train(tmp_path, resume=True), train())
+
+
+def test_two_trainers_cannot_write_one_folder(tmp_path):
+    def other():
+        with tf.Graph().as_default():
+            train(tmp_path)
+
+    with pytest.raises(gk.GraphkitError, match=rf"another trainer writes .* \(process {os.getpid()}\)"):
+        train(tmp_path, end=3, act=other)
+    train(tmp_path, epochs=1)
+
+
+def test_a_new_run_is_resumed_and_not_the_one_that_it_replaces(tmp_path):
+    train(tmp_path)
+    with pytest.raises(Killed):
+        train(tmp_path, end=1, steps_per_run=1)
+    assert saving.kept(tmp_path) == [str(tmp_path / "model-0")]
+    assert_same(train(tmp_path, resume=True), train())
+    assert len(saving.paths_in(tmp_path, "model")) == 2
+
+
+def test_a_run_of_other_data_or_another_graph_is_not_resumed(tmp_path):
+    with pytest.raises(Killed):
+        train(tmp_path, end=4)
+    other = IMAGES.copy()
+    other[0, 0, 0, 0] ^= 1
+    with pytest.raises(ValueError, match="run with another data, and would not .* restore"):
+        train(tmp_path, resume=True, images=other)
+    with pytest.raises(ValueError, match="lacks|another graph|must have shape"):
+        train(tmp_path, resume=True, units=17)
+    assert_same(train(tmp_path, resume=True), train())
