@@ -9,6 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from graphkit import checks
+from graphkit.train import restoring
 
 fcntl = importlib.import_module("fcntl") if os.name == "posix" else None
 
@@ -17,7 +18,7 @@ LATEST = "checkpoint"  # TensorFlow's name of the file that names the newest che
 
 
 class Checkpoints:
-    """Writes and reads checkpoints of the variables and of a JSON state, in one file.
+    """Writes checkpoints of the variables and of a JSON state, in one file.
 
     Args:
       variables: all that is saved.
@@ -33,8 +34,6 @@ class Checkpoints:
         self.set_state = state.assign(self.state_input, read_value=False)
         everything = {**self.variables, STATE: state}
         self.saver = tf.compat.v1.train.Saver(everything, max_to_keep=None, save_relative_paths=True)
-        self.restorer = tf.compat.v1.train.Saver(self.variables)
-        self.weights_restorer = tf.compat.v1.train.Saver(self.weights)
 
     def save(self, session, path, state):
         """Writes the checkpoint; returns its path."""
@@ -46,42 +45,12 @@ class Checkpoints:
         except (tf.errors.OpError, ValueError) as error:
             raise OSError(checks.message("save", f"cannot write {path} ({error})")) from error
 
-    def check(self, path, weights_only=False):
-        """Reads a checkpoint in full and returns its state, None if it was made elsewhere.
 
-        Nothing is changed in a session, so a damaged or foreign file is found in time.
-        """
-        wanted = self.weights if weights_only else self.variables
-        if not os.path.exists(f"{path}.index"):
-            raise FileNotFoundError(checks.message("restore", "there is no such checkpoint", path=path))
-        reader = read(lambda: tf.compat.v1.train.NewCheckpointReader(path), path)
-        held = read(reader.get_variable_to_shape_map, path)
-        state = read(lambda: reader.get_tensor(STATE), path) if STATE in held else None
-        wanted = self.weights if state is None else wanted
-        missing = sorted(wanted.keys() - held.keys())
-        rule = f"{path} must hold all variables of the graph; it lacks {', '.join(missing)}"
-        checks.require(not missing, "restore", rule, variables=sorted(held))
-        for name, variable in wanted.items():
-            rule = f"{name} of {path} must have shape {variable.shape}"
-            fits = variable.shape.is_compatible_with(held[name])
-            checks.require(fits, "restore", rule, shape=tuple(held[name]))
-            read(lambda name=name: reader.get_tensor(name), path)
-        return None if state is None else json.loads(state)
-
-    def restore(self, session, path, weights_only):
-        """Restores what `check` has accepted."""
-        restorer = self.weights_restorer if weights_only else self.restorer
-        with session.graph.as_default():
-            restorer.restore(session, path)
-
-
-def read(call, path):
-    """Returns what a checkpoint reader returns; its errors, of many kinds, become one."""
-    try:
-        return call()
-    except (tf.errors.OpError, RuntimeError, ValueError, TypeError, LookupError, MemoryError) as error:
-        rule = f"{path} is damaged or cut off ({error})"
-        raise checks.GraphkitError(checks.message("restore", rule)) from error
+def read_state(path):
+    """Returns the state that `Checkpoints.save` wrote into a checkpoint, None if it was made elsewhere."""
+    reader = restoring.open_reader(path)
+    held = restoring.read(reader.get_variable_to_shape_map, path)
+    return json.loads(restoring.read(lambda: reader.get_tensor(STATE), path)) if STATE in held else None
 
 
 def kept(folder):

@@ -17,7 +17,7 @@ from graphkit.data import batches
 from graphkit.nn import inputs, scopes
 from graphkit.nn import metrics as nn_metrics
 from graphkit.train import callbacks as callback_module
-from graphkit.train import feeds, fused, optimizers, saving, signals, steps
+from graphkit.train import feeds, fused, optimizers, restoring, saving, signals, steps
 from graphkit.train import session as sessions
 
 __all__ = ["Trainer"]
@@ -314,21 +314,24 @@ class Trainer:
         """Restores the newest checkpoint that is sound, of the same graph and data as now."""
         for path in paths:
             try:
-                state = self.checkpoints.check(path)
-                break
-            except checks.GraphkitError as error:
+                state = saving.read_state(path)
+                self.check_fingerprints(path, state, data_fingerprint)
+                self.restore(path)
+                logger.info("resumed from %s at step %d", path, self.step)
+                return
+            except (checks.GraphkitError, FileNotFoundError) as error:
                 logger.warning("%s; the checkpoint before it is looked at", error)
-        else:
-            rule = f"no checkpoint in {self.logdir} is sound"
-            raise checks.GraphkitError(checks.message("fit", rule, checkpoints=paths))
+        rule = f"no checkpoint in {self.logdir} is sound"
+        raise checks.GraphkitError(checks.message("fit", rule, checkpoints=paths))
+
+    def check_fingerprints(self, path, state, data_fingerprint):
+        """Refuses a checkpoint from which the same bits would not follow."""
         hint = "to go on from its weights: restore(path, weights_only=True), then fit without resume"
         for what, now in (("graph", self.graph_fingerprint), ("data", data_fingerprint)):
             rule = (
                 f"{path} is of a run with another {what}, and would not be resumed to the same bits; {hint}"
             )
-            checks.require(state[what] == now, "fit", rule)
-        self.restore(path)
-        logger.info("resumed from %s at step %d", path, self.step)
+            checks.require(state is not None and state[what] == now, "fit", rule)
 
     def leave(self):
         """Keeps what an interrupted training has reached, and says how to go on."""
@@ -596,38 +599,60 @@ class Trainer:
             self.replaced = []
         return path
 
-    def restore(self, path=None, weights_only=False):
+    def restore(self, path=None, weights_only=False, partial=False, rename=None):
         """Restores a checkpoint, which is read and checked in full before anything is changed.
 
+        A checkpoint that `save` wrote brings back the whole run; of one that another TF1 program wrote, the
+        weights are taken by name.
+
         Args:
-          path: as `save` returned it, or of a checkpoint that another TF1 program wrote with the same
-            variable names, of which the weights are taken; None takes the newest in the logdir.
+          path: as `save` or a Saver returned it, a file of a checkpoint, a folder with a file `checkpoint`,
+            or that of a SavedModel; None takes the newest in the logdir.
           weights_only: True restores the model's variables alone, and leaves optimizer, position and
             history as they are.
+          partial: True restores those of the model's variables that the checkpoint holds in their shape and
+            dtype, leaves all else as it is, and logs the difference.
+          rename: {name in the graph: name in the checkpoint} of variables that are called otherwise there,
+            such as {"conv1/kernel": "layer1/weights"}; names that end in "/" are prefixes, which take the
+            slots of optimizers along: {"conv1/": "model/conv1/"}; "" is the prefix of all.
 
         Raises:
           FileNotFoundError: there is no such checkpoint.
-          ValueError: variables that are missing or have another shape; a run of another seed.
+          TypeError: a rename that is no dict of names.
+          ValueError: variables that are missing or have another shape or dtype, each told, with a `rename`
+            where they are likely to have another name; with `partial`, a checkpoint that holds none of them;
+            a rename of what is not there; a run of another seed.
           GraphkitError: the files are damaged or cut off.
         """
         self.check_open("restore")
         if path is None:
             path = self.logdir and saving.latest(self.logdir)
+            rule = "there is no checkpoint in the trainer's logdir"
             if not path:
-                rule = "there is no checkpoint in the trainer's logdir"
                 where = self.logdir and str(self.logdir)
                 raise FileNotFoundError(checks.message("restore", rule, logdir=where))
-        path = os.fspath(path)
-        state = self.checkpoints.check(path, weights_only)
-        if not weights_only and state is not None:
+        path = restoring.find_checkpoint(path)
+        state = None if weights_only or partial else saving.read_state(path)
+        variables = self.checkpoints.weights if state is None else self.checkpoints.variables
+        plan = restoring.plan_restore(path, variables, rename)
+        if partial:
+            rule = f"the checkpoint must hold a variable of the model\n{plan}"
+            checks.require(plan.matched, "restore", rule)
+        else:
+            restoring.require_complete(plan, self.checkpoints.weights)
+        if state is not None:
             rule = f"{path} was trained with another seed"
             checks.require(state["seed"] == self.seed, "restore", rule, seed=state["seed"])
-        self.checkpoints.restore(self.session, path, weights_only or state is None)
-        if weights_only:
-            return
-        if state is None:
+        restoring.load(self.session, plan)
+        if not plan.complete:
+            logger.warning("restored in part: %s", plan)
+        if state is not None:
+            self.restore_state(state)
+        elif not (weights_only or partial):
             logger.warning("%s was not written by graphkit: its weights are restored alone", path)
-            return
+
+    def restore_state(self, state):
+        """Takes over position, history and callbacks from what `save` wrote."""
         for name in ("step", "epoch", "batch", "order", "history", "stop_reason", "rate", "rate_factor"):
             setattr(self, name, state[name])
         self.data_fingerprint = state["data"]

@@ -347,6 +347,6 @@ def test_a_run_of_other_data_or_another_graph_is_not_resumed(tmp_path):
     other[0, 0, 0, 0] ^= 1
     with pytest.raises(ValueError, match="run with another data, and would not .* restore"):
         train(tmp_path, resume=True, images=other)
-    with pytest.raises(ValueError, match="lacks|another graph|must have shape"):
+    with pytest.raises(ValueError, match="run with another graph"):
         train(tmp_path, resume=True, units=17)
     assert_same(train(tmp_path, resume=True), train())
