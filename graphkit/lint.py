@@ -30,6 +30,9 @@ ELEMENTWISE = "Add AddV2 Sub Mul Div RealDiv SquaredDifference Maximum Minimum P
 ADDITIONS = re.compile(r"Add(V2)?$|BiasAdd|FusedBatchNorm")
 CHOICES = ("Select", "SelectV2", "Merge")
 UNIFORM = re.compile(r"(Stateless)?RandomUniform(V2)?$")
+# What an op beside the loss depends on: what the loss trains; what it computes of examples; variables to
+# train that the loss does not depend on.
+TRAINED, COMPUTED, APART = 1, 2, 4
 REPEATED = 20  # idle ops alike, from which on they are taken for those of a training loop
 SHOWN = 3
 
@@ -331,13 +334,14 @@ def unreached_collections(view):
                 "they were; make it under tf.control_dependencies(tf.compat.v1.get_collection('update_ops'))",
             )
         return
-    for ops in view.by_line([term.op for term in view.terms if not shares_variable(view, term)]):
+    marks = beside_loss(view) if view.terms or updates else {}
+    for ops in view.by_line(term.op for term in view.terms if not marks[term.op] & TRAINED):
         yield (
             ops[0],
             f"the regularization loss {listed(ops)} is of no trainable variable that the loss depends on; "
             "delete its layer, or connect that to the loss",
         )
-    for ops in view.by_line([op for op in updates if is_apart(view, op)]):
+    for ops in view.by_line(op for op in updates if is_apart(view, op, marks[op])):
         yield (
             ops[0],
             f"{listed(ops)} of UPDATE_OPS belongs to a part of the graph that the loss does not depend on; "
@@ -362,35 +366,26 @@ def is_held(view, term):
     return term in view.run_ops or any(graphs.same_computation(term, op) for op in alike)
 
 
-def shares_variable(view, term):
-    """Tells whether a regularization loss is of something that the loss trains."""
-    _, shared = beside_loss(view, term.op)
-    return any(op in view.learned for op in shared)
-
-
-def is_apart(view, update):
+def is_apart(view, update, mark):
     """Tells whether an update is of examples, but of nothing that the loss computes of them."""
     written = [tensor.op for tensor in update.inputs if tensor.op.type in graphs.VARIABLES]
-    if update not in view.examples or any(op in view.loss_ops for op in written):
+    if update not in view.examples or any(op in view.loss_ops for op in (update, *written)):
         return False
-    beside, shared = beside_loss(view, update)
-    computed = any(op in view.examples and op.inputs for op in shared)
-    return not computed or any(op in view.trained for op in beside)
+    return bool(mark & APART) or not mark & COMPUTED
 
 
-def beside_loss(view, op):
-    """Returns what an op depends on and the loss does not, and the ops of the loss where that begins."""
-    if op in view.loss_ops:
-        return set(), {op}
-    waiting, beside, shared = [op], {op}, set()
-    while waiting:
-        for source in graphs.sources(waiting.pop()):
-            if source in view.loss_ops:
-                shared.add(source)
-            elif source not in beside:
-                beside.add(source)
-                waiting.append(source)
-    return beside, shared
+def beside_loss(view):
+    """Returns {op: marks} that say of which part of the loss an op is made, and of what beside it."""
+    marks = {}
+    for op in view.ops:
+        if op in view.loss_ops:
+            computed = op in view.examples and op.inputs
+            marks[op] = (TRAINED if op in view.learned else 0) | (COMPUTED if computed else 0)
+        else:
+            marks[op] = APART if op in view.trained else 0
+            for source in graphs.sources(op):
+                marks[op] |= marks.get(source, 0)  # 0 for the end of a loop that leads back
+    return marks
 
 
 def broadcast_in_loss(view):
@@ -507,8 +502,8 @@ def unshared_towers(view):
         original = originals[copies[0]]
         yield (
             copies[0],
-            f"{listed(copies)} is like {original.name} ({view.line(original)}), for another input and with weights "
-            "of its own; if the two were meant to share them, build both with one name and "
+            f"{listed(copies)} is like {original.name} ({view.line(original)}), for another input and with "
+            "weights of its own; if the two were meant to share them, build both with one name and "
             "reuse=tf.compat.v1.AUTO_REUSE",
         )
 
@@ -553,14 +548,11 @@ def ops_in_loop(view):
     idle = {}
     for op in view.ops:
         if op not in view.consumers and op not in view.run_ops:
-            idle.setdefault(op.type, []).append(op)
+            variable = next((t.op for t in op.inputs if t.op.type in graphs.VARIABLES), None)
+            idle.setdefault((op.type, variable), []).append(op)
     for ops in idle.values():
-        if len(ops) < REPEATED:
-            continue
-        for made in view.by_line(ops):
-            rounds = [roots(view, op) for op in dict((round_of(op), op) for op in made).values()]
-            found = Counter(found for found in rounds if found is not None).most_common(1)
-            if found and found[0][1] >= REPEATED and view.line(made[0]) != scopes.UNKNOWN_LINE:
+        for made in view.by_line(ops) if len(ops) >= REPEATED else ():
+            if view.line(made[0]) != scopes.UNKNOWN_LINE and rounds(view, made) >= REPEATED:
                 yield (
                     made[0],
                     f"this line made {len(made)} ops {made[0].type} of the same inputs, which nothing takes: "
@@ -569,27 +561,40 @@ def ops_in_loop(view):
                 )
 
 
+def rounds(view, ops):
+    """Returns how many of the ops, all made by one line, were made of the same inputs, each by itself."""
+    walked, found = set(), Counter()
+    for op in {round_of(op): op for op in ops}.values():
+        inputs_before = roots(view, op, walked)
+        if inputs_before is not None:
+            found[inputs_before] += 1
+    return max(found.values(), default=0)
+
+
 def round_of(op):
     """Returns the name of an op, or what all ops of one call of tf.gradients have in common."""
     found = graphs.GRADIENTS.search(op.name)
     return op.name[: found.end()] if found else op.name
 
 
-def roots(view, op):
-    """Returns the ops that were there before the line made the op, or None for a part of the training."""
-    waiting, seen, found = [op], {op}, set()
+def roots(view, op, walked):
+    """Returns the ops that were there before the op's line made it, and all that is for it alone.
+
+    None where it takes what the line made for the training, or for another op that was walked before: a
+    line that builds a network, step by step.
+    """
+    waiting, own, found = [op], {op}, set()
     line = view.line(op)
     while waiting:
         for source in graphs.sources(waiting.pop()):
-            if source in seen:
-                continue
-            seen.add(source)
             if source.type in graphs.VARIABLES or view.line(source) != line:
                 found.add(source)
-            elif source in view.run_ops:
+            elif source in view.run_ops or source in walked:
                 return None
-            else:
+            elif source not in own:
+                own.add(source)
                 waiting.append(source)
+    walked |= own
     return frozenset(found)
 
 
