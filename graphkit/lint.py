@@ -125,16 +125,15 @@ def check_train_op(graph, train_op):
 
 def check_variables(graph, variables):
     """Returns {op: variable} of the variables to train."""
-    if variables is None:
-        variables = graph.get_collection(Keys.TRAINABLE_VARIABLES)
     rule = "variables must be a list of variables of the loss's graph"
-    if not isinstance(variables, (list, tuple)):
+    if not isinstance(variables, (list, tuple, type(None))):
         raise TypeError(checks.message("check_graph", rule, variables=variables))
-    for variable in variables:
+    for variable in variables or ():
         if not isinstance(variable, tf.Variable):
             raise TypeError(checks.message("check_graph", rule, variables=variable))
         checks.require(variable.graph is graph, "check_graph", rule, variables=variable.name)
-    return {graphs.handle_op(variable): variable for variable in variables}
+    trained = graph.get_collection(Keys.TRAINABLE_VARIABLES) if variables is None else variables
+    return {graphs.handle_op(variable): variable for variable in trained}
 
 
 class View:
@@ -148,8 +147,8 @@ class View:
         self.ops = graph.get_operations()
         self.loss_ops = graphs.ancestors([loss])
         self.run_ops = self.loss_ops | graphs.ancestors(train_op or [])
-        terms = graph.get_collection(Keys.REGULARIZATION_LOSSES)
-        self.terms = [term for term in terms if graphs.is_graph_tensor(term)]
+        self.terms = self.collected(Keys.REGULARIZATION_LOSSES)
+        self.updates = self.collected(Keys.UPDATE_OPS)
         self.penalty_ops = self.loss_ops | graphs.ancestors(self.terms)
         self.consumers = graphs.consumers(self.ops)
         self.examples = graphs.inputs_of_examples(self.ops)
@@ -159,6 +158,11 @@ class View:
             if op in self.penalty_ops:
                 self.types.setdefault(op.type, []).append(op)
         self.lines = {}
+
+    def collected(self, key):
+        """Returns the ops of this graph that a collection holds, or whose tensors or variables it holds."""
+        ops = (getattr(item, "op", item) for item in self.graph.get_collection(key))
+        return [op for op in ops if isinstance(op, tf.Operation) and op.graph is self.graph]
 
     def penalties(self, *types):
         """Returns the ops of these types that the loss or a regularization loss depends on."""
@@ -323,10 +327,9 @@ def first_stop(view, variable, reached):
 
 def unreached_collections(view):
     """Finds regularization losses and update ops that are in no training step, or in one for nothing."""
-    updates = [getattr(item, "op", item) for item in view.graph.get_collection(Keys.UPDATE_OPS)]
     if view.own_training:
         yield from missing_terms(view)
-        missing = [op for op in updates if op not in view.run_ops]
+        missing = [op for op in view.updates if op not in view.run_ops]
         if missing:
             yield (
                 missing[0],
@@ -334,14 +337,14 @@ def unreached_collections(view):
                 "they were; make it under tf.control_dependencies(tf.compat.v1.get_collection('update_ops'))",
             )
         return
-    marks = beside_loss(view) if view.terms or updates else {}
-    for ops in view.by_line(term.op for term in view.terms if not marks[term.op] & TRAINED):
+    marks = beside_loss(view) if view.terms or view.updates else {}
+    for ops in view.by_line(term for term in view.terms if not marks[term] & TRAINED):
         yield (
             ops[0],
             f"the regularization loss {listed(ops)} is of no trainable variable that the loss depends on; "
             "delete its layer, or connect that to the loss",
         )
-    for ops in view.by_line(op for op in updates if is_apart(view, op, marks[op])):
+    for ops in view.by_line(op for op in view.updates if is_apart(view, op, marks[op])):
         yield (
             ops[0],
             f"{listed(ops)} of UPDATE_OPS belongs to a part of the graph that the loss does not depend on; "
@@ -351,7 +354,7 @@ def unreached_collections(view):
 
 def missing_terms(view):
     """Finds regularization losses that a training op of one's own leaves out."""
-    missing = [term.op for term in view.terms if not is_held(view, term.op)]
+    missing = [term for term in view.terms if not is_held(view, term)]
     if missing:
         yield (
             missing[0],
@@ -426,8 +429,8 @@ def l2_on_bias(view):
     for op, variables in penalized.values():
         yield (
             op,
-            f"an L2 penalty on {listed(variables)}, which holds no weights of inputs: it only shifts what is "
-            "learned; penalize the kernels alone, as gk.l2_penalty does",
+            f"an L2 penalty on {listed(variables)}: biases, scales and shifts weigh no inputs, and are only "
+            "pulled from where they fit; penalize the kernels alone, as gk.l2_penalty does",
         )
 
 
@@ -549,25 +552,27 @@ def ops_in_loop(view):
     for op in view.ops:
         if op not in view.consumers and op not in view.run_ops:
             variable = next((t.op for t in op.inputs if t.op.type in graphs.VARIABLES), None)
-            idle.setdefault((op.type, variable), []).append(op)
+            idle.setdefault((op.type, variable), {}).setdefault(round_of(op), op)
+    lines = {}
     for ops in idle.values():
-        for made in view.by_line(ops) if len(ops) >= REPEATED else ():
-            if view.line(made[0]) != scopes.UNKNOWN_LINE and rounds(view, made) >= REPEATED:
-                yield (
-                    made[0],
-                    f"this line made {len(made)} ops {made[0].type} of the same inputs, which nothing takes: "
-                    "a loop that adds ops to the graph gets slower and slower; make the op once, before the "
-                    "loop, and run that",
-                )
+        for made in view.by_line(ops.values()) if len(ops) >= REPEATED else ():
+            if view.line(made[0]) != scopes.UNKNOWN_LINE and alone(view, made) >= REPEATED:
+                lines.setdefault(view.line(made[0]), made)
+    for made in lines.values():
+        yield (
+            made[0],
+            f"this line made {len(made)} ops {made[0].type} of the same inputs, which nothing takes: a loop "
+            "that adds ops to the graph gets ever slower; make the op once, before the loop, and run that",
+        )
 
 
-def rounds(view, ops):
+def alone(view, ops):
     """Returns how many of the ops, all made by one line, were made of the same inputs, each by itself."""
     walked, found = set(), Counter()
-    for op in {round_of(op): op for op in ops}.values():
-        inputs_before = roots(view, op, walked)
-        if inputs_before is not None:
-            found[inputs_before] += 1
+    for op in ops:
+        before = roots(view, op, walked)
+        if before is not None:
+            found[before] += 1
     return max(found.values(), default=0)
 
 
