@@ -19,6 +19,7 @@ EXPORTS = {
     "graphkit.data.readers": ("read_idx", "read_npz"),
     "graphkit.data.text": ("Vocabulary",),
     "graphkit.inspection": ("Summary", "summary"),
+    "graphkit.lint": ("Finding", "check_graph"),
     "graphkit.models": ("char_rnn", "convnet", "inception_net", "mlp", "softmax_regression"),
     "graphkit.nn.initializers": ("glorot_uniform", "he_normal", "truncated_normal", "zeros"),
     "graphkit.nn.inputs": (

@@ -1,11 +1,39 @@
 """Reading a finished graph: what a tensor depends on, and where its placeholders lead."""
 
 import hashlib
+import operator
+import re
 
 import tensorflow as tf
 
+from graphkit import checks
+
 PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
-SAME_VALUES = ("Identity", "Cast", "Reshape", "ExpandDims", "Squeeze", "StopGradient")
+VARIABLES = ("VarHandleOp", "VariableV2", "Variable")
+SAME_VALUES = (
+    "Identity Cast Reshape ExpandDims Squeeze StopGradient Transpose EnsureShape CheckNumerics Snapshot"
+).split()
+ARITHMETIC = {
+    "Add": operator.add,
+    "AddV2": operator.add,
+    "Sub": operator.sub,
+    "Mul": operator.mul,
+    "RealDiv": operator.truediv,
+}
+SIZES = ("Shape", "ShapeN", "Size", "Rank")
+DATA = re.compile(r"IteratorGetNext|Queue(Dequeue|TakeGrad)|Reader(Read|V2)")  # what brings examples unfed
+GRADIENTS = re.compile(r"(^|/)(gradients(_\d+)?/|grad_ys_\d+$)")  # the names that tf.gradients gives
+
+
+def check_loss(function, loss):
+    """Returns the graph of the loss, if it is one that can be minimized."""
+    rule = "loss must be a floating-point scalar tensor of a graph"
+    if not is_graph_tensor(loss):
+        raise TypeError(checks.message(function, rule, loss=loss))
+    sound = loss.dtype.is_floating and loss.shape.rank == 0
+    shape = "unknown" if loss.shape.rank is None else tuple(loss.shape.as_list())
+    checks.require(sound, function, rule, loss=loss.name, shape=shape, dtype=loss.dtype.name)
+    return loss.graph
 
 
 def ancestors(tensors):
@@ -13,12 +41,80 @@ def ancestors(tensors):
     waiting = [tensor if isinstance(tensor, tf.Operation) else tensor.op for tensor in tensors]
     seen = set(waiting)
     while waiting:
-        op = waiting.pop()
-        for source in (*(tensor.op for tensor in op.inputs), *op.control_inputs):
+        for source in sources(waiting.pop()):
             if source not in seen:
                 seen.add(source)
                 waiting.append(source)
     return seen
+
+
+def sources(op):
+    """Returns the ops that this one takes values of, or waits for."""
+    return (*(tensor.op for tensor in op.inputs), *op.control_inputs)
+
+
+def consumers(ops):
+    """Returns {op: the ops among these that take a value of it or wait for it}, where there are any."""
+    found = {}
+    for op in ops:
+        for source in dict.fromkeys(sources(op)):
+            found.setdefault(source, []).append(op)
+    return found
+
+
+def descendants(starts, ops):
+    """Returns those of the ops, in an order in which they can run, that start there or take values of it."""
+    reached = set(starts)
+    for op in ops:
+        if any(tensor.op in reached for tensor in op.inputs):
+            reached.add(op)
+    return reached
+
+
+def origin(tensor, through=SAME_VALUES):
+    """Returns the tensor whose values this one holds: what went into the ops that hand them on."""
+    while tensor.op.type in through:
+        tensor = tensor.op.inputs[0]
+    return tensor
+
+
+def default_value(tensor):
+    """Returns the value of a tensor when nothing is fed, by simple arithmetic, or None."""
+    known = tf.get_static_value(tensor)
+    op = tensor.op
+    if known is None and op.type in (*SAME_VALUES, "PlaceholderWithDefault"):
+        return default_value(op.inputs[0])
+    if known is None and op.type in ARITHMETIC:
+        values = [default_value(source) for source in op.inputs]
+        return None if any(value is None for value in values) else ARITHMETIC[op.type](*values)
+    return known
+
+
+def inputs_of_examples(ops):
+    """Returns {op: which inputs of examples it depends on}, for ops in an order in which they can run.
+
+    Each tensor that brings examples (an array that is fed, or read by a pipeline) has a bit of its own;
+    an op that depends on none is left out. Sizes of arrays do not count.
+    """
+    bits, reached = {}, {}
+    for op in ops:
+        kind = op.type
+        if kind in SIZES:
+            continue
+        brings = DATA.match(kind) or (kind in PLACEHOLDERS and op.outputs[0].shape.rank != 0)
+        if brings:
+            for tensor in op.outputs:
+                bits[tensor] = 1 << len(bits)
+            reached[op] = sum(bits[tensor] for tensor in op.outputs)
+            continue
+        mask = 0
+        for tensor in op.inputs:
+            source = reached.get(tensor.op)
+            if source:
+                mask |= bits.get(tensor, source)
+        if mask:
+            reached[op] = mask
+    return reached
 
 
 def same_computation(first, second):
@@ -29,10 +125,10 @@ def same_computation(first, second):
     """
     if first is second:
         return True
-    pure = first.type == "ReadVariableOp" or not first.op_def.is_stateful
-    alike = pure and first.type == second.type and len(first.inputs) == len(second.inputs)
+    alike = first.type == second.type and len(first.inputs) == len(second.inputs)
     return (
         alike
+        and (first.type == "ReadVariableOp" or not first.op_def.is_stateful)
         and attributes(first) == attributes(second)
         and all(
             a.value_index == b.value_index and same_computation(a.op, b.op)

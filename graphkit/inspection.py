@@ -13,7 +13,6 @@ from graphkit import checks, graphs, sizes
 
 __all__ = ["Summary", "summary"]
 
-VARIABLES = ("VarHandleOp", "VariableV2", "Variable")
 LOOPS = ("While", "StatelessWhile")
 # Whole algorithms in one op, for which there is no rule.
 UNCOUNTED = re.compile(
@@ -51,7 +50,6 @@ NEEDS_INPUTS = (
     "Einsum Mul Square SquaredDifference Maximum Minimum Log Log1p Abs LeakyRelu Softplus Softsign L2Loss "
     "RealDiv FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Max Min Prod If StatelessIf"
 ).split()
-GRADIENTS = re.compile(r"(^|/)(gradients(_\d+)?/|grad_ys_\d+$)")  # the names that tf.gradients gives
 COPIES = "graphkit/fused/"  # where a trainer puts its loops over copies of a step
 WRITES = re.compile(r"(Assign|Save|Restore|(Resource)?(Sparse)?Apply|(Resource)?Scatter(?!Nd$))")
 MAXIMUM_WIDTH = 100
@@ -273,7 +271,7 @@ def forward_ops(graph):
     ops, backward, needless = in_order(graph), set(), set()
     for op in ops:
         if (
-            GRADIENTS.search(op.name)
+            graphs.GRADIENTS.search(op.name)
             or op.name.startswith(COPIES)
             or any(tensor.op in backward for tensor in op.inputs)
         ):
@@ -303,7 +301,7 @@ def find_weights(graph, ops):
     keys = tf.compat.v1.GraphKeys
     trainable = {graphs.handle_op(variable) for variable in graph.get_collection(keys.TRAINABLE_VARIABLES)}
     unlisted = not trainable and not graph.get_collection(keys.GLOBAL_VARIABLES)
-    variables = {op: variable_type(op) for op in ops if op.type in VARIABLES}
+    variables = {op: variable_type(op) for op in ops if op.type in graphs.VARIABLES}
     variables = {op: kind for op, kind in variables.items() if op in trainable or kind[0].is_floating}
     kernels = [scope_of(op) for op, (_, shape) in variables.items() if shape.rank is None or shape.rank > 1]
     weights, notes = {}, []

@@ -18,9 +18,11 @@ ALLOWED = {
     "graphkit.data": {"graphkit.checks", "graphkit.sizes", "graphkit.data"},
     "graphkit.nn": {"graphkit.checks", "graphkit.sizes", "graphkit.nn"},
     "graphkit.models": {"graphkit.checks", "graphkit.nn"},
+    "graphkit.lint": {"graphkit.checks", "graphkit.graphs", "graphkit.nn"},
     "graphkit.train": {
         "graphkit.checks",
         "graphkit.graphs",
+        "graphkit.lint",
         "graphkit.data",
         "graphkit.nn",
         "graphkit.train",

@@ -76,3 +76,49 @@ def test_same_computation_tells_copies_from_others():
     assert not graphs.same_computation(first.op, other.op)
     assert not graphs.same_computation(first.op, (tf.nn.l2_loss(w) * 0.25).op)
     assert not graphs.same_computation(tf.random.normal((2,)).op, tf.random.normal((2,)).op)
+
+
+def test_sources_and_consumers_are_each_others_reverse(fresh_graph):
+    first, second = gk.feature_input(1, name="first"), gk.feature_input(1, name="second")
+    with tf.control_dependencies([second]):
+        total = first * first
+    users = graphs.consumers(fresh_graph.get_operations())
+    assert users == {first.op: [total.op], second.op: [total.op]}
+    assert set(graphs.sources(total.op)) == {first.op, second.op}
+
+
+def test_origin_passes_what_hands_values_on():
+    x = gk.feature_input(4)
+    assert graphs.origin(tf.reshape(tf.stop_gradient(tf.transpose(x)), [-1])) is x
+    assert graphs.origin(-x).op.type == "Neg"
+
+
+def test_default_value_is_what_comes_out_when_nothing_is_fed():
+    rate = V1.placeholder_with_default(0.25, ())
+    assert graphs.default_value(tf.identity(1 - 2 * rate) / 2) == 0.25
+    assert graphs.default_value(1 - V1.placeholder(tf.float32, ())) is None
+
+
+def test_inputs_of_examples_tell_the_inputs_apart(fresh_graph):
+    left, right, rate = gk.feature_input(2, "left"), gk.feature_input(2, "right"), gk.keep_prob_input()
+    one, other = left * rate, right + tf.cast(tf.shape(left)[1], tf.float32)
+    both = one + other
+    found = graphs.inputs_of_examples(fresh_graph.get_operations())
+    assert rate.op not in found
+    assert found[one.op] == found[left.op] and found[other.op] == found[right.op]
+    assert not found[one.op] & found[other.op] and found[both.op] == found[one.op] | found[other.op]
+
+
+def test_elements_of_a_pipeline_are_inputs_of_their_own(fresh_graph):
+    data = tf.data.Dataset.from_tensors((tf.zeros(2), tf.ones(2))).batch(3)
+    left, right = V1.data.make_one_shot_iterator(data).get_next()
+    one, other = left + 1, right + 1
+    found = graphs.inputs_of_examples(fresh_graph.get_operations())
+    assert found[one.op] and found[other.op] and not found[one.op] & found[other.op]
+
+
+def test_descendants_take_values(fresh_graph):
+    x = gk.feature_input(2)
+    result = tf.reduce_mean(x) + 1
+    assert graphs.descendants([x.op], fresh_graph.get_operations()) >= {x.op, result.op}
+    assert graphs.descendants([result.op], fresh_graph.get_operations()) == {result.op}

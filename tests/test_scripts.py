@@ -149,6 +149,13 @@ def test_contenders_train_as_many_weights(library, contender, model):
     assert reports[0]["weights"] == reports[1]["weights"]
 
 
+@pytest.mark.slow
+def test_killed_trainings_end_with_the_same_bits():
+    arguments = ("--models", "mlp", "norms", "--executions", "chunks", "resident", "--kills", 8)
+    out, _ = run("crash_test.py", *arguments)
+    assert out.splitlines()[-1] == "8 kills, 0 differences"
+
+
 def readme_program():
     text = (ROOT / "README.md").read_text()
     (program,) = re.findall(r"```python\n(import graphkit as gk\n.*?)```", text, re.S)

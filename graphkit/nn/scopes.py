@@ -14,12 +14,20 @@ OWN_FILES = (
 )
 
 
+UNKNOWN_LINE = "an unknown line"
+
+
 def caller_line():
     """Returns "file:line" of the innermost caller outside graphkit and TensorFlow."""
-    for frame in reversed(traceback.extract_stack()):
+    return user_line(traceback.extract_stack())
+
+
+def user_line(frames):
+    """Returns "file:line" of a stack's innermost frame outside graphkit and TensorFlow, of an op's too."""
+    for frame in reversed(frames or ()):
         if not frame.filename.startswith(OWN_FILES):
             return f"{frame.filename}:{frame.lineno}"
-    return "an unknown line"
+    return UNKNOWN_LINE
 
 
 def check_growing(function):

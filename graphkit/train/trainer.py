@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from graphkit import checks, graphs
+from graphkit import checks, graphs, lint
 from graphkit.data import batches
 from graphkit.nn import inputs, scopes
 from graphkit.nn import metrics as nn_metrics
@@ -56,6 +56,8 @@ class Trainer:
         memory can be had in parts; `step` and schedules count mini-batches. Sparse gradients become dense.
       variables: the variables to train; None for all trainable ones.
       session_config: a `tf.compat.v1.ConfigProto` to start from.
+      strict: True refuses a graph in which `check_graph` finds a fault, which is only logged otherwise; what
+        is done on purpose, such as dropout that is always on, is refused too.
 
     Attributes:
       session: the open `tf.compat.v1.Session`.
@@ -68,7 +70,7 @@ class Trainer:
     Raises:
       TypeError: an argument of another kind.
       ValueError: a loss that is no scalar or depends on no trainable variable, metrics of another graph,
-        an unknown optimizer, a device that is not there.
+        an unknown optimizer, a device that is not there; with strict, a fault in the graph.
       OSError: a logdir that cannot be written.
 
     Example:
@@ -95,8 +97,9 @@ class Trainer:
         accumulate=1,
         variables=None,
         session_config=None,
+        strict=False,
     ):
-        self.graph = check_loss(loss)
+        self.graph = graphs.check_loss("Trainer", loss)
         self.metrics = check_metrics(self.graph, metrics or {})
         self.seed = checks.integer("Trainer", "seed", seed, minimum=0)
         checks.require(self.seed < 2**31, "Trainer", "seed must be below 2**31", seed=seed)
@@ -110,7 +113,10 @@ class Trainer:
         rule = f"the graph is finalized and cannot be trained anew; called at {scopes.caller_line()}"
         checks.require(not self.graph.finalized, "Trainer", rule)
         with self.graph.as_default():
-            self.build(loss, optimizer, clip_norm, accumulate, variables, precision)
+            trained = tf.compat.v1.trainable_variables() if variables is None else list(variables)
+            checks.require(trained, "Trainer", "the graph must hold a trainable variable", loss=loss.name)
+            check_faults(loss, trained, strict)
+            self.build(loss, optimizer, clip_norm, accumulate, trained, precision)
         self.history = {}
         self.step = 0
         self.epoch = 0
@@ -133,11 +139,8 @@ class Trainer:
             self.close()
             raise
 
-    def build(self, loss, optimizer, clip_norm, accumulate, variables, precision):
+    def build(self, loss, optimizer, clip_norm, accumulate, trained, precision):
         """Adds to the graph all that the trainer will ever run, and finalizes it."""
-        trained = tf.compat.v1.trainable_variables() if variables is None else list(variables)
-        rule = "the graph must hold a trainable variable"
-        checks.require(trained, "Trainer", rule, loss=loss.name)
         self.loss = add_regularization(loss, trained)
         self.metrics = {"loss": nn_metrics.Metric(self.loss, plain_mean), **self.metrics}
         self.values = [metric.tensor for metric in self.metrics.values()]
@@ -704,15 +707,13 @@ class Trainer:
         self.close()
 
 
-def check_loss(loss):
-    """Returns the graph of the loss, if it is one that can be minimized."""
-    rule = "loss must be a floating-point scalar tensor of a graph"
-    if not graphs.is_graph_tensor(loss):
-        raise TypeError(checks.message("Trainer", rule, loss=loss))
-    sound = loss.dtype.is_floating and loss.shape.rank == 0
-    received = {"loss": loss.name, "shape": scopes.shape_text(loss), "dtype": loss.dtype.name}
-    checks.require(sound, "Trainer", rule, **received)
-    return loss.graph
+def check_faults(loss, trained, strict):
+    """Logs the faults that `gk.check_graph` finds, or refuses them."""
+    found = lint.check_graph(loss, variables=trained)
+    rule = f"strict refuses a graph with faults:\n{lint.report(found)}"
+    checks.require(not (strict and found), "Trainer", rule)
+    for finding in found:
+        logger.warning("%s", finding)
 
 
 def check_metrics(graph, metrics):
@@ -799,10 +800,10 @@ def add_regularization(loss, trained):
     for term in map(tf.convert_to_tensor, loss.graph.get_collection(Keys.REGULARIZATION_LOSSES)):
         if any(graphs.same_computation(term.op, op) for op in [*held, *(t.op for t in added)]):
             continue
-        if graphs.ancestors([term]) & handles:
+        if (
+            graphs.ancestors([term]) & handles
+        ):  # else `check_graph` has said that it is of no trained variable
             added.append(term)
-        else:
-            logger.warning("%s is not added to the loss: it depends on no trained variable", term.name)
     if not added:
         return loss
     logger.info("%d regularization losses of the graph are added to the loss", len(added))

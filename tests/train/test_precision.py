@@ -35,6 +35,28 @@ def test_bfloat16_is_refused_where_the_processor_lacks_it(monkeypatch):
         train("bfloat16")
 
 
+def test_bfloat16_is_refused_where_a_gpu_would_be_used(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["one"])
+    with pytest.raises(ValueError, match='for the processor .*a GPU takes "float16"'):
+        sessions.make_config("auto", precision="bfloat16")
+
+
+@pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor computes in no bfloat16")
+@pytest.mark.parametrize("execution", ["feed", "chunks"])
+def test_bfloat16_convolutions_learn_as_float32_ones_do(execution):
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        with tf.Graph().as_default():
+            images, labels = gk.image_input(12, 12, 1), gk.label_input()
+            loss = gk.softmax_cross_entropy(gk.convnet(images, 3), labels)
+            pixels = np.random.default_rng(0).integers(0, 256, (64, 12, 12, 1), dtype=np.uint8)
+            data = {images: pixels, labels: np.arange(64) % 3}
+            with gk.Trainer(loss, precision=precision) as trainer:
+                losses[precision] = trainer.fit(data, epochs=3, progress=False, execution=execution)["loss"]
+    assert losses["float32"] != losses["bfloat16"]
+    np.testing.assert_allclose(losses["float32"], losses["bfloat16"], rtol=0.05)
+
+
 def test_an_unknown_precision_is_refused():
     with pytest.raises(ValueError, match="precision must be one of 'float32', 'bfloat16', 'float16'"):
         train("float8")

@@ -130,38 +130,3 @@ def test_tables_and_local_variables_are_initialized():
     with gk.Trainer(w * w) as trainer:
         assert trainer.session.run(local) == 1
         assert trainer.session.run(found).tolist() == [3, -1]
-
-
-def small_convnet(**options):
-    images, labels = gk.image_input(12, 12, 1), gk.label_input()
-    loss = gk.softmax_cross_entropy(gk.convnet(images, 3), labels)
-    pixels = np.random.default_rng(0).integers(0, 256, (64, 12, 12, 1), dtype=np.uint8)
-    return gk.Trainer(loss, **options), {images: pixels, labels: np.arange(64) % 3}
-
-
-@pytest.mark.skipif(
-    not sessions.processor_flags() & sessions.BFLOAT16_FLAGS, reason="this processor has no bfloat16"
-)
-@pytest.mark.parametrize("execution", ["feed", "chunks"])
-def test_bfloat16_changes_the_arithmetic_and_not_the_variables(execution):
-    losses = {}
-    for precision in sessions.PRECISIONS:
-        with tf.Graph().as_default():
-            trainer, data = small_convnet(precision=precision)
-            with trainer:
-                losses[precision] = trainer.fit(data, epochs=3, progress=False, execution=execution)["loss"]
-                variables = trainer.session.run(trainer.graph.get_collection("trainable_variables"))
-                assert {v.dtype for v in variables} == {np.dtype(np.float32)}
-    assert losses["float32"] != losses["bfloat16"]
-    np.testing.assert_allclose(losses["float32"], losses["bfloat16"], rtol=0.05)
-
-
-def test_bfloat16_is_refused_where_the_processor_lacks_it(monkeypatch):
-    monkeypatch.setattr(sessions, "processor_flags", lambda: {"avx2", "avx512f"})
-    with pytest.raises(ValueError, match=r"needs a processor with avx512_bf16 .*found=\['avx512f'\]"):
-        sessions.make_config("cpu", precision="bfloat16")
-    with pytest.raises(ValueError, match="precision must be one of 'float32', 'bfloat16'"):
-        sessions.make_config("cpu", precision="float16")
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["one"])
-    with pytest.raises(ValueError, match='give device="cpu"'):
-        sessions.make_config("auto", precision="bfloat16")

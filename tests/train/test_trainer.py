@@ -311,7 +311,23 @@ def test_regularization_of_what_is_not_trained_is_left_out_with_a_word(caplog):
     trained = [v for v in tf.compat.v1.trainable_variables() if v is not stranger]
     with gk.Trainer(loss, variables=trained) as trainer:
         trainer.evaluate(data)
-    assert "is not added to the loss: it depends on no trained variable" in caplog.text
+    assert "is of no trainable variable that the loss depends on" in caplog.text
+
+
+def test_faults_of_the_graph_are_logged_with_their_line_and_refused_by_strict(caplog):
+    logits = gk.dense(gk.feature_input(2), 2)
+    loss = gk.softmax_cross_entropy(gk.softmax(logits), gk.label_input())
+    with pytest.raises(ValueError, match="(?s)Trainer: strict refuses .*test_trainer.py:.*softmax_twice"):
+        gk.Trainer(loss, strict=True)
+    assert not loss.graph.finalized
+    gk.Trainer(loss).close()
+    (record,) = (r for r in caplog.records if "softmax_twice" in r.getMessage())
+    assert record.levelname == "WARNING" and "test_trainer.py:" in record.getMessage()
+
+
+def test_strict_takes_a_sound_graph():
+    loss = gk.softmax_cross_entropy(gk.mlp(gk.image_input(4, 4, 1)), gk.label_input()) + gk.l2_penalty(0.1)
+    gk.Trainer(loss, strict=True).close()
 
 
 def test_uint8_images_are_scaled_and_float_images_are_not():
