@@ -17,7 +17,7 @@ from graphkit.data import batches
 from graphkit.nn import inputs, scopes
 from graphkit.nn import metrics as nn_metrics
 from graphkit.train import callbacks as callback_module
-from graphkit.train import feeds, fused, optimizers, saving, steps
+from graphkit.train import feeds, fused, optimizers, postmortem, saving, steps
 from graphkit.train import session as sessions
 
 __all__ = ["Trainer"]
@@ -106,7 +106,8 @@ class Trainer:
         self.schedule = check_learning_rate(optimizer, learning_rate)
         self.constant_schedule = None if callable(learning_rate) else self.schedule
         self.logdir = check_logdir(logdir)
-        config = sessions.make_config(device, session_config, precision)
+        self.precision = precision
+        self.config = config = sessions.make_config(device, session_config, precision)
         rule = f"the graph is finalized and cannot be trained anew; called at {scopes.caller_line()}"
         checks.require(not self.graph.finalized, "Trainer", rule)
         with self.graph.as_default():
@@ -119,6 +120,8 @@ class Trainer:
         self.means = steps.Means(self.metrics)
         self.rate_factor = 1.0
         self.callbacks = []
+        self.recorder = None  # of the fit under way
+        self.searches = True  # for the cause, where a step is not finite
         self.stop_reason = None
         self.replaced = []  # checkpoints of an earlier run, until the first one of this run is written
         self.session = tf.compat.v1.Session(graph=self.graph, config=config)
@@ -151,7 +154,7 @@ class Trainer:
         optimizer = optimizers.make_optimizer(optimizer, self.rate_input)
         if precision == "float16":
             optimizer = optimizers.with_loss_scaling(optimizer)
-        self.train_op = optimizers.minimize(
+        self.train_op, pairs = optimizers.minimize(
             optimizer,
             self.loss,
             trained,
@@ -163,6 +166,16 @@ class Trainer:
         everything = tf.compat.v1.global_variables()
         local = tf.compat.v1.local_variables()
         self.checkpoints = saving.Checkpoints(everything, weights)
+        self.examiner = postmortem.Examiner(
+            self.loss,
+            pairs,
+            everything,
+            self.rate_input,
+            self.training_input,
+            self.seed_input,
+            self.global_step,
+            scaled=isinstance(optimizer, optimizers.LossScaled),
+        )
         tables = tf.compat.v1.tables_initializer()
         self.loops = fused.make_loops(
             self.train_op,
@@ -225,7 +238,8 @@ class Trainer:
           TypeError: keys that are no placeholders, or arrays of a dtype that does not fit.
           ValueError: arrays of unequal length, of other shapes, with NaN, with labels out of range; a
             placeholder without data; a number out of its range.
-          GraphkitError: the loss is not finite, or the checkpoint to resume from is damaged.
+          NotFiniteError: the loss, a gradient or a variable is not finite; it says where and why.
+          GraphkitError: the checkpoint to resume from is damaged.
         """
         function = "fit"
         self.check_open(function)
@@ -257,14 +271,23 @@ class Trainer:
         self.examples_per_epoch = bounds[-1][1]
         epochs = max(0, last_epoch - self.epoch)
         runners = self.make_runners(sources, constants, execution, steps_per_run, bounds, epochs)
+        self.recorder = postmortem.Recorder(
+            self, self.examiner, runners, sources, constants, bounds, self.searches
+        )
         try:
             for callback in self.callbacks:
                 callback.on_fit_start(self)
             while self.epoch < last_epoch and self.stop_reason is None:
                 started = time.perf_counter()
                 self.train_epoch(runners, bounds, order)
+                self.recorder.check()
                 self.end_epoch(validation, time.perf_counter() - started)
+        except postmortem.Noticed as noticed:
+            error = self.recorder.examine(noticed)
+            self.step, self.batch = error.report.step, error.report.batch
+            raise error from None
         finally:
+            self.recorder = None
             for callback in self.callbacks:
                 callback.on_fit_end(self)
         if self.stop_reason is not None and progress:
@@ -341,8 +364,9 @@ class Trainer:
         self.rate = None
         for runner, todo in zip(runners, (whole, left[len(whole) :]), strict=True):
             selections = [indices[start:stop] for start, stop in todo]
-            for values, rates in self.run_steps(runner, selections):
-                self.take_in(values, rates, len(selections[0]))
+            with contextlib.closing(self.run_steps(runner, selections)) as runs:
+                for values, rates in runs:
+                    self.take_in(values, rates, len(selections[0]))
 
     def run_steps(self, runner, selections):
         """Returns an iterator of the (values, learning rates) of each run of training steps."""
@@ -363,17 +387,16 @@ class Trainer:
         self.means.add([value[:sound] for value in values], examples)
         self.step += sound
         self.batch += sound
+        self.recorder.took(rates)
         if sound < len(finite):
-            rule = (
-                f"the loss is not finite at step {self.step}, batch {self.batch} of epoch {self.epoch + 1}; "
-                "a lower learning_rate often helps"
-            )
-            received = {"loss": float(values[0][sound]), "learning_rate": rates[sound] if rates else None}
-            raise checks.GraphkitError(checks.message("fit", rule, **received))
+            rate = rates[sound] if rates else None
+            at = postmortem.position_of(self)
+            raise postmortem.Noticed("loss", at, float(values[0][sound]), rate)
         self.rate = rates[-1] if rates else None
         for callback in self.callbacks:
             if overrides_on_step(callback):
                 callback.on_step(self, self.figures_of([value[-1:] for value in values], examples))
+        self.recorder.refresh()
 
     def figures_of(self, values, examples):
         """Returns {name: figure} of one mini-batch."""
@@ -510,6 +533,8 @@ class Trainer:
           OSError: the files cannot be written; earlier checkpoints are as they were.
         """
         self.check_open("save")
+        if self.recorder is not None:
+            self.recorder.check()
         rule = "a path is needed where the trainer has no logdir"
         checks.require(path is not None or self.logdir, "save", rule, path=path)
         state = {
@@ -576,10 +601,13 @@ class Trainer:
     @contextlib.contextmanager
     def experiment(self, schedule):
         """Lets a block train at other rates, then brings everything back to where it was."""
-        kept = {name: getattr(self, name) for name in ("schedule", "logdir", "callbacks", "rate_factor")}
+        kept = {
+            name: getattr(self, name)
+            for name in ("schedule", "logdir", "callbacks", "rate_factor", "searches")
+        }
         with tempfile.TemporaryDirectory() as folder:
             path = self.save(os.path.join(folder, "before"))
-            self.schedule, self.logdir, self.rate_factor = schedule, None, 1.0
+            self.schedule, self.logdir, self.rate_factor, self.searches = schedule, None, 1.0, False
             history, self.history = self.history, {}
             try:
                 yield
