@@ -86,8 +86,17 @@ def of_op(report):
         return f"the square root of a negative number, {lowest:.4g}"
     if kind in ("RealDiv", "Div", "Xdivy", "Reciprocal", "Inv", "Rsqrt") and nearest == 0:
         return "a division by 0; add a small constant to the divisor"
-    if kind == "Pow" and (lowest < 0 or report.ranges[0][2] == 0):
-        return f"a power of {'a negative number' if lowest < 0 else '0'}; keep its base above 0"
+    if kind == "Pow" and len(report.ranges) == 2:
+        return of_power(*report.ranges)
+    return None
+
+
+def of_power(base, exponent):
+    """Returns what is wrong with a power, given (lowest, highest, nearest to 0) of base and exponent."""
+    if base[2] == 0 and exponent[0] < 0:
+        return "a negative power of 0, which is a division by 0; keep its base above 0"
+    if base[0] < 0 and not all(float(number).is_integer() for number in exponent):
+        return f"a fractional power of a negative number, {base[0]:.4g}; keep its base above 0"
     return None
 
 

@@ -104,7 +104,7 @@ class Examiner:
         self.inputs = rate_input, training_input, seed_input
         self.global_step = global_step
         self.scaled = scaled
-        floats = [variable for variable in variables if variable.dtype.base_dtype in replays.FLOATS]
+        floats = [variable for variable in variables if replays.is_float(variable)]
         self.names = np.array([variable.name for variable in floats])
         with tf.compat.v1.name_scope("graphkit/finite/"):
             self.flags = tf.stack([replays.is_finite(variable) for variable in floats])

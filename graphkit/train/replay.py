@@ -27,8 +27,7 @@ VERSION = 1  # of the file
 LINE = "_graphkit_line"  # attribute of a node: "file:line" of the user who made it
 FLOATS = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 GRADIENT = re.compile(r"(?:^|/)gradients(?:_\d+)?/(.*)")  # the names that tf.gradients gives
-BODIES = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "PartitionedCall")
-LISTS = ("TensorListSetItem", "TensorListPushBack", "TensorListFromTensor", "StatefulPartitionedCall")
+BODIES = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase")  # ops with ops inside
 SHOWN = 8  # examples, or ops of a path, that a report lists
 
 
@@ -225,12 +224,12 @@ class Replica:
                     tensor.name: is_finite(tensor)
                     for op in self.ops
                     for tensor in op.outputs
-                    if op not in hidden and tensor.dtype.base_dtype in FLOATS
+                    if op not in hidden and is_float(tensor)
                 }
         flags = self.session.run(self.flags, fed)
         wrong = {name for name, flag in flags.items() if not flag}
         targets = [self.loss] if what == "loss" else [self.gradients[name] for name in gradients]
-        path = way_to(targets, wrong, {op: place for place, op in enumerate(self.ops)})
+        path = way_to(targets, wrong, set(flags), {op: place for place, op in enumerate(self.ops)})
         return self.describe(path, fed, wrong, indices) if path else {}
 
     def describe(self, path, fed, wrong, indices):
@@ -283,6 +282,10 @@ def squared_sum(tensor):
     return tf.reduce_sum(tf.square(tf.cast(tensor, tf.float64)))
 
 
+def is_float(tensor):
+    return tensor.dtype.base_dtype in FLOATS
+
+
 def is_finite(tensor):
     return tf.reduce_all(tf.math.is_finite(tensor))
 
@@ -303,7 +306,7 @@ def inside_control_flow(ops):
     return {op for op, depth in depths.items() if depth > (0, 0)}
 
 
-def way_to(targets, wrong, places):
+def way_to(targets, wrong, seen, places):
     """Returns the ops from the first one that is not finite to one of the targets.
 
     Goes back from the targets through all that is not finite, so that an infinity that leads to nothing,
@@ -312,15 +315,13 @@ def way_to(targets, wrong, places):
     Args:
       targets: tensors that are not finite.
       wrong: names of all tensors that are not finite.
+      seen: names of all tensors that were looked at.
       places: {op: its place in the graph}.
     """
     after = {tensor.op: None for tensor in targets if tensor.name in wrong}
     waiting, origins = list(after), []
     for op in waiting:
-        sources = [tensor.op for tensor in op.inputs if tensor.name in wrong]
-        if not sources:  # a list of tensors cannot be looked at
-            variants = [tensor.op for tensor in op.inputs if tensor.dtype == tf.variant]
-            sources = [source for source in variants if source.type in (*BODIES, *LISTS)]
+        sources = [tensor.op for tensor in op.inputs if tensor.name in wrong] or behind(op, wrong, seen)
         if not sources:
             origins.append(op)
         for source in sources:
@@ -333,6 +334,24 @@ def way_to(targets, wrong, places):
     while after[path[-1]] is not None:
         path.append(after[path[-1]])
     return path
+
+
+def behind(op, wrong, seen):
+    """Returns the ops with outputs that are not finite behind inputs that could not be looked at.
+
+    Those are lists of tensors, of which the loops that make them are taken for not finite, and what is
+    inside the loops and branches of TensorFlow 1.
+    """
+    found, passed, waiting = [], {op}, [op]
+    while waiting:
+        for tensor in waiting.pop().inputs:
+            source, is_list = tensor.op, tensor.dtype == tf.variant
+            if tensor.name in wrong or (is_list and source.type in BODIES):
+                found.append(source)
+            elif (is_list or is_float(tensor)) and tensor.name not in seen and source not in passed:
+                passed.add(source)
+                waiting.append(source)
+    return found
 
 
 def forward_op(op):
