@@ -403,7 +403,8 @@ class Scene:
 
     def look(self, planned):
         """Returns what came out of the step's loss and gradients."""
-        variables = self.trainer.session.run(self.reads)
+        read = self.trainer.session.run(self.reads)
+        variables = {name: np.array(value) for name, value in read.items()}  # of a ref variable, its memory
         fed = self.fed(planned)
         self.replica.load(variables)
         found, more = self.replica.run(fed, self.volatile)

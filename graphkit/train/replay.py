@@ -547,6 +547,8 @@ def replay(path):
         raise checks.GraphkitError(checks.message("replay", rule)) from error
     finally:
         replica.close()
+    if report.what != "variable" and not op:
+        op = {"reason": report.reason or "loss and gradients come out finite here"}
     nothing = {"op": None, "op_type": None, "line": None, "forward": None, "path": (), "ranges": ()}
     return dataclasses.replace(report, file=path, **{**nothing, "examples": (), **found, **op})
 

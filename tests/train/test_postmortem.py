@@ -342,6 +342,18 @@ def test_variables_that_share_an_initial_value_are_put_back():
     assert report.op == "Log" and report.step == expected_place()[0]
 
 
+def test_ref_variables(tmp_path):
+    def build(points):
+        weights = v1.get_variable("w", (2, 1), initializer=gk.zeros(), use_resource=False)
+        roots, line = tf.sqrt(points @ (weights + 1.0), name="roots"), here()
+        return tf.reduce_mean(roots), line
+
+    error, line, _ = failure(build, points_with(0), logdir=tmp_path)
+    report = error.report
+    assert (report.op, report.line) == ("gradients/roots_grad/SqrtGrad", line)
+    assert str(gk.replay(report.file)) == str(report)
+
+
 def test_a_report_is_json():
     report = failure(logarithm, points_with(0))[0].report
     assert json.loads(json.dumps(vars(report)))["op"] == "logarithms"

@@ -52,6 +52,14 @@ def test_replay_in_another_process(failed):
     assert done.stdout.split() == [failed.op, str(failed.step), str(failed.loss), failed.line]
 
 
+def test_a_step_that_comes_out_finite_is_said_to(failed):
+    header = json.loads(gk.read_npz(failed.file)["header"].tobytes())
+    place = [name for name, _ in header["fed"]].index("features:0")
+    rewritten(failed.file, **{f"fed/{place}": np.ones((4, 2), np.float32)})
+    again = gk.replay(failed.file)
+    assert again.op is None and again.reason == "loss and gradients come out finite here"
+
+
 def test_no_pickle_is_in_the_file(failed):
     with np.load(failed.file, allow_pickle=False) as arrays:
         assert all(arrays[name].dtype != object for name in arrays)
