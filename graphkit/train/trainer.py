@@ -271,12 +271,12 @@ class Trainer:
         self.examples_per_epoch = bounds[-1][1]
         epochs = max(0, last_epoch - self.epoch)
         runners = self.make_runners(sources, constants, execution, steps_per_run, bounds, epochs)
-        self.recorder = postmortem.Recorder(
-            self, self.examiner, runners, sources, constants, bounds, self.searches
-        )
         try:
             for callback in self.callbacks:
                 callback.on_fit_start(self)
+            self.recorder = postmortem.Recorder(
+                self, self.examiner, runners, sources, constants, bounds, self.searches
+            )
             while self.epoch < last_epoch and self.stop_reason is None:
                 started = time.perf_counter()
                 self.train_epoch(runners, bounds, order)
@@ -601,10 +601,8 @@ class Trainer:
     @contextlib.contextmanager
     def experiment(self, schedule):
         """Lets a block train at other rates, then brings everything back to where it was."""
-        kept = {
-            name: getattr(self, name)
-            for name in ("schedule", "logdir", "callbacks", "rate_factor", "searches")
-        }
+        names = ("schedule", "logdir", "callbacks", "rate_factor", "searches")
+        kept = {name: getattr(self, name) for name in names}
         with tempfile.TemporaryDirectory() as folder:
             path = self.save(os.path.join(folder, "before"))
             self.schedule, self.logdir, self.rate_factor, self.searches = schedule, None, 1.0, False
