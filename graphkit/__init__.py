@@ -79,7 +79,9 @@ EXPORTS = {
     ),
     "graphkit.train.callbacks": ("Callback", "Checkpointing", "EarlyStopping", "ReduceOnPlateau"),
     "graphkit.train.optimizers": ("AdamW",),
+    "graphkit.train.postmortem": ("NotFiniteError",),
     "graphkit.train.rate_finder": ("RateTest", "find_learning_rate"),
+    "graphkit.train.replay": ("PostMortem", "replay"),
     "graphkit.train.schedules": (
         "cosine_decay",
         "exponential_decay",

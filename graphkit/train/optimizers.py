@@ -96,20 +96,23 @@ def with_loss_scaling(optimizer):
 
 
 def minimize(optimizer, loss, variables, clip_norm, accumulate, global_step, before):
-    """Returns the op that moves the variables by one step, after everything in `before` has run."""
+    """Returns the op that moves the variables by one step, after everything in `before` has run.
+
+    With it comes the list of (gradient, variable), before they are clipped.
+    """
     pairs = optimizer.compute_gradients(loss, variables)
     pairs = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
     rule = "the loss must depend on a trainable variable"
     names = [variable.name for variable in variables]
     checks.require(pairs, "Trainer", rule, loss=loss.name, trainable_variables=names)
     if accumulate > 1:
-        return apply_accumulated(optimizer, pairs, clip_norm, accumulate, global_step, before)
+        return apply_accumulated(optimizer, pairs, clip_norm, accumulate, global_step, before), pairs
     with tf.control_dependencies(before):
         if not isinstance(optimizer, LossScaled):
-            return optimizer.apply_gradients(clip(pairs, clip_norm), global_step=global_step)
+            return optimizer.apply_gradients(clip(pairs, clip_norm), global_step=global_step), pairs
         applied = optimizer.apply_gradients(clip(pairs, clip_norm))
     with tf.control_dependencies([applied]):  # a step that moves nothing is counted too
-        return global_step.assign_add(1, read_value=False)
+        return global_step.assign_add(1, read_value=False), pairs
 
 
 def clip(pairs, clip_norm):

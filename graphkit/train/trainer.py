@@ -17,7 +17,16 @@ from graphkit.data import batches
 from graphkit.nn import inputs, scopes
 from graphkit.nn import metrics as nn_metrics
 from graphkit.train import callbacks as callback_module
-from graphkit.train import feeds, fused, optimizers, restoring, saving, signals, steps
+from graphkit.train import (
+    feeds,
+    fused,
+    optimizers,
+    postmortem,
+    restoring,
+    saving,
+    signals,
+    steps,
+)
 from graphkit.train import session as sessions
 
 __all__ = ["Trainer"]
@@ -109,7 +118,8 @@ class Trainer:
         self.schedule = check_learning_rate(optimizer, learning_rate)
         self.constant_schedule = None if callable(learning_rate) else self.schedule
         self.logdir = check_logdir(logdir)
-        config = sessions.make_config(device, session_config, precision)
+        self.precision = precision
+        self.config = config = sessions.make_config(device, session_config, precision)
         rule = f"the graph is finalized and cannot be trained anew; called at {scopes.caller_line()}"
         checks.require(not self.graph.finalized, "Trainer", rule)
         with self.graph.as_default():
@@ -125,6 +135,8 @@ class Trainer:
         self.means = steps.Means(self.metrics)
         self.rate_factor = 1.0
         self.callbacks = []
+        self.recorder = None  # of the fit under way
+        self.searches = True  # for the cause, where a step is not finite
         self.stop_reason = None
         self.rate = None  # learning rate of the last step
         self.data_fingerprint = None
@@ -158,7 +170,7 @@ class Trainer:
         optimizer = optimizers.make_optimizer(optimizer, self.rate_input)
         if precision == "float16":
             optimizer = optimizers.with_loss_scaling(optimizer)
-        self.train_op = optimizers.minimize(
+        self.train_op, pairs = optimizers.minimize(
             optimizer,
             self.loss,
             trained,
@@ -170,6 +182,16 @@ class Trainer:
         everything = tf.compat.v1.global_variables()
         local = tf.compat.v1.local_variables()
         self.checkpoints = saving.Checkpoints(everything, weights)
+        self.examiner = postmortem.Examiner(
+            self.loss,
+            pairs,
+            everything,
+            self.rate_input,
+            self.training_input,
+            self.seed_input,
+            self.global_step,
+            scaled=isinstance(optimizer, optimizers.LossScaled),
+        )
         tables = tf.compat.v1.tables_initializer()
         self.loops = fused.make_loops(
             self.train_op,
@@ -233,7 +255,8 @@ class Trainer:
           TypeError: keys that are no placeholders, or arrays of a dtype that does not fit.
           ValueError: arrays of unequal length, of other shapes, with NaN, with labels out of range; a
             placeholder without data; a number out of its range.
-          GraphkitError: the loss is not finite, or the checkpoint to resume from is damaged.
+          NotFiniteError: the loss, a gradient or a variable is not finite; it says where and why.
+          GraphkitError: the checkpoint to resume from is damaged.
         """
         function = "fit"
         self.check_open(function)
@@ -264,21 +287,21 @@ class Trainer:
             self.callbacks.append(callback_module.Progress(last_epoch))
         self.examples_per_epoch, self.batches_per_epoch = bounds[-1][1], len(bounds)
         runners = self.make_runners(sources, constants, execution, steps_per_run, bounds, last_epoch)
-        with signals.Interrupts() as interrupts:
-            try:
-                for callback in self.callbacks:
-                    callback.on_fit_start(self)
-                while self.epoch < last_epoch and self.stop_reason is None:
-                    started = time.perf_counter()
-                    self.train_epoch(runners, bounds, order, interrupts)
-                    self.end_epoch(validation, started, interrupts)
-                    interrupts.check()
-            except signals.Interrupted:
-                self.leave()
-                raise interrupts.exception() from None
-            finally:
-                for callback in self.callbacks:
-                    callback.on_fit_end(self)
+        try:
+            for callback in self.callbacks:
+                callback.on_fit_start(self)
+            self.recorder = postmortem.Recorder(
+                self, self.examiner, runners, sources, constants, bounds, self.searches
+            )
+            self.train_epochs(last_epoch, runners, bounds, order, validation)
+        except postmortem.Noticed as noticed:
+            error = self.recorder.examine(noticed)
+            self.step, self.batch = error.report.step, error.report.batch
+            raise error from None
+        finally:
+            self.recorder = None
+            for callback in self.callbacks:
+                callback.on_fit_end(self)
         if self.stop_reason is not None and progress:
             print(f"stopped: {self.stop_reason}", flush=True)
         return self.history
@@ -385,6 +408,20 @@ class Trainer:
         constants = self.with_own(constants, loop.values)
         return steps.FusedSteps(self.session, loop, sources, constants, resident, steps_per_run, fixed)
 
+    def train_epochs(self, last_epoch, runners, bounds, order, validation):
+        """Trains and validates until the last epoch, or until a callback or a signal ends it."""
+        with signals.Interrupts() as interrupts:
+            try:
+                while self.epoch < last_epoch and self.stop_reason is None:
+                    started = time.perf_counter()
+                    self.train_epoch(runners, bounds, order, interrupts)
+                    self.recorder.check()
+                    self.end_epoch(validation, started, interrupts)
+                    interrupts.check()
+            except signals.Interrupted:
+                self.leave()
+                raise interrupts.exception() from None
+
     def train_epoch(self, runners, bounds, order, interrupts):
         """Runs the steps of the epoch under way, from where it stands to its end."""
         examples, batch_size, shuffle, _ = order
@@ -393,9 +430,10 @@ class Trainer:
         whole = [bound for bound in left if bound[1] - bound[0] == batch_size]
         for runner, todo in zip(runners, (whole, left[len(whole) :]), strict=True):
             selections = [indices[start:stop] for start, stop in todo]
-            for values, rates in self.run_steps(runner, selections):
-                self.take_in(values, rates, len(selections[0]))
-                interrupts.check()
+            with contextlib.closing(self.run_steps(runner, selections)) as runs:
+                for values, rates in runs:
+                    self.take_in(values, rates, len(selections[0]))
+                    interrupts.check()
 
     def run_steps(self, runner, selections):
         """Returns an iterator of the (values, learning rates) of each run of training steps."""
@@ -421,18 +459,17 @@ class Trainer:
         self.means.add([value[:sound] for value in values], examples)
         self.step += sound
         self.batch += sound
+        self.recorder.took(rates)
         if sound < len(finite):
-            rule = (
-                f"the loss is not finite at step {self.step}, batch {self.batch} of epoch {self.epoch + 1}; "
-                "a lower learning_rate often helps"
-            )
-            received = {"loss": float(values[0][sound]), "learning_rate": rates[sound] if rates else None}
-            raise checks.GraphkitError(checks.message("fit", rule, **received))
+            rate = rates[sound] if rates else None
+            at = postmortem.position_of(self)
+            raise postmortem.Noticed("loss", at, float(values[0][sound]), rate)
         self.rate = rates[-1] if rates else None
         for callback in self.callbacks:
             if overrides_on_step(callback):
                 callback.on_step(self, self.figures_of([value[-1:] for value in values], examples))
             callback.on_run_end(self)
+        self.recorder.refresh()
 
     def figures_of(self, values, examples):
         """Returns {name: figure} of one mini-batch."""
@@ -572,6 +609,8 @@ class Trainer:
         """
         self.check_open("save")
         keep = checks.integer("save", "keep", keep)
+        if self.recorder is not None:
+            self.recorder.check()
         rule = "a path is needed where the trainer has no logdir"
         checks.require(path is not None or self.logdir, "save", rule, path=path)
         state = {
@@ -667,10 +706,11 @@ class Trainer:
     @contextlib.contextmanager
     def experiment(self, schedule):
         """Lets a block train at other rates, then brings everything back to where it was."""
-        kept = {name: getattr(self, name) for name in ("schedule", "logdir", "callbacks", "rate_factor")}
+        names = ("schedule", "logdir", "callbacks", "rate_factor", "searches")
+        kept = {name: getattr(self, name) for name in names}
         with tempfile.TemporaryDirectory() as folder:
             path = self.save(os.path.join(folder, "before"))
-            self.schedule, self.logdir, self.rate_factor = schedule, None, 1.0
+            self.schedule, self.logdir, self.rate_factor, self.searches = schedule, None, 1.0, False
             history, self.history = self.history, {}
             try:
                 yield
