@@ -225,7 +225,13 @@ class Trainer:
         """Trains for some epochs of shuffled mini-batches; returns the history.
 
         Everything is checked before the first step. With a logdir, a checkpoint and `history.csv` are
-        written after each epoch; a run that starts anew replaces the checkpoints of an earlier one there.
+        written after each epoch, and a checkpoint each minute inside long ones (see `Checkpointing`); a run
+        that starts anew replaces the checkpoints of an earlier one there.
+
+        SIGINT and SIGTERM end it after the steps under way: it keeps a checkpoint, says how to go on, and
+        raises KeyboardInterrupt, or SystemExit with 143. The trainer stays usable; another `fit` on the same
+        data goes on where this one ended. A copy of the variables is kept in memory, renewed every ten
+        seconds or more, from which the step is found that made a loss or gradient that is not finite.
 
         Args:
           data: {placeholder: array of all examples}: a feed_dict of whole arrays (in memory or
@@ -240,7 +246,8 @@ class Trainer:
           drop_remainder: True leaves out a last mini-batch of fewer than batch_size examples.
           augment: {placeholder: function (rows, seed) -> rows}, such as `gk.Augmentation`, applied to the
             rows of each training mini-batch before they are scaled; the seed follows from (seed, step).
-          resume: continue from the newest checkpoint in the logdir, where there is one.
+          resume: continue from the newest sound checkpoint in the logdir, where there is one; what follows
+            has the same bits as in a run that was not interrupted.
           progress: False shows neither bar nor lines.
           execution: how steps are run: "feed" (one `session.run` each), or many in a loop of the graph that
             is given "chunks" of examples, or all of them ("resident"), or that is "compiled" by XLA; "auto"
@@ -254,9 +261,10 @@ class Trainer:
         Raises:
           TypeError: keys that are no placeholders, or arrays of a dtype that does not fit.
           ValueError: arrays of unequal length, of other shapes, with NaN, with labels out of range; a
-            placeholder without data; a number out of its range.
+            placeholder without data; a number out of its range; a run to resume of other data or another graph.
           NotFiniteError: the loss, a gradient or a variable is not finite; it says where and why.
-          GraphkitError: the checkpoint to resume from is damaged.
+          GraphkitError: no checkpoint to resume from is sound, or another trainer writes the logdir.
+          OSError: a checkpoint cannot be written; earlier ones are as they were.
         """
         function = "fit"
         self.check_open(function)
