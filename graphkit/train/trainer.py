@@ -261,7 +261,7 @@ class Trainer:
         Raises:
           TypeError: keys that are no placeholders, or arrays of a dtype that does not fit.
           ValueError: arrays of unequal length, of other shapes, with NaN, with labels out of range; a
-            placeholder without data; a number out of its range; a run to resume of other data or another graph.
+            placeholder without data; a number out of its range; a run to resume of other data or graph.
           NotFiniteError: the loss, a gradient or a variable is not finite; it says where and why.
           GraphkitError: no checkpoint to resume from is sound, or another trainer writes the logdir.
           OSError: a checkpoint cannot be written; earlier ones are as they were.
