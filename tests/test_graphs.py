@@ -76,3 +76,10 @@ def test_same_computation_tells_copies_from_others():
     assert not graphs.same_computation(first.op, other.op)
     assert not graphs.same_computation(first.op, (tf.nn.l2_loss(w) * 0.25).op)
     assert not graphs.same_computation(tf.random.normal((2,)).op, tf.random.normal((2,)).op)
+
+
+def test_sparse_tensor_is_no_tensor_of_a_graph():
+    sparse = tf.sparse.from_dense([[1.0, 0.0]])
+    assert graphs.is_graph_tensor(sparse.values) and not graphs.is_graph_tensor(sparse)
+    with pytest.raises(TypeError, match="summary: target must be a tensor of a graph"):
+        gk.summary(sparse)
