@@ -10,6 +10,9 @@ import numpy as np
 
 __all__ = ["GraphkitError"]
 
+LONGEST = 2000  # characters of a value in a message
+LARGEST = 2**63 - 1  # what NumPy and TensorFlow hold as the size of an axis
+
 
 class GraphkitError(Exception):
     """What went wrong in a run and is no wrong argument: a loss that is not finite, a damaged checkpoint.
@@ -27,8 +30,17 @@ def message(function, rule, **received):
     """Formats a refusal: the function, the rule it holds, and what was received instead."""
     text = f"{function}: {rule}"
     if received:
-        text += "; received " + ", ".join(f"{name}={value!r}" for name, value in received.items())
+        text += "; received " + ", ".join(f"{name}={shown(value)}" for name, value in received.items())
     return text
+
+
+def shown(value):
+    """Returns the repr of a value, its middle left out where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python converts
+        return f"{type(value).__name__} of too many digits"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
 
 
 def require(condition, function, rule, **received):
@@ -37,8 +49,8 @@ def require(condition, function, rule, **received):
         raise ValueError(message(function, rule, **received))
 
 
-def integer(function, name, value, minimum=1):
-    """Returns `value` as a Python int, refusing floats, booleans and what lies below `minimum`."""
+def integer(function, name, value, minimum=1, maximum=LARGEST):
+    """Returns `value` as a Python int, refusing floats, booleans and what lies outside the bounds."""
     rule = f"{name} must be an integer of at least {minimum}"
     try:
         result = operator.index(value)
@@ -47,6 +59,7 @@ def integer(function, name, value, minimum=1):
     if isinstance(value, bool):
         raise TypeError(message(function, rule, **{name: value}))
     require(result >= minimum, function, rule, **{name: value})
+    require(maximum is None or result <= maximum, function, f"{name} is too large", **{name: value})
     return result
 
 
@@ -66,15 +79,19 @@ def number(function, name, value, above=None, at_least=None, at_most=None, below
     rule = f"{name} must be a finite number" + (f" {stated}" if stated else "")
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(message(function, rule, **{name: value}))
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
     inside = (
-        math.isfinite(value)
-        and (above is None or value > above)
-        and (at_least is None or value >= at_least)
-        and (at_most is None or value <= at_most)
-        and (below is None or value < below)
+        math.isfinite(result)
+        and (above is None or result > above)
+        and (at_least is None or result >= at_least)
+        and (at_most is None or result <= at_most)
+        and (below is None or result < below)
     )
     require(inside, function, rule, **{name: value})
-    return float(value)
+    return result
 
 
 def choice(function, name, value, choices):

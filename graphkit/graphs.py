@@ -162,7 +162,7 @@ def handle_op(variable):
 
 
 def is_graph_tensor(value):
-    return tf.is_tensor(value) and hasattr(value, "op")
+    return tf.is_tensor(value) and hasattr(value, "op") and not isinstance(value, tf.SparseTensor)
 
 
 def is_placeholder(tensor):

@@ -3,6 +3,8 @@
 import dataclasses
 import inspect
 import json
+import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +22,7 @@ __all__ = ["RunConfig", "build_network", "load_run", "read_images", "train_run"]
 
 MODELS = {name: getattr(models, name) for name in models.__all__}
 WORD_MODELS = ("char_rnn",)
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +67,7 @@ class RunConfig:
     @classmethod
     def for_data(cls, data, data_dir=None, **settings):
         """Returns the RunConfig for a `Dataset` of images or words, and the settings of a run."""
+        check_dataset("RunConfig", data)
         kind, has = settings.get("model"), data.train._fields[0]
         takes = "words" if kind in WORD_MODELS else "images"
         rule = f"{kind} takes {takes}, and {data.name} has {has}"
@@ -123,6 +127,7 @@ def build_network(config):
       encode(examples) that gives what is fed to the inputs.
 
     Raises:
+      TypeError: what is no `RunConfig`, or a field of another kind.
       ValueError: an unknown model, or a size out of its range.
 
     Example:
@@ -130,7 +135,7 @@ def build_network(config):
       >>> gk.build_network(config).logits.shape.as_list()
       [None, 10]
     """
-    model = MODELS[checks.choice("build_network", "model", config.model, MODELS)]
+    model = MODELS[check_config("build_network", config)]
     labels = inputs.label_input()
     keep_prob = inputs.keep_prob_input()
     settings = {"num_classes": len(config.classes), "keep_prob": keep_prob}
@@ -146,6 +151,45 @@ def build_network(config):
     measured = {"accuracy": metrics.accuracy(logits, labels)}
     probabilities = activations.softmax(logits)
     return Network(examples, labels, keep_prob, logits, probabilities, loss, measured, config.encode)
+
+
+def check_config(function, config):
+    """Returns the name of the model, if the fields are there that it is built by."""
+    if not isinstance(config, RunConfig):
+        raise TypeError(checks.message(function, "config must be a gk.RunConfig", config=type(config)))
+    model = checks.choice(function, "model", config.model, MODELS)
+    rule = "classes must be a tuple of one or more names"
+    sound = isinstance(config.classes, tuple) and all(isinstance(name, str) for name in config.classes)
+    checks.require(sound and config.classes, function, rule, classes=config.classes)
+    if model in WORD_MODELS:
+        rule = f"{model} takes words: there must be an alphabet, and no image_shape"
+        sound = isinstance(config.alphabet, str) and config.image_shape is None
+        checks.require(sound, function, rule, alphabet=config.alphabet, image_shape=config.image_shape)
+        checks.integer(function, "length", config.length)
+    else:
+        rule = f"{model} takes images: there must be an image_shape, and no alphabet"
+        sound = config.image_shape is not None and config.alphabet is None
+        checks.require(sound, function, rule, alphabet=config.alphabet, image_shape=config.image_shape)
+        check_image_shape(function, config.image_shape)
+    return model
+
+
+def check_image_shape(function, image_shape):
+    rule = "image_shape must be (height, width, channels)"
+    if not isinstance(image_shape, (tuple, list)):
+        raise TypeError(checks.message(function, rule, image_shape=image_shape))
+    checks.require(len(image_shape) == 3, function, rule, image_shape=image_shape)
+    return checks.integers(function, "image_shape", image_shape, 3)
+
+
+def check_dataset(function, data):
+    sound = isinstance(data, datasets.Dataset) and all(
+        isinstance(split, (datasets.ImageSplit, datasets.FeatureSplit, datasets.WordSplit))
+        for split in (data.train, data.valid, data.test)
+    )
+    if not sound:
+        rule = "data must be a gk.Dataset of three splits"
+        raise TypeError(checks.message(function, rule, data=type(data)))
 
 
 def make_trainer(config, network, logdir=None, device="auto"):
@@ -182,9 +226,13 @@ def read_config(folder):
     names = set(inspect.signature(RunConfig).parameters)
     try:
         fields = json.loads(path.read_text())
+        if not isinstance(fields, dict):
+            raise ValueError(f"it holds a {type(fields).__name__}, not an object")
         if set(fields) != names:
             raise ValueError(f"its fields are {sorted(fields)}, not {sorted(names)}")
         for name in ("image_shape", "classes"):
+            if not isinstance(fields[name], (list, type(None))):
+                raise ValueError(f"its {name} is {checks.shown(fields[name])}, not a list")
             fields[name] = fields[name] and tuple(fields[name])
         return RunConfig(**fields)
     except (ValueError, TypeError) as error:
@@ -253,6 +301,7 @@ def train_run(config, data, logdir, epochs, patience=None, resume=False, device=
       {"loss": float, "accuracy": float} of the test set.
 
     Raises:
+      TypeError: what is no `RunConfig` or no `Dataset`.
       ValueError: settings out of range, or other ones than the run to resume was started with.
       OSError: a folder that cannot be written.
       GraphkitError: a loss that is not finite, or a damaged checkpoint.
@@ -267,6 +316,8 @@ def train_run(config, data, logdir, epochs, patience=None, resume=False, device=
       >>> figures["accuracy"] > 0.5
       True
     """
+    check_config("train_run", config)
+    check_dataset("train_run", data)
     if resume:
         check_same(logdir, config)
     observers = [RunFile(config)]
@@ -299,6 +350,7 @@ def read_images(path, image_shape):
       uint8 (N, height, width, channels).
 
     Raises:
+      TypeError: a path or an image_shape of another kind.
       OSError: the file cannot be read.
       ValueError: the file is damaged, or its images have another size.
 
@@ -310,27 +362,41 @@ def read_images(path, image_shape):
       ...     gk.read_images(file.name, (28, 28, 1)).shape
       (2, 28, 28, 1)
     """
-    if str(path).endswith(".npz"):
+    function = "read_images"
+    image_shape = check_image_shape(function, image_shape)
+    path = os.fspath(path)
+    rule = f"{path} must hold uint8 images (height, width, channels) of {image_shape}"
+    if path.endswith(".npz"):
         arrays = readers.read_npz(path)
-        rule = f"{path} must hold an array named images"
-        checks.require("images" in arrays, "read_images", rule, arrays=sorted(arrays))
+        rule_name = f"{path} must hold an array named images"
+        checks.require("images" in arrays, function, rule_name, arrays=sorted(arrays))
         images = arrays["images"]
         images = images[..., np.newaxis] if images.ndim == 3 else images
     else:
-        images = decode_image(path, image_shape[-1])[np.newaxis]
-    rule = f"{path} must hold uint8 images (height, width, channels) of {tuple(image_shape)}"
-    fits = images.shape[1:] == tuple(image_shape) and images.dtype == np.uint8
+        images = decode_image(path, image_shape, rule)[np.newaxis]
+    fits = images.shape[1:] == image_shape and images.dtype == np.uint8
     received = {"shape": images.shape[1:], "dtype": str(images.dtype)}
-    checks.require(fits and len(images), "read_images", rule, **received)
+    checks.require(fits and len(images), function, rule, **received)
     return images
 
 
-def decode_image(path, channels):
-    """Returns a PNG or JPEG file as uint8 (height, width, channels)."""
+def decode_image(path, image_shape, rule):
+    """Returns a PNG or JPEG file as uint8 (height, width, channels); refuses other sizes undecoded."""
     content = Path(path).read_bytes()
+    *size, channels = image_shape
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         try:
+            found = picture_size(session, content)
+            checks.require(found == size, "read_images", rule, shape=(*found, channels))
             return session.run(tf.io.decode_image(content, channels, expand_animations=False))
         except tf.errors.InvalidArgumentError:
             rule = f"{path} is no whole PNG or JPEG image"
             raise ValueError(checks.message("read_images", rule, bytes=len(content))) from None
+
+
+def picture_size(session, content):
+    """Returns [height, width] as the header of a PNG or JPEG states it."""
+    if content[:8] == PNG and len(content) >= 24:
+        width, height = struct.unpack(">II", content[16:24])
+        return [height, width]
+    return session.run(tf.image.extract_jpeg_shape(content))[:2].tolist()

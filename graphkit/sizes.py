@@ -1,5 +1,7 @@
 """What layers cost, by plain arithmetic without TensorFlow: shapes, parameters, bytes, operations."""
 
+import fractions
+
 from graphkit import checks
 
 __all__ = [
@@ -543,8 +545,8 @@ def largest_batch(memory, parameters, activations, slots=2, dtype="float32"):
       32
     """
     function = "largest_batch"
-    memory = checks.integer(function, "memory", memory, minimum=0)
-    checks.integer(function, "activations", activations)
+    memory = checks.integer(function, "memory", memory, 0, maximum=None)
+    checks.integer(function, "activations", activations, maximum=None)
     kept, each = kept_bytes(function, parameters, activations, slots, dtype)
     rule = "not even one example fits into the memory, in bytes"
     checks.require(
@@ -555,8 +557,8 @@ def largest_batch(memory, parameters, activations, slots=2, dtype="float32"):
 
 def kept_bytes(function, parameters, activations, slots, dtype):
     """Returns the bytes of what a step holds once, and of what it holds for each example."""
-    parameters = checks.integer(function, "parameters", parameters, minimum=0)
-    activations = checks.integer(function, "activations", activations, minimum=0)
+    parameters = checks.integer(function, "parameters", parameters, 0, maximum=None)
+    activations = checks.integer(function, "activations", activations, 0, maximum=None)
     slots = checks.integer(function, "slots", slots, minimum=0)
     item = item_bytes(function, dtype)
     return parameters * (2 + slots) * item, activations * item
@@ -705,9 +707,9 @@ def training_flops(forward, gradients=2.0):
       (3000, 4000)
     """
     function = "training_flops"
-    forward = checks.integer(function, "forward", forward, minimum=0)
+    forward = checks.integer(function, "forward", forward, 0, maximum=None)
     gradients = checks.number(function, "gradients", gradients, at_least=0)
-    return forward + round(forward * gradients)
+    return forward + round(forward * fractions.Fraction(gradients))
 
 
 def receptive_field(layers):

@@ -1,5 +1,7 @@
 """The message format and the argument checks."""
 
+import fractions
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,18 @@ def test_number_refuses_what_is_out_of_bounds(value):
         checks.number("f", "x", value, at_least=0, at_most=1)
 
 
+@pytest.mark.parametrize("value", [10**400, -(10**400), fractions.Fraction(10**400)])
+def test_number_refuses_what_no_float_can_hold(value):
+    with pytest.raises(ValueError, match="f: x must be a finite number; received x="):
+        checks.number("f", "x", value)
+
+
+@pytest.mark.parametrize("value", [10**5000, [10**5000], "x" * 10**6], ids=["digits", "list", "text"])
+def test_message_shows_values_of_any_length(value):
+    text = checks.message("f", "x must be short", x=value)
+    assert text.startswith("f: x must be short; received x=") and len(text) < 2100
+
+
 @pytest.mark.parametrize("value", ["1", None, True, 1j])
 def test_number_refuses_what_is_no_number(value):
     with pytest.raises(TypeError, match="f: x must be a finite number"):
@@ -36,3 +50,9 @@ def test_script_refusal_is_one_line_and_exit_code_2(capsys):
         checks.run_script(main)
     assert stopped.value.code == 2
     assert capsys.readouterr().err == "error: load_run: there is no run\n"
+
+
+def test_integer_refuses_what_no_axis_can_have():
+    with pytest.raises(ValueError, match="f: n is too large; received n=9223372036854775808"):
+        checks.integer("f", "n", 2**63)
+    assert checks.integer("f", "n", 2**63, maximum=None) == 2**63

@@ -122,3 +122,10 @@ def test_descendants_take_values(fresh_graph):
     result = tf.reduce_mean(x) + 1
     assert graphs.descendants([x.op], fresh_graph.get_operations()) >= {x.op, result.op}
     assert graphs.descendants([result.op], fresh_graph.get_operations()) == {result.op}
+
+
+def test_sparse_tensor_is_no_tensor_of_a_graph():
+    sparse = tf.sparse.from_dense([[1.0, 0.0]])
+    assert graphs.is_graph_tensor(sparse.values) and not graphs.is_graph_tensor(sparse)
+    with pytest.raises(TypeError, match="summary: target must be a tensor of a graph"):
+        gk.summary(sparse)

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -135,3 +137,70 @@ def test_picture_of_another_size_is_refused(tmp_path):
         gk.read_images(tmp_path / "other.npz", (28, 28, 1))
     with pytest.raises(FileNotFoundError):
         gk.read_images(tmp_path / "none.png", (28, 28, 1))
+
+
+@pytest.mark.parametrize("height_and_width", [(2**15, 2**14), (2**31 - 1, 2**31 - 1), (0, 0)])
+def test_picture_is_measured_before_it_is_decoded(height_and_width, tmp_path):
+    path = png(tmp_path / "image.png", np.zeros((28, 28, 1), np.uint8))
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", *reversed(height_and_width))
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"received shape=\({height_and_width[0]}, "):
+        gk.read_images(path, (28, 28, 1))
+
+
+def test_picture_of_another_format_is_refused(tmp_path):
+    head = struct.pack("<IiiHHIIiiII", 40, 4, 4, 1, 24, 0, 48, 0, 0, 0, 0)
+    bmp = b"BM" + struct.pack("<IHHI", 102, 0, 0, 54) + head + bytes(48)
+    (tmp_path / "image.png").write_bytes(bmp)
+    with pytest.raises(ValueError, match="is no whole PNG or JPEG image"):
+        gk.read_images(tmp_path / "image.png", (4, 4, 3))
+
+
+@pytest.mark.parametrize("image_shape", [None, 28, (), (28, 28), (28, 28, 0), (28, 28, "1"), np.zeros(3)])
+def test_image_shape_is_checked(image_shape):
+    with pytest.raises((ValueError, TypeError), match="^read_images: image_shape must be "):
+        gk.read_images("none.png", image_shape)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("classes", "ab"), ("classes", 3), ("image_shape", "441"), ("image_shape", {"4": 4})],
+)
+def test_run_file_with_what_is_no_list_is_named(trained, field, value, tmp_path):
+    fields = json.loads((trained[0] / "run.json").read_text()) | {field: value}
+    (tmp_path / "run.json").write_text(json.dumps(fields))
+    with pytest.raises(ValueError, match=rf"run.json is no run's file \(its {field} is .*, not a list"):
+        gk.load_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classes": None}, "classes must be"),
+        ({"classes": ()}, "classes must be"),
+        ({"classes": (1, 2)}, "classes must be"),
+        ({"image_shape": None}, "there must be an image_shape"),
+        ({"image_shape": (28, 28)}, "image_shape must be"),
+        ({"image_shape": (28, 28, 2**63)}, "image_shape is too large"),
+        ({"alphabet": "abc"}, "there must be an image_shape, and no alphabet"),
+        ({"model": "char_rnn"}, "there must be an alphabet, and no image_shape"),
+        ({"model": "char_rnn", "alphabet": "abc", "image_shape": None}, "length must be"),
+        ({"model": None}, "model must be one of"),
+    ],
+)
+def test_build_network_names_the_field_that_is_wrong(trained, changes, message):
+    _, config, _ = trained
+    with pytest.raises((ValueError, TypeError), match=f"build_network: .*{message}"):
+        gk.build_network(dataclasses.replace(config, **changes))
+
+
+def test_what_is_no_config_or_no_data_is_refused(trained, data):
+    _, config, _ = trained
+    with pytest.raises(TypeError, match=r"build_network: config must be a gk.RunConfig"):
+        gk.build_network({"model": "mlp"})
+    with pytest.raises(TypeError, match=r"RunConfig: data must be a gk.Dataset"):
+        gk.RunConfig.for_data(data.train, model="mlp")
+    with pytest.raises(TypeError, match=r"train_run: data must be a gk.Dataset"):
+        gk.train_run(config, data._replace(test=None), "nowhere", epochs=1)

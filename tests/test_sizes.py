@@ -320,6 +320,7 @@ def test_flops_by_hand():
     assert gk.training_flops(1000, gradients=3) == 4000
     assert gk.training_flops(1001, gradients=0.5) == 1001 + 500
     assert gk.training_flops(0) == 0
+    assert gk.training_flops(10**400, gradients=0.5) == 10**400 * 3 // 2
 
 
 def test_gradients_of_a_dense_layer_cost_two_forward_passes():

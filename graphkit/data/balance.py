@@ -104,4 +104,4 @@ def seed_integers(function, seed):
     parts = seed if isinstance(seed, (tuple, list)) else [seed]
     rule = "seed must be a non-negative integer or a sequence of them"
     checks.require(len(parts) > 0, function, rule, seed=seed)
-    return [checks.integer(function, "seed", part, minimum=0) for part in parts]
+    return [checks.integer(function, "seed", part, minimum=0, maximum=None) for part in parts]

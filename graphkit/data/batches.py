@@ -35,8 +35,8 @@ def epoch_order(num_examples, seed, epoch):
     """
     function = "epoch_order"
     num_examples = checks.integer(function, "num_examples", num_examples, minimum=0)
-    seed = checks.integer(function, "seed", seed, minimum=0)
-    epoch = checks.integer(function, "epoch", epoch, minimum=0)
+    seed = checks.integer(function, "seed", seed, minimum=0, maximum=None)
+    epoch = checks.integer(function, "epoch", epoch, minimum=0, maximum=None)
     return np.random.default_rng([seed, epoch]).permutation(num_examples)
 
 
@@ -139,6 +139,7 @@ def split_indices(num_examples, fraction, seed, labels=None):
       (rest, part): two int64 arrays of indices, which together hold each example once.
 
     Raises:
+      TypeError: labels that are no integers.
       ValueError: a fraction outside [0, 1), or labels of another length.
 
     Example:
@@ -152,9 +153,12 @@ def split_indices(num_examples, fraction, seed, labels=None):
     if labels is None:
         count = round(num_examples * fraction)
         return order[count:], order[:count]
-    labels = np.asarray(labels)
+    labels = np.asarray(labels) if isinstance(labels, (tuple, list)) else labels
+    checks.array(function, "labels", labels)
     rule = "labels must have one label for each example"
     checks.require(labels.shape == (num_examples,), function, rule, shape=labels.shape)
+    if labels.dtype.kind not in "ui" and len(labels):
+        raise TypeError(checks.message(function, "labels must be integers", dtype=str(labels.dtype)))
     in_part = np.zeros(num_examples, bool)
     for label in np.unique(labels):
         members = order[labels[order] == label]

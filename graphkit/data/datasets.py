@@ -219,7 +219,7 @@ def load_dataset(name_or_path, data_dir=None, valid_fraction=1 / 12, seed=0):
     """
     function = "load_dataset"
     valid_fraction = checks.number(function, "valid_fraction", valid_fraction, at_least=0, below=1)
-    seed = checks.integer(function, "seed", seed, minimum=0)
+    seed = checks.integer(function, "seed", seed, minimum=0, maximum=None)
     name = os.fspath(name_or_path)
     if name in SOURCES:
         source = SOURCES[name]
@@ -370,9 +370,15 @@ def read_tar(path, source):
         contents = [(name, archive.extractfile(members[name]).read()) for name in names]
         return ImageSplit(*readers.cifar_arrays(contents, source.label_bytes))
 
-    with tarfile.open(path) as archive:
-        members = {os.path.basename(m.name): m for m in archive.getmembers() if m.isfile()}
-        return read(source.train_files), read(source.test_files)
+    try:
+        with tarfile.open(path) as archive:
+            members = {os.path.basename(m.name): m for m in archive.getmembers() if m.isfile()}
+            missing = sorted({*source.train_files, *source.test_files} - members.keys())
+            checks.require(not missing, "load_dataset", f"{path} lacks files", missing=missing)
+            return read(source.train_files), read(source.test_files)
+    except (tarfile.TarError, *readers.ZIP_ERRORS) as error:
+        rule = f"{path} is damaged or cut off"
+        raise ValueError(checks.message("load_dataset", rule, error=str(error))) from None
 
 
 def parts_of_npz(path):

@@ -32,7 +32,7 @@ def activate(outputs, activation, activity_regularizer):
     if activation is not None:
         outputs = activation(outputs)
     if activity_regularizer is not None:
-        loss = activity_regularizer(outputs)
+        loss = tf.convert_to_tensor(activity_regularizer(outputs))
         loss /= tf.cast(tf.shape(outputs)[0], loss.dtype)
         tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.REGULARIZATION_LOSSES, loss)
     return outputs

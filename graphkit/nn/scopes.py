@@ -73,6 +73,9 @@ def global_step():
 
 def get_variable(name, shape, dtype, initializer, regularizer=None, constraint=None, trainable=True):
     """Makes or reuses a resource variable in the current variable scope."""
+    if initializer is not None and not callable(initializer):
+        rule = f"the initializer of {name} must be a function of a shape, such as gk.zeros()"
+        raise TypeError(checks.message("get_variable", rule, initializer=initializer))
     return tf.compat.v1.get_variable(
         name,
         shape,
@@ -106,7 +109,7 @@ def to_tensor(function, name, value):
             raise TypeError(checks.message(function, rule, **{name: value}))
     try:
         return tf.convert_to_tensor(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:  # the last of a list that holds itself
         raise TypeError(checks.message(function, f"{rule} ({error})", **{name: value})) from None
 
 

@@ -25,7 +25,8 @@ class AdamW(V1.AdamOptimizer):
       epsilon: added to the root of the latter.
 
     Raises:
-      ValueError: a negative weight_decay.
+      TypeError: an argument of another kind.
+      ValueError: a negative number, or a beta of 1 or above.
 
     Source: I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
 
@@ -35,9 +36,15 @@ class AdamW(V1.AdamOptimizer):
     """
 
     def __init__(self, learning_rate=1e-3, weight_decay=0.01, beta1=0.9, beta2=0.999, epsilon=1e-8):
-        super().__init__(learning_rate, beta1, beta2, epsilon, name="AdamW")
+        function = "AdamW"
+        if not tf.is_tensor(learning_rate):
+            learning_rate = checks.number(function, "learning_rate", learning_rate, at_least=0)
         self.rate = learning_rate
-        self.weight_decay = checks.number("AdamW", "weight_decay", weight_decay, at_least=0)
+        self.weight_decay = checks.number(function, "weight_decay", weight_decay, at_least=0)
+        beta1 = checks.number(function, "beta1", beta1, at_least=0, below=1)
+        beta2 = checks.number(function, "beta2", beta2, at_least=0, below=1)
+        epsilon = checks.number(function, "epsilon", epsilon, at_least=0)
+        super().__init__(learning_rate, beta1, beta2, epsilon, name=function)
 
     def apply_gradients(self, grads_and_vars, global_step=None, name=None):
         """Emits the op of one step, see `tf.compat.v1.train.Optimizer.apply_gradients`."""

@@ -9,6 +9,8 @@ from graphkit import checks
 
 __all__ = ["cosine_decay", "exponential_decay", "inverse_time_decay", "piecewise_constant"]
 
+LARGEST = float(np.finfo(np.float32).max)  # as rates are fed
+
 
 def exponential_decay(learning_rate, decay_steps, decay_rate, staircase=False):
     """Returns a schedule that multiplies the rate by `decay_rate` every `decay_steps` steps.
@@ -34,7 +36,7 @@ def exponential_decay(learning_rate, decay_steps, decay_rate, staircase=False):
       (0.5, 0.5, 0.45)
     """
     function = "exponential_decay"
-    learning_rate = checks.number(function, "learning_rate", learning_rate, above=0)
+    learning_rate = checks.number(function, "learning_rate", learning_rate, above=0, at_most=LARGEST)
     decay_steps = checks.integer(function, "decay_steps", decay_steps)
     decay_rate = checks.number(function, "decay_rate", decay_rate, above=0, at_most=1)
 
@@ -69,7 +71,7 @@ def inverse_time_decay(learning_rate, decay_steps, decay_rate, staircase=False):
       (0.1, 0.05, 0.025)
     """
     function = "inverse_time_decay"
-    learning_rate = checks.number(function, "learning_rate", learning_rate, above=0)
+    learning_rate = checks.number(function, "learning_rate", learning_rate, above=0, at_most=LARGEST)
     decay_steps = checks.integer(function, "decay_steps", decay_steps)
     decay_rate = checks.number(function, "decay_rate", decay_rate, above=0)
 
@@ -104,13 +106,13 @@ def piecewise_constant(boundaries, rates):
             raise TypeError(
                 checks.message(function, f"{name} must be a sequence of numbers", **{name: value})
             )
+    rule = "there must be one rate more than boundaries"
+    received = {"boundaries": len(boundaries), "rates": len(rates)}
+    checks.require(len(rates) == len(boundaries) + 1, function, rule, **received)
     boundaries = [checks.integer(function, "boundaries", step, minimum=0) for step in boundaries]
-    rates = [checks.number(function, "rates", rate, at_least=0) for rate in rates]
+    rates = [checks.number(function, "rates", rate, at_least=0, at_most=LARGEST) for rate in rates]
     increasing = boundaries == sorted(set(boundaries))
     checks.require(increasing, function, "boundaries must increase", boundaries=boundaries)
-    rule = "there must be one rate more than boundaries"
-    received = {"boundaries": boundaries, "rates": rates}
-    checks.require(len(rates) == len(boundaries) + 1, function, rule, **received)
     return lambda step: rates[bisect.bisect_left(boundaries, step)]
 
 
@@ -141,7 +143,7 @@ def cosine_decay(learning_rate, decay_steps, warmup_steps=0, final_rate=0.0):
       (0.4545, 1.0, 0.5, 0.0)
     """
     function = "cosine_decay"
-    learning_rate = checks.number(function, "learning_rate", learning_rate, above=0)
+    learning_rate = checks.number(function, "learning_rate", learning_rate, above=0, at_most=LARGEST)
     decay_steps = checks.integer(function, "decay_steps", decay_steps)
     warmup_steps = checks.integer(function, "warmup_steps", warmup_steps, minimum=0)
     final_rate = checks.number(function, "final_rate", final_rate, at_least=0, at_most=learning_rate)

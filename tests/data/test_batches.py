@@ -5,6 +5,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 
 import graphkit as gk
@@ -261,9 +262,15 @@ def test_split_indices_refuse_a_fraction_that_is_no_number(fraction):
         gk.split_indices(10, fraction, 0)
 
 
-@pytest.mark.parametrize("labels", [np.zeros(9, int), np.zeros(11, int), np.zeros((10, 1), int), 3, []])
+@pytest.mark.parametrize("labels", [np.zeros(9, int), np.zeros(11, int), np.zeros((10, 1), int), []])
 def test_split_indices_refuse_labels_of_another_length(labels):
     with pytest.raises(ValueError, match=r"^split_indices: labels "):
+        gk.split_indices(10, 0.5, 0, labels)
+
+
+@pytest.mark.parametrize("labels", [3, "labels", tf.zeros(10, tf.int32), np.zeros(10), ["a"] * 10])
+def test_split_indices_refuse_labels_that_are_no_integers(labels):
+    with pytest.raises(TypeError, match=r"^split_indices: labels "):
         gk.split_indices(10, 0.5, 0, labels)
 
 

@@ -1018,3 +1018,19 @@ gk.output_size(28, 5)
 print(*({{"tensorflow", "keras", "absl"}} & set(sys.modules)))
 """
     assert run_python(program) == []
+
+
+def test_damaged_archive_is_named(tmp_path):
+    (content,) = cifar_archive("cifar100")[0].values()
+    path = tmp_path / "cifar.tar.gz"
+    for damaged in (b"", content[:100], content[: len(content) // 2], bytes(5000)):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="load_dataset: .*cifar.tar.gz"):
+            datasets.read_tar(path, datasets.SOURCES["cifar100"])
+
+
+def test_archive_that_lacks_a_file_is_named(tmp_path):
+    ((name, content),) = cifar_archive("cifar100")[0].items()
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match="lacks files; received missing=.*data_batch_1.bin"):
+        datasets.read_tar(tmp_path / name, datasets.SOURCES["cifar10"])

@@ -193,3 +193,15 @@ def test_sigma_must_be_a_number(sigma):
     text = f"truncated_normal: sigma must be a finite number above 0; received sigma={sigma!r}"
     with pytest.raises(TypeError, match=f"^{re.escape(text)}$"):
         gk.truncated_normal(sigma)
+
+
+@pytest.mark.parametrize("name", ["truncated_normal", "glorot_uniform", "he_normal"])
+@pytest.mark.parametrize(("seed", "error"), [("1", TypeError), (0.5, TypeError), (-1, ValueError)])
+def test_a_seed_must_be_a_non_negative_integer(name, seed, error):
+    with pytest.raises(error, match=f"^{name}: seed must be an integer"):
+        getattr(gk, name)(seed=seed)
+
+
+@pytest.mark.parametrize("name", ["truncated_normal", "glorot_uniform", "he_normal"])
+def test_a_seed_may_be_of_any_integer_type(name):
+    gk.dense(tf.zeros((2, 3)), 4, kernel_initializer=getattr(gk, name)(seed=np.uint8(200)))

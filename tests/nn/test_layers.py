@@ -1629,3 +1629,27 @@ def test_the_line_named_is_the_callers_where_its_path_begins_like_the_packages(f
     fresh_graph.finalize()
     with pytest.raises(RuntimeError, match=f"called at {re.escape(path)}:1$"):
         exec(compile("gk.relu(features)", path, "exec"), {"gk": gk, "features": features})
+
+
+@pytest.mark.parametrize("initializer", [[0.5], "zeros", 0.5, np.zeros((3, 2))])
+def test_initializer_that_is_no_function_is_refused(initializer):
+    with pytest.raises(TypeError, match="the initializer of kernel must be a function of a shape"):
+        gk.dense(gk.feature_input(3), 2, kernel_initializer=initializer)
+
+
+def test_activity_regularizer_that_returns_nothing_is_refused():
+    with pytest.raises(ValueError, match="None"):
+        gk.dense(gk.feature_input(3), 2, activity_regularizer=lambda outputs: None)
+
+
+def test_list_that_holds_itself_is_refused():
+    held = []
+    held.append(held)
+    with pytest.raises(TypeError, match="dense: inputs must be a tensor"):
+        gk.dense(held, 2)
+
+
+@pytest.mark.parametrize("units", [2**63, 10**400])
+def test_units_that_no_axis_can_have_are_refused(units):
+    with pytest.raises(ValueError, match="dense: units is too large"):
+        gk.dense(gk.feature_input(3), units)

@@ -172,3 +172,22 @@ def test_a_schedule_that_leaves_its_range_is_refused_in_the_step():
         with pytest.raises(ValueError, match=r"Trainer: learning_rate\(3\) must be .*at least 0.*-1.0"):
             trainer.fit({x: np.ones((16, 1))}, batch_size=2, progress=False, execution="feed")
         assert trainer.step == 3
+
+
+@pytest.mark.parametrize("rate", [1e39, 1e308, 10**400])
+def test_rates_beyond_float32_are_refused(rate):
+    for call in (
+        lambda: gk.exponential_decay(rate, 10, 0.5),
+        lambda: gk.inverse_time_decay(rate, 10, 0.5),
+        lambda: gk.cosine_decay(rate, 10),
+        lambda: gk.piecewise_constant([1], [0.1, rate]),
+    ):
+        with pytest.raises(ValueError, match="must be a finite number"):
+            call()
+
+
+def test_number_of_rates_is_compared_before_any_is_looked_at():
+    with pytest.raises(
+        ValueError, match="one rate more than boundaries; received boundaries=1, rates=1099511627776"
+    ):
+        gk.piecewise_constant([1], np.broadcast_to(0.1, (2**40,)))
