@@ -272,6 +272,9 @@ ROWS = {
     "FeatureSplit": lambda: {"features": np.zeros((2, 3)), "labels": np.arange(2)},
     "ImageSplit": lambda: {"images": pixels(), "labels": np.arange(4)},
     "WordSplit": lambda: {"words": np.array(["a"]), "labels": np.arange(1)},
+    "Finding": lambda: {"rule": "x", "op": "y", "line": "a.py:1", "message": "z"},
+    "NotFiniteError": lambda: {"text": "x", "report": None},
+    "PostMortem": lambda: {"what": "loss", "step": 1, "epoch": 1, "batch": 1},
     "Metric": lambda: {"tensor": tf.constant(0.5), "finish": lambda mean, count: mean},
     "RateTest": lambda: {"rates": np.ones(2), "losses": np.ones(2), "suggestion": 0.1},
     "Summary": lambda: {"rows": (), "fixed_flops": 0, "trained_bytes": 0, "notes": ()},
@@ -305,6 +308,8 @@ ROWS = {
     "Vocabulary.decode": lambda: {"tokens": np.array([[2, 0]])},
     "Vocabulary.lengths": lambda: {"tokens": np.array([[2, 0]])},
     # graphs
+    "check_graph": lambda: {"loss": small_loss()},
+    "replay": lambda: {"path": "no-such-file"},
     "summary": lambda: {"target": gk.dense(features(), 2)},
     "Summary.memory": lambda: {"batch_size": 2},
     "Summary.forward_flops": lambda: {"batch_size": 2},
@@ -400,6 +405,7 @@ ROWS = {
     "training_flops": lambda: {"forward": 100},
     "unshared_conv2d_parameters": lambda: SIZES,
     # training
+    "Checkpointing": lambda: {},
     "EarlyStopping": lambda: {},
     "ReduceOnPlateau": lambda: {},
     "AdamW": lambda: {},
@@ -560,7 +566,7 @@ def parameters_of(name):
     owner, _, method = name.partition(".")
     call = getattr(gk, owner)
     call = getattr(call, method) if method else call
-    if call is gk.GraphkitError:
+    if call in (gk.GraphkitError, gk.NotFiniteError):
         return []
     taken = inspect.signature(call).parameters.values()
     own = [p.name for p in taken if p.name != "self" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]

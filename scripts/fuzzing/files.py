@@ -16,7 +16,7 @@ import graphkit as gk
 from fuzzing.outcomes import Fault
 from graphkit import runs
 from graphkit.data import datasets, readers
-from graphkit.train import saving
+from graphkit.train import restoring, saving
 
 EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1)
 IMAGE_SHAPE = (6, 5, 3)
@@ -494,8 +494,10 @@ def checkpoint_target(folder):
     def read(folder):
         session.run(initializer)
         path = str(folder / "model")
-        found = checkpoints.check(path)
-        checkpoints.restore(session, path, found is None)
+        found = saving.read_state(restoring.find_checkpoint(path))
+        plan = restoring.plan_restore(path, checkpoints.variables)
+        restoring.require_complete(plan)
+        restoring.load(session, plan)
         return found, session.run(values)
 
     def check(case, result):
