@@ -27,12 +27,7 @@ SLOW_CALLS = {
     **dict.fromkeys(arguments.ROWS.keys() & {*gk.EXPORTS["graphkit.models"], "rnn", "inception_module"}, 10),
 }
 CALLS = 100  # inputs of any other public name
-# Faults that are known and not mended yet: a `feed` that is no dict, `variables` that are none.
-OPEN = ("Trainer", "Trainer.fit", "Trainer.evaluate", "Trainer.predict", "find_learning_rate")
-NAMES = [
-    pytest.param(name, marks=pytest.mark.xfail(raises=AssertionError, strict=False) if name in OPEN else ())
-    for name in arguments.ROWS
-]
+NAMES = list(arguments.ROWS)
 EXAMPLES = settings(
     deadline=None,
     derandomize=True,

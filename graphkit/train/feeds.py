@@ -127,6 +127,8 @@ def check_augment(function, graph, augment, sources):
 
 def check_feed(function, graph, feed):
     """Returns {placeholder: value} of what is fed unchanged in every step, or refuses it."""
+    if feed is not None and not isinstance(feed, dict):
+        raise TypeError(checks.message(function, "feed must be {placeholder: value}", feed=feed))
     checked = {}
     for key, value in (feed or {}).items():
         placeholder = check_key(function, graph, key)

@@ -123,8 +123,7 @@ class Trainer:
         rule = f"the graph is finalized and cannot be trained anew; called at {scopes.caller_line()}"
         checks.require(not self.graph.finalized, "Trainer", rule)
         with self.graph.as_default():
-            trained = tf.compat.v1.trainable_variables() if variables is None else list(variables)
-            checks.require(trained, "Trainer", "the graph must hold a trainable variable", loss=loss.name)
+            trained = check_variables(loss, variables)
             check_faults(loss, trained, strict)
             self.build(loss, optimizer, clip_norm, accumulate, trained, precision)
         self.history = {}
@@ -753,6 +752,22 @@ class Trainer:
 
     def __exit__(self, *exception):
         self.close()
+
+
+def check_variables(loss, variables):
+    """Returns the variables to train: what was given, or all trainable ones of the graph."""
+    if variables is None:
+        trained = tf.compat.v1.trainable_variables()
+        checks.require(trained, "Trainer", "the graph must hold a trainable variable", loss=loss.name)
+        return trained
+    rule = "variables must be a list of one or more variables of the loss's graph"
+    sound = isinstance(variables, (list, tuple)) and all(isinstance(v, tf.Variable) for v in variables)
+    if not sound:
+        raise TypeError(checks.message("Trainer", rule, variables=variables))
+    checks.require(
+        variables and all(v.graph is loss.graph for v in variables), "Trainer", rule, variables=variables
+    )
+    return list(variables)
 
 
 def check_faults(loss, trained, strict):
