@@ -196,7 +196,8 @@ def l2_penalty(beta, variables=None):
     else:
         if hasattr(variables, "shape"):
             raise TypeError(checks.message(function, "variables must be a list", variables=variables))
-        variables, rule = list(variables), "variables must name one or more"
+        variables = [scopes.to_tensor(function, "variables", variable) for variable in variables]
+        rule = "variables must name one or more"
     checks.require(variables, function, rule, kernels=len(variables))
     with scopes.op_scope(function, None) as scope:
         norms = [l2_loss(tf.cast(variable, tf.float32)) for variable in variables]

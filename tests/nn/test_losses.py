@@ -396,3 +396,11 @@ def test_a_finalized_graph_takes_no_loss(fresh_graph, function, build):
     line = f"{__file__}:{build.__code__.co_firstlineno}"
     with pytest.raises(RuntimeError, match=rf"^{function}: .*finalized.*called at {re.escape(line)}$"):
         build(logits, labels)
+
+
+def test_l2_penalty_refuses_what_is_no_tensor_by_name():
+    held = []
+    held.append(held)
+    for variables in ([None], [held], [object()]):
+        with pytest.raises(TypeError, match="^l2_penalty: variables must be a tensor"):
+            gk.l2_penalty(0.1, variables)
