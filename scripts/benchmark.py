@@ -245,7 +245,9 @@ def plot(figures, path):
         colors = ["#0072b2" if CONTENDERS[name].library == "graphkit" else "#999999" for name in rows]
         times = [row["us"] / 1e3 for row in rows.values()]
         bars = axis.barh(list(rows), times, color=colors)
-        axis.bar_label(bars, [f"{value:,.3g}" for value in times], padding=3)
+        axis.bar_label(
+            bars, [f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in times], padding=3
+        )
         axis.margins(x=0.18)
         axis.invert_yaxis()
         axis.set(title=model, xlabel="ms per step (less is better)")

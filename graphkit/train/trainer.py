@@ -24,6 +24,7 @@ from graphkit.train import (
     postmortem,
     restoring,
     saving,
+    schedules,
     signals,
     steps,
 )
@@ -825,10 +826,10 @@ def check_learning_rate(optimizer, learning_rate):
         return None
     if callable(learning_rate):
         return lambda step: checks.number(
-            "Trainer", f"learning_rate({step})", learning_rate(step), at_least=0
+            "Trainer", f"learning_rate({step})", learning_rate(step), at_least=0, at_most=schedules.LARGEST
         )
     rate = 1e-3 if learning_rate is None else learning_rate
-    rate = checks.number("Trainer", "learning_rate", rate, above=0)
+    rate = checks.number("Trainer", "learning_rate", rate, above=0, at_most=schedules.LARGEST)
     return lambda step: rate
 
 

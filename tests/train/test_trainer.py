@@ -427,6 +427,7 @@ def scalar_without_variables():
         (lambda p: p.trainer(optimizer="adamm"), ValueError, "Trainer: optimizer must be one of 'sgd'"),
         (lambda p: p.trainer(optimizer=3), TypeError, "Trainer: optimizer must be a name"),
         (lambda p: p.trainer(learning_rate=0), ValueError, "learning_rate must be .*above 0"),
+        (lambda p: p.trainer(learning_rate=1e39), ValueError, "learning_rate must be .*at most 3.4"),
         (lambda p: p.trainer(learning_rate="fast"), TypeError, "learning_rate must be a finite number"),
         (lambda p: p.trainer(seed=-1), ValueError, "seed must be an integer of at least 0"),
         (lambda p: p.trainer(seed=2**31), ValueError, "seed must be below"),
