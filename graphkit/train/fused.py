@@ -77,6 +77,7 @@ class Loops(NamedTuple):
     reason: str
     compiled_reason: str
     rewritten: bool = False  # whether ops are other ones in the loops than in the graph
+    drawing: str = None  # name of an op of the graph that draws random numbers from the state of a kernel
 
     def compiled_for(self, sources):
         """Returns the compiled loop that takes the arrays of the sources as they are."""
@@ -97,12 +98,13 @@ def make_loops(train_op, values, rate_input, training_input, scalings, seed, glo
     """
     ops = graphs.ancestors([train_op, *values])
     reason = obstacle(ops)
+    drawing = min((op.name for op in ops if is_random(op)), default=None)
     if reason:
-        return Loops(None, None, None, reason, reason)
+        return Loops(None, None, None, reason, reason, drawing=drawing)
     step = Step(ops, train_op, values, rate_input, training_input, scalings, seed, global_step)
     if not step.sliced:
         reason = "no placeholder holds examples"
-        return Loops(None, None, None, reason, reason)
+        return Loops(None, None, None, reason, reason, drawing=drawing)
     compiled_reason = unfit_for_xla(ops)
     with tf.compat.v1.name_scope("graphkit/fused/"):
         plain = make_loop(step)
@@ -111,7 +113,7 @@ def make_loops(train_op, values, rate_input, training_input, scalings, seed, glo
             compiled = make_loop(step, compile=True, floats=False)
             images = any(placeholder.name in scalings for placeholder in step.sliced)
             compiled_floats = make_loop(step, compile=True, floats=True) if images else compiled
-    return Loops(plain, compiled, compiled_floats, None, compiled_reason, step.rewritten)
+    return Loops(plain, compiled, compiled_floats, None, compiled_reason, step.rewritten, drawing)
 
 
 def obstacle(ops):

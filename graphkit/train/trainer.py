@@ -396,6 +396,9 @@ class Trainer:
         if chosen == "feed" and self.loops.rewritten and not steps.mismatch(self.loops.plain, sources):
             runner = self.fused_runner(self.loops.plain, sources, constants, 1, resident=False)
         elif chosen == "feed":
+            if self.loops.drawing:
+                text = "%s draws from the state of a kernel: a resumed run would not have the same bits"
+                logger.warning(text, self.loops.drawing)
             fetches = [*self.values, self.train_op]
             constants = self.with_own({self.training_input: np.bool_(True), **constants}, fetches)
             rate_input = self.rate_input if self.rate_varies() else None

@@ -212,6 +212,14 @@ def test_graphs_that_cannot_be_copied_are_fed_with_the_reason(make, reason, capl
     assert 'execution "feed" (' in caplog.text and reason in caplog.text
 
 
+def test_a_graph_that_cannot_be_resumed_to_the_same_bits_is_named(caplog):
+    foreign(lambda x: x + tf.random.gamma(tf.shape(x), 1.0))()
+    assert "RandomGamma draws from the state of a kernel: a resumed run would not" in caplog.text
+    caplog.clear()
+    foreign(lambda x: x + tf.random.normal(tf.shape(x)))("feed")
+    assert "state of a kernel" not in caplog.text
+
+
 def noisy(x):
     """What programs write that know nothing of graphkit."""
     net = tf.nn.relu(gk.dense(x, 6)) + tf.random.normal((6,), stddev=0.1)
