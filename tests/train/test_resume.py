@@ -23,6 +23,17 @@ EXECUTIONS = ("feed", "chunks", "resident", "compiled")
 STEPS = 5  # of an epoch
 
 
+@pytest.fixture(autouse=True)
+def usual_handlers():
+    """Signals as a program at a terminal has them: one that runs in the background ignores SIGINT."""
+    before = {number: signal.getsignal(number) for number in signals.SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 class Killed(Exception):
     """Stands for what ends a process at once: nothing is saved on the way out."""
 

@@ -434,7 +434,7 @@ def scalar_without_variables():
         (lambda p: p.trainer(clip_norm=0), ValueError, "clip_norm must be .*above 0"),
         (lambda p: p.trainer(device="/gpu:7"), ValueError, "device must be there"),
         (lambda p: p.trainer(device="tpu"), ValueError, 'device must be "auto"'),
-        (lambda p: p.trainer(variables=[]), ValueError, "must hold a trainable variable"),
+        (lambda p: p.trainer(variables=[]), ValueError, "variables must be a list of one or more variables"),
         (lambda p: gk.Trainer(p.loss, metrics={"loss": p.loss}), ValueError, "none of them named loss"),
         (lambda p: gk.Trainer(p.loss, metrics={"a": p.logits}), ValueError, "metrics must be"),
         (lambda p: gk.Trainer(p.loss, metrics=[p.loss]), TypeError, "metrics must be"),
