@@ -207,8 +207,8 @@ def check_values(function, source):
             return
         for start in range(0, len(array), rows):
             part = array[start : start + rows]
-            source.release()
             wrong = (part < lowest) | (part > highest)
+            source.release()
             if wrong.any():
                 at = tuple(int(axis[0]) for axis in np.nonzero(wrong))
                 found = {"value": part[at].item(), "example": start + at[0]}

@@ -61,7 +61,7 @@ def kept(folder):
     except (ValueError, tf.errors.OpError):  # a damaged file; the checkpoints tell their steps themselves
         state = None
     declared = list(reversed(state.all_model_checkpoint_paths)) if state else []
-    return [path for path in declared if path in there] or there
+    return [path for path in declared if os.path.exists(f"{path}.index")] or there
 
 
 def latest(folder):

@@ -380,9 +380,8 @@ class Trainer:
     def make_runners(self, sources, constants, execution, steps_per_run, bounds, last_epoch):
         """Returns what runs whole mini-batches, and what runs a short one at the end of an epoch."""
         observed = any(map(overrides_on_step, self.callbacks))
-        total_steps = last_epoch * len(
-            bounds
-        )  # a resumed run is executed as the one that was not interrupted
+        # Of the whole run, so that a resumed one is executed as the one that was not interrupted.
+        total_steps = last_epoch * len(bounds)
         chosen, reason = steps.choose(self.loops, sources, execution, total_steps, observed)
         if chosen == "compiled":
             loop = self.loops.compiled_for(sources)

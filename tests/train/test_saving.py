@@ -236,3 +236,19 @@ def test_a_saved_model_of_another_program_restores_by_name(tmp_path):
             points = trainer.graph.get_tensor_by_name("features:0")
             logits = trainer.graph.get_tensor_by_name("logits/BiasAdd:0")
             np.testing.assert_array_equal(trainer.predict(logits, {points: POINTS}), expected)
+
+
+def test_the_newest_checkpoint_of_another_programs_folder_is_found(tmp_path):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        points = tf.compat.v1.placeholder(tf.float32, (None, 3))
+        net = gk.dense(gk.dense(points, 4, name="hidden"), 2, name="logits")
+        session.run(tf.compat.v1.global_variables_initializer())
+        tf.compat.v1.train.Saver().save(session, str(tmp_path / "model.ckpt"), global_step=7)
+        expected = session.run(net, {points: POINTS})
+    with tf.Graph().as_default():
+        trainer, _ = make_trainer(logdir=tmp_path)
+        with trainer:
+            trainer.restore()
+            points = trainer.graph.get_tensor_by_name("features:0")
+            logits = trainer.graph.get_tensor_by_name("logits/BiasAdd:0")
+            np.testing.assert_array_equal(trainer.predict(logits, {points: POINTS}), expected)
