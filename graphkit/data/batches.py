@@ -70,9 +70,14 @@ def minibatches(arrays, batch_size, seed=0, epoch=0, shuffle=True, drop_remainde
     lengths = [len(array) for array in arrays]
     rule = "arrays must be one or more arrays with the same number of examples"
     checks.require(len(set(lengths)) == 1 and lengths[0] > 0, function, rule, lengths=lengths)
-    order = epoch_order(lengths[0], seed, epoch) if shuffle else np.arange(lengths[0])
+    order = visiting_order(lengths[0], seed, epoch, shuffle)
     bounds = batch_bounds(lengths[0], batch_size, drop_remainder)
     return (tuple(array[order[start:stop]] for array in arrays) for start, stop in bounds)
+
+
+def visiting_order(num_examples, seed, epoch, shuffle):
+    """Returns the order in which an epoch visits the examples, as they stand if they are not shuffled."""
+    return epoch_order(num_examples, seed, epoch) if shuffle else np.arange(num_examples)
 
 
 def batch_bounds(num_examples, batch_size, drop_remainder=False):

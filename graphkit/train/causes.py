@@ -2,8 +2,9 @@
 
 import math
 
-VARIABLES = ("VarHandleOp", "VariableV2", "Variable")
-READS = (*VARIABLES, "ReadVariableOp", "ResourceGather", "ResourceGatherNd", "Gather", "GatherV2")
+from graphkit import graphs
+
+READS = (*graphs.VARIABLES, "ReadVariableOp", "ResourceGather", "ResourceGatherNd", "Gather", "GatherV2")
 GROWTH = 10.0  # times the gradient norm of some steps ago
 HUGE = 1e6  # for a weight
 UNBOUNDED = {  # derivatives that are infinite somewhere, by the op that is differentiated

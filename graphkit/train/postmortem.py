@@ -17,8 +17,9 @@ import tensorflow as tf
 from graphkit import checks, graphs
 from graphkit.data import batches
 from graphkit.nn import masks
-from graphkit.train import causes, fused, steps
+from graphkit.train import fused, steps
 from graphkit.train import replay as replays
+from graphkit.train import session as sessions
 
 __all__ = ["NotFiniteError"]
 
@@ -114,7 +115,7 @@ class Examiner:
     def reads(self):
         """Returns {name of a variable's op: tensor to read it by} of what the loss depends on."""
         known = {graphs.handle_op(v).name: v for v in self.variables}
-        found = {op.name: reading(op, known) for op in self.ops if op.type in causes.VARIABLES}
+        found = {op.name: reading(op, known) for op in self.ops if op.type in graphs.VARIABLES}
         return {name: tensor for name, tensor in found.items() if tensor is not None}
 
     def volatile(self, keyed):
@@ -267,18 +268,10 @@ class Recorder:
             return dataclasses.replace(report, reason=reason)
 
     def restore(self):
-        """Gives the variables their values of the snapshot, through the inputs of their initializers."""
-        waiting = [
-            (v.initializer, value) for v, value in zip(self.examiner.variables, self.values, strict=True)
-        ]
-        while waiting:  # more than once only where variables share an initial value
-            names = [op.inputs[1].name for op, _ in waiting]
-            first = [names.index(name) == place for place, name in enumerate(names)]
-            now = [pair for pair, flag in zip(waiting, first, strict=True) if flag]
-            # Copies, since a variable may take over the memory that it is fed.
-            fed = {op.inputs[1].name: np.array(value) for op, value in now}
-            self.trainer.session.run([op for op, _ in now], fed)
-            waiting = [pair for pair, flag in zip(waiting, first, strict=True) if not flag]
+        """Gives the variables their values of the snapshot: copies, since they may take over what is fed."""
+        values = map(np.array, self.values)
+        pairs = list(zip(self.examiner.variables, values, strict=True))
+        sessions.assign(self.trainer.session, pairs)
 
     def bad_stretch(self, last):
         """Runs the steps up to the last again; returns the range of a few that made something not finite."""
@@ -361,7 +354,7 @@ class Recorder:
     def epoch_order(self, epoch):
         """Returns the order in which an epoch visits the examples."""
         examples, _, shuffle, _ = self.order
-        return batches.epoch_order(examples, self.trainer.seed, epoch) if shuffle else np.arange(examples)
+        return batches.visiting_order(examples, self.trainer.seed, epoch, shuffle)
 
     def why_nothing(self, keyed):
         """Returns why the steps came out finite when they were run again."""

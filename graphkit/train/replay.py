@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import message
 
-from graphkit import checks
+from graphkit import checks, graphs
 from graphkit.data import readers
 from graphkit.nn import scopes
 from graphkit.train import causes
@@ -187,7 +187,7 @@ class Replica:
             }
             self.values, assigns = {}, []
             for op in self.ops:
-                if op.type in causes.VARIABLES:
+                if op.type in graphs.VARIABLES:
                     value = v1.placeholder(op.get_attr("dtype"), name="graphkit_value")
                     self.values[op.name] = value
                     assigns.append(assign(op, value))

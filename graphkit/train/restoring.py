@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
+from graphkit.train import session as sessions
 
 PARTS = re.compile(r"(.+)\.(meta|index|data-\d{5}-of-\d{5})")  # the files of a checkpoint
 FOLDER_FILES = ("checkpoint", "saved_model.pb")  # stand for the folder that they are in
@@ -487,23 +488,11 @@ def require_complete(plan, weights=None):
 def load(session, plan):
     """Restores what is matched, after all of it has been read.
 
-    The values are fed to the variables' initializers, so that a finalized graph needs no ops for it. This
-    is one run, unless variables were made with one tensor as their common initial value.
-
     Raises:
       GraphkitError: the files are damaged or cut off; the session is as it was.
     """
     reader = open_reader(plan.path)
     names = dict.fromkeys(plan.matched.values())
     arrays = {name: read(lambda name=name: reader.get_tensor(name), plan.path) for name in names}
-    runs = []
-    for name, source in plan.matched.items():
-        want = plan.wanted[name]
-        fed = want.variable.initializer.inputs[1].name
-        run = next((run for run in runs if fed not in run), None)
-        if run is None:
-            runs.append(run := {})
-        run[fed] = want.variable.initializer, want.value(arrays[source])
-    for run in runs:
-        feed = {fed: value for fed, (_, value) in run.items()}
-        session.run([initializer for initializer, _ in run.values()], feed)
+    pairs = ((plan.wanted[name], arrays[source]) for name, source in plan.matched.items())
+    sessions.assign(session, [(wanted.variable, wanted.value(array)) for wanted, array in pairs])

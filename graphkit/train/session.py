@@ -105,6 +105,24 @@ def make_initializer(variables, seed):
     return tf.group(*assignments, name="graphkit/initialize")
 
 
+def assign(session, pairs):
+    """Gives each variable of the (variable, value) its value.
+
+    The values are fed to the variables' initializers, so that a finalized graph needs no ops for it. This
+    is one run, unless variables were made with one tensor as their common initial value.
+    """
+    runs = []
+    for variable, value in pairs:
+        fed = variable.initializer.inputs[1].name
+        run = next((run for run in runs if fed not in run), None)
+        if run is None:
+            runs.append(run := {})
+        run[fed] = variable.initializer, value
+    for run in runs:
+        feed = {fed: value for fed, (_, value) in run.items()}
+        session.run([initializer for initializer, _ in run.values()], feed)
+
+
 def seeded_copies(op_sets, tensor_names, seed):
     """Copies the ops in their graph, the seeds of random ops filled in; returns the named tensors."""
     ops = {op.name: op for op_set in op_sets for op in op_set}

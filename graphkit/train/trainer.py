@@ -435,7 +435,7 @@ class Trainer:
     def train_epoch(self, runners, bounds, order, interrupts):
         """Runs the steps of the epoch under way, from where it stands to its end."""
         examples, batch_size, shuffle, _ = order
-        indices = batches.epoch_order(examples, self.seed, self.epoch) if shuffle else np.arange(examples)
+        indices = batches.visiting_order(examples, self.seed, self.epoch, shuffle)
         left = bounds[self.batch :]
         whole = [bound for bound in left if bound[1] - bound[0] == batch_size]
         for runner, todo in zip(runners, (whole, left[len(whole) :]), strict=True):
