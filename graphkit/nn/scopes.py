@@ -31,7 +31,13 @@ def user_line(frames):
 
 
 def check_growing(function):
-    """Refuses to add ops to a finalized graph, naming the caller's line."""
+    """Refuses to add ops where there is no graph, or to a finalized one, naming the caller's line."""
+    if tf.executing_eagerly():
+        raise RuntimeError(
+            f"{function}: ops are added to a graph, and TensorFlow executes eagerly here; put the call under "
+            "`with tf.Graph().as_default():`, or begin the program with "
+            f"tf.compat.v1.disable_eager_execution(); called at {caller_line()}"
+        )
     if tf.compat.v1.get_default_graph().finalized:
         raise RuntimeError(
             f"{function}: the graph is finalized since a Trainer made its session, and cannot grow; "

@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent import futures
 
 import numpy as np
 import pytest
@@ -255,3 +256,19 @@ def test_a_finalized_graph_takes_no_placeholder(fresh_graph, function):
     line = f"{__file__}:{build.__code__.co_firstlineno}"
     with pytest.raises(RuntimeError, match=rf"^{function}: .*finalized.*called at {re.escape(line)}$"):
         build()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: gk.image_input(28, 28, 1),
+        lambda: gk.keep_prob_input(),
+        lambda: gk.dense(np.eye(2, dtype=np.float32), 2),
+        lambda: gk.softmax_cross_entropy(np.eye(2, dtype=np.float32), np.arange(2)),
+    ],
+)
+def test_without_a_graph_the_error_says_how_to_have_one(call):
+    with futures.ThreadPoolExecutor() as other_thread:  # where no graph is the default
+        outcome = other_thread.submit(call)
+    with pytest.raises(RuntimeError, match=r"executes eagerly.*tf.Graph\(\).as_default"):
+        outcome.result()
