@@ -53,6 +53,10 @@ EXPORTS = {
         "recall",
         "top_k_accuracy",
     ),
+    "graphkit.plots.curves": ("plot_histograms", "plot_history", "plot_loss_surface", "plot_rate_test"),
+    "graphkit.plots.diagrams": ("plot_graph", "plot_receptive_field"),
+    "graphkit.plots.images": ("plot_feature_maps", "plot_filters", "plot_images"),
+    "graphkit.plots.results": ("plot_confusion_matrix", "plot_embedding", "plot_probabilities"),
     "graphkit.runs": ("RunConfig", "build_network", "load_run", "read_images", "train_run"),
     "graphkit.sizes": (
         "array_bytes",

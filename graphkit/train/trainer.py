@@ -586,6 +586,19 @@ class Trainer:
             parts.append(part)
         return np.concatenate(parts)
 
+    def weights(self):
+        """Returns the values of the model's variables by name, without those of the optimizer.
+
+        Returns:
+          {name: array}, such as {"conv1/kernel": (5, 5, 1, 32) float32}, in the order in which the graph made
+          them; moving means and variances of `gk.batch_norm` are among them.
+
+        Raises:
+          RuntimeError: the trainer is closed.
+        """
+        self.check_open("weights")
+        return self.session.run(self.checkpoints.weights)
+
     def with_own(self, constants, fetches):
         """Returns the constants and the seed, as far as they matter to the fetches: each feed costs time."""
         needed = graphs.ancestors(fetches)

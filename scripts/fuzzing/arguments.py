@@ -382,6 +382,23 @@ ROWS = {
     "load_run": lambda: {"folder": "no-such-folder"},
     "read_images": lambda: {"path": "no-such-file.png", "image_shape": (4, 4, 3)},
     "train_run": lambda: {"config": small_config(), "data": digits(), "logdir": "run", "epochs": 1},
+    # pictures
+    "plot_confusion_matrix": lambda: {"matrix": np.array([[3, 1], [0, 2]]), "classes": ["a", "b"]},
+    "plot_embedding": lambda: {"vectors": np.eye(3), "names": ["a", "b", "c"], "groups": ["x", "y", "y"]},
+    "plot_feature_maps": lambda: {"maps": np.ones((4, 4, 3))},
+    "plot_filters": lambda: {"kernel": np.ones((2, 2, 5, 3)), "columns": 2, "rows": 2},
+    "plot_graph": lambda: {"target": gk.dense(features(), 2)},
+    "plot_histograms": lambda: {"arrays": {"a": np.arange(4.0)}},
+    "plot_history": lambda: {"history": {"epoch": [1, 2], "loss": [1.0, 0.5]}, "smoothing": 0.5},
+    "plot_images": lambda: {
+        "images": pixels(),
+        "labels": np.arange(4),
+        "predictions": np.arange(4)[::-1].copy(),
+        "classes": ["a", "b", "c", "d"],
+    },
+    "plot_probabilities": lambda: {"probabilities": np.full((2, 4), 0.25), "classes": ["a", "b", "c", "d"]},
+    "plot_rate_test": lambda: {"test": gk.RateTest(np.array([0.1, 1.0]), np.array([2.0, 1.0]), 0.1)},
+    "plot_receptive_field": lambda: {"layers": [(3, 1), (2, 2, 1)]},
     # sizes
     "array_bytes": lambda: {"shape": (2, 3)},
     "batch_norm_parameters": lambda: {"channels": 3},
@@ -418,6 +435,7 @@ ROWS = {
     "Trainer.fit": lambda: {"data": Trained.data(), "progress": False, "execution": "feed"},
     "Trainer.evaluate": lambda: {"data": Trained.data()},
     "Trainer.predict": lambda: {"data": Trained.data(), "tensor": Trained.logits},
+    "Trainer.weights": lambda: {},
     "Trainer.save": lambda: {"path": "model"},
     "Trainer.restore": lambda: {"path": Trained.get().save("whole")},
     "Trainer.stop": lambda: {"reason": "enough"},
@@ -452,6 +470,7 @@ METHODS = {
     "Trainer.fit": lambda: Trained.get().fit,
     "Trainer.evaluate": lambda: Trained.get().evaluate,
     "Trainer.predict": lambda: Trained.get().predict,
+    "Trainer.weights": lambda: Trained.get().weights,
     "Trainer.save": lambda: Trained.get().save,
     "Trainer.restore": lambda: Trained.get().restore,
     "Trainer.stop": lambda: Trained.get().stop,
@@ -494,6 +513,10 @@ def close(trainer, _):
     trainer.close()
 
 
+def save(figure, _):
+    figure.savefig("picture.svg")
+
+
 def is_natural(number, _):
     if type(number) is not int or number < 0:
         raise Fault(f"a size is {number!r}")
@@ -513,6 +536,7 @@ USES = {
     "Vocabulary": encode,
     "AdamW": minimize,
     "Trainer": close,
+    **{name: save for name in gk.__all__ if name.startswith("plot_")},
     **{name: is_natural for name in gk.EXPORTS["graphkit.sizes"] if not name.endswith("_shape")},
 }
 EXPENSIVE = ("Trainer", "train_run", "find_learning_rate", "load_run")

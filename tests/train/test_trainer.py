@@ -145,6 +145,27 @@ def test_batch_size_never_changes_what_evaluate_returns(batch_size):
     assert parts == pytest.approx(whole, rel=1e-6)
 
 
+def test_weights_are_the_models_variables_by_name():
+    problem = Problem(batch_norm=True)
+    with problem.trainer(optimizer="adam") as trainer:
+        trainer.fit(problem.data, epochs=1, progress=False)
+        found = trainer.weights()
+        assert list(found) == [
+            *("hidden/kernel", "hidden/bias", "norm/gamma", "norm/beta", "norm/moving_mean"),
+            *("norm/moving_variance", "logits/kernel", "logits/bias"),
+        ]
+        assert same(list(found.values()), value(trainer, *found))
+        hidden = POINTS @ found["hidden/kernel"] + found["hidden/bias"]
+        scale = found["norm/gamma"] / np.sqrt(found["norm/moving_variance"] + 1e-3)
+        net = np.maximum((hidden - found["norm/moving_mean"]) * scale + found["norm/beta"], 0)
+        logits = net @ found["logits/kernel"] + found["logits/bias"]
+        np.testing.assert_allclose(
+            trainer.predict(problem.logits, {problem.points: POINTS}), logits, atol=1e-5
+        )
+    with pytest.raises(RuntimeError, match="weights: the trainer is closed"):
+        trainer.weights()
+
+
 def test_predict_returns_a_row_for_each_example_in_order():
     problem = Problem(dropout=True)
     with problem.trainer() as trainer:

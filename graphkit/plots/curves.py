@@ -1,0 +1,260 @@
+"""Pictures with curves and bars: a training's history, a rate test, histograms, the loss's surface."""
+
+import numpy as np
+
+from graphkit import checks
+from graphkit.plots import canvas
+
+__all__ = [
+    "plot_histograms",
+    "plot_history",
+    "plot_loss_surface",
+    "plot_rate_test",
+]
+
+PANEL = (3.6, 2.8)  # inches
+NO_CURVES = ("epoch", "step", "seconds", "examples_per_second", "learning_rate")
+AXES = {"epoch": "epoch", "step": "step", "seconds": "seconds of training"}
+LEVELS = 24  # of a loss surface
+
+
+def plot_history(history, x="epoch", smoothing=0.0):
+    """Draws learning curves: a panel for the loss and for each metric, of training and validation.
+
+    Args:
+      history: what `Trainer.fit` returned; or {name: history} of several runs, to compare them. Figures that
+        are no numbers, such as confusion matrices, are left out.
+      x: "epoch", "step", or "seconds" (of training, without validation).
+      smoothing: from 0 to below 1: how much of the running mean the next point leaves, as in TensorBoard; the
+        points themselves are drawn faintly behind it. The mean is corrected for its start at 0.
+
+    Returns:
+      A `matplotlib.figure.Figure`.
+
+    Raises:
+      TypeError: what is no history.
+      ValueError: no epoch, columns of unequal length, an unknown axis.
+      ImportError: matplotlib is not installed.
+
+    Source: D. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, section 3, for the
+      correction.
+
+    Example:
+      >>> history = {"epoch": [1, 2], "step": [29, 58], "loss": [0.9, 0.4], "valid_loss": [0.8, 0.5]}
+      >>> [axis.get_title() for axis in gk.plot_history(history).axes]
+      ['loss']
+      >>> figure = gk.plot_history({"sgd": history, "adam": history}, x="step")
+      >>> [text.get_text() for text in figure.legends[0].get_texts()]
+      ['sgd', 'sgd, validation', 'adam', 'adam, validation']
+    """
+    function = "plot_history"
+    x = checks.choice(function, "x", x, AXES)
+    smoothing = checks.number(function, "smoothing", smoothing, at_least=0, below=1)
+    rule = "history must be what fit returned, or {name: history} of several runs"
+    canvas.mapping(function, "history", history, rule)
+    several = all(isinstance(run, dict) for run in history.values())
+    runs = history if several else {"": history}
+    runs = {name: check_history(function, run, x, rule) for name, run in runs.items()}
+    figures = list(dict.fromkeys(name.removeprefix("valid_") for run in runs.values() for name in run[1]))
+    with canvas.drawing(function, PANEL[0] * len(figures), PANEL[1] + 0.3) as figure:
+        for axis, name in zip(figure.subplots(1, len(figures), squeeze=False)[0], figures, strict=True):
+            for number, (run, (points, curves)) in enumerate(runs.items()):
+                for prefix, text in (("", "training"), ("valid_", "validation")):
+                    if prefix + name in curves:
+                        style = run_style(number, bool(prefix), len(runs))
+                        label = text if not run else f"{run}, {text}" if prefix else run
+                        draw_curve(axis, points, curves[prefix + name], smoothing, label, style)
+            axis.set(title=name, xlabel=AXES[x])
+            if x == "epoch":
+                axis.xaxis.get_major_locator().set_params(integer=True)
+        label_once(figure)
+    return figure
+
+
+def check_history(function, history, x, rule):
+    """Returns the places of the points, and {figure: values} of what is a curve."""
+    if not isinstance(history, dict):
+        raise TypeError(checks.message(function, rule, history=history))
+    checks.require(x in history, function, f"history must have a column {x!r}", columns=list(history))
+    columns = {}
+    for name, values in history.items():
+        if not isinstance(values, (list, tuple, np.ndarray)):
+            raise TypeError(checks.message(function, rule, **{str(name): values}))
+        if all(isinstance(value, (int, float, np.number)) for value in values):
+            columns[name] = np.asarray(values, np.float64)
+    checks.require(x in columns and len(columns[x]), function, "history must hold one epoch or more")
+    lengths = {name: len(values) for name, values in columns.items()}
+    rule = "all columns of a history must be of one length"
+    checks.require(len(set(lengths.values())) == 1, function, rule, lengths=lengths)
+    points = np.cumsum(columns[x]) if x == "seconds" else columns[x]
+    curves = {name: values for name, values in columns.items() if name not in NO_CURVES}
+    checks.require(curves, function, "history must hold a loss or a metric", columns=list(history))
+    return points, curves
+
+
+def run_style(number, is_validation, runs):
+    """Returns how a curve is drawn: of one run, validation is dashed; of several, each has its own dashes."""
+    if runs == 1:
+        return canvas.line_style(int(is_validation))
+    style = canvas.line_style(number)
+    return {**style, "marker": "o", "markersize": 4, "linewidth": 1} if is_validation else style
+
+
+def draw_curve(axis, points, values, smoothing, label, style):
+    marks = {} if len(points) > 1 else {"marker": "o"}
+    if smoothing:
+        axis.plot(points, values, **{**style, "alpha": 0.25, "linestyle": "-", "marker": ""})
+        values = smooth(values, smoothing)
+    axis.plot(points, values, label=label, **{**style, **marks})
+
+
+def smooth(values, smoothing):
+    """Returns the running means m <- s m + (1 - s) v of the values so far, each divided by 1 - s**n."""
+    mean, count, means = 0.0, 0, []
+    for value in values:
+        if np.isfinite(value):
+            mean, count = smoothing * mean + (1 - smoothing) * value, count + 1
+        means.append(mean / (1 - smoothing**count) if count else np.nan)
+    return np.array(means)
+
+
+def label_once(figure):
+    """Puts one legend under all panels, in which each name stands once."""
+    pairs = [pair for axis in figure.axes for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
+    handles = {label: handle for handle, label in reversed(pairs)}
+    ordered = dict.fromkeys(label for _, label in pairs)
+    if len(ordered) > 1:
+        columns = max(1, int(figure.get_figwidth() / (0.6 + 0.075 * max(map(len, ordered)))))
+        figure.legend(
+            [handles[label] for label in ordered], list(ordered), loc="outside lower center", ncols=columns
+        )
+
+
+def plot_rate_test(test):
+    """Draws the loss that each learning rate led to, and the rate that is suggested.
+
+    Args:
+      test: what `gk.find_learning_rate` returned.
+
+    Returns:
+      A `matplotlib.figure.Figure`.
+
+    Raises:
+      TypeError: what is no `gk.RateTest`.
+      ImportError: matplotlib is not installed.
+
+    Example:
+      >>> test = gk.RateTest(np.array([0.01, 0.1, 1.0]), np.array([2.0, 1.0, 3.0]), 0.01)
+      >>> gk.plot_rate_test(test).axes[0].get_xscale()
+      'log'
+    """
+    function = "plot_rate_test"
+    if not all(hasattr(test, name) for name in ("rates", "losses", "suggestion")):
+        raise TypeError(checks.message(function, "test must be a gk.RateTest", test=test))
+    rates = canvas.numbers(function, "test.rates", test.rates, rank=1)
+    losses = canvas.numbers(function, "test.losses", test.losses, rank=1)
+    suggestion = checks.number(function, "test.suggestion", test.suggestion, above=0)
+    rule = "test.rates and test.losses must be of one length"
+    checks.require(len(rates) == len(losses), function, rule, rates=len(rates), losses=len(losses))
+    with canvas.drawing(function, 5, 3.2) as figure:
+        axis = figure.subplots()
+        axis.plot(rates, losses, **canvas.line_style(0))
+        axis.axvline(suggestion, label=f"suggested: {suggestion:.2g}", **canvas.line_style(1))
+        axis.set(xscale="log", xlabel="learning rate", ylabel="loss (running mean)")
+        axis.legend()
+    return figure
+
+
+def plot_histograms(arrays, bins=40, columns=3):
+    """Draws how the numbers of each array are distributed, such as the weights of each layer.
+
+    Args:
+      arrays: {name: array of any shape}, such as `Trainer.weights()`.
+      bins: intervals of equal width from the least to the greatest number.
+      columns: histograms in a row.
+
+    Returns:
+      A `matplotlib.figure.Figure`; above each histogram stand the name, the mean and the standard deviation.
+
+    Raises:
+      TypeError: what is no dictionary of arrays.
+      ValueError: an array that is empty or holds what is not finite.
+      ImportError: matplotlib is not installed.
+
+    Example:
+      >>> figure = gk.plot_histograms({"hidden/kernel": np.eye(4), "hidden/bias": np.zeros(4)})
+      >>> figure.axes[0].get_title()
+      'hidden/kernel\\nmean 0.25, sigma 0.433'
+    """
+    function = "plot_histograms"
+    rule = "arrays must be {name: array} with one array or more"
+    canvas.mapping(function, "arrays", arrays, rule)
+    values = {name: canvas.numbers(function, name, array).ravel() for name, array in arrays.items()}
+    bins = checks.integer(function, "bins", bins, maximum=10_000)
+    rows, columns = canvas.grid_size(len(values), checks.integer(function, "columns", columns))
+    with canvas.drawing(function, PANEL[0] * columns, 2.2 * rows) as figure:
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axis in axes[len(values) :]:
+            axis.remove()
+        for axis, (name, numbers) in zip(axes, values.items(), strict=False):
+            axis.hist(numbers, bins, color=canvas.COLORS[0])
+            axis.axvline(0, color=canvas.FAINT, linewidth=1, linestyle=":")
+            axis.set_title(f"{name}\nmean {numbers.mean():.3g}, sigma {numbers.std():.3g}")
+            axis.set(xlabel="value", ylabel="how many")
+    return figure
+
+
+def plot_loss_surface(surface):
+    """Draws the loss on a plane through the weights and the paths of optimizers over it.
+
+    Args:
+      surface: what `gk.loss_surface` returned.
+
+    Returns:
+      A `matplotlib.figure.Figure`; a path begins at its circle and ends at its square. The levels grow
+      geometrically above the least loss, so that the bottom of a valley is seen as well as its walls.
+
+    Raises:
+      TypeError: what is no `gk.LossSurface`.
+      ImportError: matplotlib is not installed.
+
+    Example:
+      >>> inputs, targets = gk.feature_input(2), tf.compat.v1.placeholder(tf.float32, (None, 1))
+      >>> loss = gk.mean_squared_error(gk.dense(inputs, 1, use_bias=False), targets)
+      >>> data = {inputs: np.eye(2), targets: np.ones((2, 1))}
+      >>> with gk.Trainer(loss, optimizer="sgd", learning_rate=0.1) as trainer:
+      ...     path = gk.WeightPath()
+      ...     history = trainer.fit(data, epochs=20, callbacks=[path], progress=False)
+      ...     figure = gk.plot_loss_surface(gk.loss_surface(trainer, data, path))
+      >>> figure.axes[0].get_xlabel()
+      'dense/kernel[0, 0]'
+    """
+    function = "plot_loss_surface"
+    if not all(hasattr(surface, name) for name in ("x", "y", "losses", "paths", "labels")):
+        raise TypeError(checks.message(function, "surface must be a gk.LossSurface", surface=surface))
+    losses = canvas.numbers(function, "surface.losses", surface.losses, rank=2)
+    lowest, highest = losses.min(), losses.max()
+    step = max((highest - lowest) * 1e-3, np.finfo(float).tiny * 1e10)
+    levels = lowest + np.concatenate([[0], np.geomspace(step, max(highest - lowest, 2 * step), LEVELS)])
+    with canvas.drawing(function, 6, 4.6) as figure:
+        axis = figure.subplots()
+        norm = canvas.part(function, "colors").BoundaryNorm(levels, 256)
+        shown = axis.contourf(surface.x, surface.y, losses, levels=levels, norm=norm, cmap=canvas.COLOR_MAP)
+        axis.contour(surface.x, surface.y, losses, levels=levels[1:-1], colors="white", linewidths=0.4)
+        scale = figure.colorbar(shown, ax=axis, label="loss", ticks=levels[::4])
+        scale.ax.set_yticklabels([f"{level:.3g}" for level in levels[::4]])
+        for number, (name, path) in enumerate(surface.paths.items()):
+            draw_path(axis, np.asarray(path), name, number)
+        axis.set(xlabel=surface.labels[0], ylabel=surface.labels[1])
+        if len(surface.paths) > 1:
+            label_once(figure)
+    return figure
+
+
+def draw_path(axis, path, name, number):
+    """Draws a path in a colour of its own between white edges, so that it is seen on dark and light alike."""
+    style = canvas.line_style(number + 1)
+    axis.plot(*path.T, color="white", linewidth=3.5, solid_capstyle="round")
+    axis.plot(*path.T, linewidth=1.8, label=name, **style)
+    for place, marker in ((0, "o"), (-1, "s")):
+        axis.plot(*path[place], marker, color=style["color"], markeredgecolor="white", markersize=8)

@@ -1,0 +1,166 @@
+"""Pictures of what a model says: class probabilities, a confusion matrix, a map of an embedding."""
+
+import numpy as np
+
+from graphkit import checks
+from graphkit.plots import canvas
+
+__all__ = ["plot_confusion_matrix", "plot_embedding", "plot_probabilities"]
+
+ROUNDING = 1e-6  # by which a float32 softmax may come out above 1
+
+
+def plot_confusion_matrix(matrix, classes=None):
+    """Draws how often each class was taken for which: true classes down, predicted ones across.
+
+    Args:
+      matrix: (classes, classes), the counts of `gk.confusion_matrix`.
+      classes: names of the classes; None shows their numbers.
+
+    Returns:
+      A `matplotlib.figure.Figure`. Each count stands in its cell; the cell's colour is its share of the row,
+      so that rare classes are seen as well as frequent ones. The title gives the accuracy.
+
+    Raises:
+      TypeError: an argument of another kind.
+      ValueError: a matrix that is not square or holds a negative count, names that are too few.
+      ImportError: matplotlib is not installed.
+
+    Example:
+      >>> figure = gk.plot_confusion_matrix(np.array([[40, 10], [0, 50]]), ["cat", "dog"])
+      >>> figure.axes[0].get_title()
+      '90 of 100 right (90.0%)'
+    """
+    function = "plot_confusion_matrix"
+    counts = canvas.numbers(function, "matrix", matrix, rank=2)
+    sound = counts.shape[0] == counts.shape[1] and (counts >= 0).all()
+    rule = "matrix must be (classes, classes) of counts of at least 0"
+    checks.require(sound and counts.sum() > 0, function, rule, matrix=matrix)
+    named = canvas.names(function, "classes", classes, len(counts))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = 1.6 + (0.34 + 0.07 * len(f"{counts.max():.0f}")) * len(counts)
+    with canvas.drawing(function, size + 1.2, size) as figure:
+        axis = figure.subplots()
+        shown = axis.imshow(shares, vmin=0, vmax=1)
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                color = "black" if shares[row, column] > 0.5 else "white"  # the scale's light end is at 1
+                axis.text(column, row, f"{count:.0f}", ha="center", va="center", color=color, fontsize=9)
+        slanted = max(map(len, named)) > 3
+        places = range(len(named))
+        axis.set_xticks(places, named, rotation=45 if slanted else 0, ha="right" if slanted else "center")
+        axis.set_yticks(places, named)
+        right, whole = np.trace(counts), counts.sum()
+        axis.set_title(f"{right:.0f} of {whole:.0f} right ({right / whole:.1%})")
+        axis.set(xlabel="predicted class", ylabel="true class")
+        figure.colorbar(shown, ax=axis, label="share of the true class")
+    return figure
+
+
+def plot_probabilities(probabilities, classes=None, columns=4):
+    """Draws class probabilities as bars, a panel for each example.
+
+    Args:
+      probabilities: (count, classes), as `trainer.predict` returns a softmax; or {name: array (classes,)}.
+      classes: names of the classes; None shows their numbers.
+      columns: panels in a row.
+
+    Returns:
+      A `matplotlib.figure.Figure`; the likeliest class is the dark bar with its probability beside it.
+
+    Raises:
+      TypeError: an argument of another kind.
+      ValueError: what is not from 0 to 1, rows of unequal length, names that are too few.
+      ImportError: matplotlib is not installed.
+
+    Example:
+      >>> found = {"mild": np.array([0.4, 0.6]), "sharp": np.array([0.0, 1.0])}
+      >>> figure = gk.plot_probabilities(found, ["cat", "dog"])
+      >>> [axis.get_title() for axis in figure.axes]
+      ['mild', 'sharp']
+    """
+    function = "plot_probabilities"
+    if isinstance(probabilities, dict):
+        rule = "probabilities must be (count, classes) or {name: array (classes,)}"
+        canvas.mapping(function, "probabilities", probabilities, rule)
+        rows = [canvas.numbers(function, name, row, rank=1) for name, row in probabilities.items()]
+        titles = list(probabilities)
+    else:
+        rows = list(canvas.numbers(function, "probabilities", probabilities, rank=2))
+        titles = [""] * len(rows)
+    lengths = {len(row) for row in rows}
+    checks.require(len(lengths) == 1, function, "all must have the same classes", lengths=sorted(lengths))
+    within = all(((row >= 0) & (row <= 1 + ROUNDING)).all() for row in rows)
+    checks.require(within, function, "probabilities must be from 0 to 1", probabilities=probabilities)
+    named = canvas.names(function, "classes", classes, *lengths)
+    lines, columns = canvas.grid_size(len(rows), checks.integer(function, "columns", columns))
+    height = lines * (0.9 + 0.2 * len(named))
+    with canvas.drawing(function, max(2.6 * columns, 3), height) as figure:
+        axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
+        for axis in axes[len(rows) :]:
+            axis.remove()
+        for axis, row, title in zip(axes, rows, titles, strict=False):
+            best = int(row.argmax())
+            colors = [canvas.COLORS[0] if place == best else canvas.COLORS[4] for place in range(len(row))]
+            axis.barh(named, row, color=colors)
+            axis.text(row[best] + 0.02, best, f"{row[best]:.2f}", va="center", fontsize=9)
+            axis.set(title=title, xlim=(0, 1.2), xticks=[0, 0.5, 1])
+        axes[0].invert_yaxis()
+        figure.supxlabel("probability", fontsize=10)
+    return figure
+
+
+def plot_embedding(vectors, names, groups=None):
+    """Draws a map of vectors, such as learned characters or words: their first two principal components.
+
+    Args:
+      vectors: (count, units), rows of an embedding's table.
+      names: what is written at each of them.
+      groups: names (count,) of the groups that share a colour and a marker; None for no groups.
+
+    Returns:
+      A `matplotlib.figure.Figure`; the axes give the share of the variance that each component holds.
+
+    Raises:
+      TypeError: an argument of another kind.
+      ValueError: fewer than two vectors, one unit only, all vectors equal, names that are too few.
+      ImportError: matplotlib is not installed.
+
+    Formula: with the centred vectors X = U S V^T, the coordinates are X V; component i holds S_i^2 /
+      sum(S^2).
+
+    Source: K. Pearson, "On lines and planes of closest fit to systems of points in space", 1901.
+
+    Example:
+      >>> figure = gk.plot_embedding(np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 0.0]]), "a b c".split())
+      >>> figure.axes[0].get_xlabel()
+      'first principal component (100% of the variance)'
+    """
+    function = "plot_embedding"
+    vectors = canvas.numbers(function, "vectors", vectors, rank=2)
+    rule = "vectors must be two or more different ones, of two or more units"
+    checks.require(
+        min(vectors.shape) > 1 and np.ptp(vectors, axis=0).any(), function, rule, shape=vectors.shape
+    )
+    written = canvas.names(function, "names", names, len(vectors))
+    grouped = (
+        [""] * len(vectors) if groups is None else canvas.names(function, "groups", groups, len(vectors))
+    )
+    centred = vectors - vectors.mean(axis=0)
+    _, strengths, directions = np.linalg.svd(centred, full_matrices=False)
+    places, shares = centred @ directions[:2].T, strengths**2 / (strengths**2).sum()
+    with canvas.drawing(function, 6.5, 5) as figure:
+        axis = figure.subplots()
+        for number, group in enumerate(dict.fromkeys(grouped)):
+            inside = np.array([other == group for other in grouped])
+            style = {"color": canvas.COLORS[number % len(canvas.COLORS)], "marker": "osD^v<>"[number % 7]}
+            axis.scatter(*places[inside].T, label=group, s=22, **style)
+        for place, name in zip(places, written, strict=True):
+            axis.annotate(name, place, xytext=(4, 4), textcoords="offset points", fontsize=11)
+        for order, set_label, share in zip(
+            ("first", "second"), (axis.set_xlabel, axis.set_ylabel), shares, strict=False
+        ):
+            set_label(f"{order} principal component ({share:.0%} of the variance)")
+        if groups is not None:
+            axis.legend()
+    return figure

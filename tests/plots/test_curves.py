@@ -1,0 +1,130 @@
+"""Learning curves, rate tests, histograms and loss surfaces: what is drawn is what was given."""
+
+import numpy as np
+import pytest
+from pictures import HISTORY, draw
+
+import graphkit as gk
+from graphkit.plots import curves
+
+
+def lines(axis):
+    return {line.get_label(): line for line in axis.lines}
+
+
+def test_history_has_a_panel_for_each_figure_and_a_curve_for_each_split():
+    figure = gk.plot_history(HISTORY)
+    assert [axis.get_title() for axis in figure.axes] == ["loss", "accuracy"]
+    drawn = lines(figure.axes[0])
+    assert list(drawn) == ["training", "validation"]
+    np.testing.assert_array_equal(drawn["training"].get_xydata().T, [HISTORY["epoch"], HISTORY["loss"]])
+    np.testing.assert_array_equal(drawn["validation"].get_ydata(), HISTORY["valid_loss"])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["training", "validation"]
+
+
+def test_history_of_a_real_training():
+    inputs, labels = gk.feature_input(4), gk.label_input()
+    logits = gk.dense(inputs, 3)
+    data = {inputs: np.eye(4, dtype=np.float32), labels: np.array([0, 1, 2, 0])}
+    metrics = {"accuracy": gk.accuracy(logits, labels), "confusion": gk.confusion_matrix(logits, labels)}
+    with gk.Trainer(gk.softmax_cross_entropy(logits, labels), metrics=metrics) as trainer:
+        history = trainer.fit(data, epochs=3, batch_size=2, valid=data, progress=False)
+    figure = gk.plot_history(history)
+    assert [axis.get_title() for axis in figure.axes] == ["loss", "accuracy"]
+    np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), history["loss"])
+
+
+def test_history_against_seconds_adds_up_the_epochs():
+    drawn = lines(gk.plot_history(HISTORY, x="seconds").axes[0])
+    np.testing.assert_allclose(drawn["training"].get_xdata(), [1.0, 1.5, 2.0, 2.5])
+
+
+def test_runs_are_compared_under_their_names():
+    short = {name: values[:2] for name, values in HISTORY.items()}
+    drawn = lines(gk.plot_history({"slow": HISTORY, "fast": short}).axes[1])
+    assert list(drawn) == ["slow", "slow, validation", "fast", "fast, validation"]
+    assert len(drawn["fast"].get_xdata()) == 2
+    assert drawn["slow"].get_color() == drawn["slow, validation"].get_color() != drawn["fast"].get_color()
+
+
+def test_a_single_epoch_is_seen_as_a_point():
+    drawn = lines(gk.plot_history({"epoch": [1], "loss": [0.5]}).axes[0])
+    assert drawn["training"].get_marker() == "o"
+
+
+def test_smoothing_is_a_running_mean_corrected_for_its_start():
+    values = [4.0, 2.0, 0.0]
+    # m1 = 4; m2 = (0.5 * 0.5 * 4 + 0.5 * 2) / 0.75; m3 = (0.25 * 0.5 * 4 + 0.25 * 2 + 0.5 * 0) / 0.875
+    np.testing.assert_allclose(curves.smooth(values, 0.5), [4.0, 2 / 0.75, 1 / 0.875])
+    axis = gk.plot_history({"epoch": [1, 2, 3], "loss": values}, smoothing=0.5).axes[0]
+    np.testing.assert_array_equal(axis.lines[0].get_ydata(), values)
+    np.testing.assert_allclose(axis.lines[1].get_ydata(), [4.0, 2 / 0.75, 1 / 0.875])
+
+
+def test_smoothing_passes_over_what_was_not_measured():
+    np.testing.assert_allclose(curves.smooth([np.nan, 2.0, np.nan, 2.0], 0.9), [np.nan, 2.0, 2.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "history, error, message",
+    [
+        ([1, 2], TypeError, "history must be what fit returned"),
+        ({}, ValueError, "history must be what fit returned"),
+        ({"epoch": [], "loss": []}, ValueError, "one epoch or more"),
+        ({"epoch": [1, 2], "loss": [1.0]}, ValueError, "all columns of a history must be of one length"),
+        ({"loss": [1.0]}, ValueError, "must have a column 'epoch'"),
+        ({"epoch": [1]}, ValueError, "a loss or a metric"),
+        ({"sgd": HISTORY, "adam": {"epoch": 3}}, TypeError, "epoch=3"),
+    ],
+)
+def test_what_is_no_history_is_refused(history, error, message):
+    with pytest.raises(error, match=f"^plot_history: .*{message}"):
+        gk.plot_history(history)
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0])
+def test_smoothing_out_of_range_is_refused(smoothing):
+    with pytest.raises(ValueError, match=f"smoothing must be .* received smoothing={smoothing}"):
+        gk.plot_history(HISTORY, smoothing=smoothing)
+
+
+def test_rate_test_shows_the_suggestion():
+    axis = draw("plot_rate_test").axes[0]
+    assert axis.get_legend().get_texts()[0].get_text() == "suggested: 0.03"
+    assert axis.lines[1].get_xdata() == [0.03, 0.03]
+
+
+def test_rate_test_of_a_real_finder():
+    inputs, labels = gk.feature_input(2), gk.label_input()
+    loss = gk.softmax_cross_entropy(gk.dense(inputs, 2), labels)
+    with gk.Trainer(loss, optimizer="sgd") as trainer:
+        test = gk.find_learning_rate(trainer, {inputs: np.eye(2), labels: np.arange(2)}, steps=20)
+    np.testing.assert_array_equal(gk.plot_rate_test(test).axes[0].lines[0].get_xdata(), test.rates)
+
+
+def test_histograms_count_each_number_once():
+    axis = gk.plot_histograms({"kernel": np.arange(12.0).reshape(3, 4)}, bins=4).axes[0]
+    assert [bar.get_height() for bar in axis.patches] == [3, 3, 3, 3]
+    assert axis.get_title() == "kernel\nmean 5.5, sigma 3.45"  # sqrt((12**2 - 1) / 12)
+
+
+def test_histograms_of_what_is_not_finite_are_refused():
+    with pytest.raises(ValueError, match="plot_histograms: kernel must be finite"):
+        gk.plot_histograms({"kernel": np.array([1.0, np.nan])})
+
+
+def test_loss_surface_shows_the_path_from_circle_to_square():
+    figure = draw("plot_loss_surface")
+    axis = figure.axes[0]
+    path = lines(axis)["sgd"].get_xydata()
+    ends = {line.get_marker(): line.get_xydata()[0] for line in axis.lines if line.get_marker() in "os"}
+    np.testing.assert_array_equal(ends["o"], path[0])
+    np.testing.assert_array_equal(ends["s"], path[-1])
+    assert axis.get_xlabel().startswith("dense/kernel[0")
+
+
+def test_loss_surface_of_something_else_is_refused():
+    with pytest.raises(
+        TypeError, match=r"plot_loss_surface: surface must be a gk.LossSurface; received surface=3"
+    ):
+        gk.plot_loss_surface(3)

@@ -1,0 +1,102 @@
+"""Confusion matrices, probabilities and maps of embeddings: figures computed by hand from the definitions."""
+
+import numpy as np
+import pytest
+from matplotlib import colors
+
+import graphkit as gk
+from graphkit.plots import canvas
+
+
+def texts(axis):
+    return {
+        (round(text.get_position()[0]), round(text.get_position()[1])): text.get_text() for text in axis.texts
+    }
+
+
+def test_confusion_matrix_writes_counts_and_colors_shares():
+    figure = gk.plot_confusion_matrix(np.array([[30, 10], [0, 160]]), ["rare", "frequent"])
+    axis = figure.axes[0]
+    assert texts(axis) == {(0, 0): "30", (1, 0): "10", (1, 1): "160"}  # (predicted, true); no 0 is written
+    np.testing.assert_allclose(axis.images[0].get_array(), [[0.75, 0.25], [0, 1]])
+    assert axis.get_title() == "190 of 200 right (95.0%)"
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["rare", "frequent"]
+
+
+def test_confusion_matrix_of_a_class_without_examples():
+    axis = gk.plot_confusion_matrix(np.array([[2, 0], [0, 0]])).axes[0]
+    np.testing.assert_array_equal(axis.images[0].get_array(), [[1, 0], [0, 0]])
+
+
+def test_confusion_matrix_as_the_metric_gives_it():
+    logits, labels = gk.feature_input(3), gk.label_input()
+    scores = gk.linear(logits, 3)
+    metrics = {"confusion": gk.confusion_matrix(scores, labels)}
+    with gk.Trainer(gk.softmax_cross_entropy(scores, labels), metrics=metrics) as trainer:
+        found = trainer.evaluate({logits: np.eye(3), labels: np.arange(3)})["confusion"]
+    assert gk.plot_confusion_matrix(found).axes[0].get_title().endswith("%)")
+
+
+@pytest.mark.parametrize(
+    "matrix", [np.ones((2, 3)), np.array([[1, -1], [0, 1]]), np.zeros((2, 2)), np.ones((2, 2, 2))]
+)
+def test_what_is_no_matrix_of_counts_is_refused(matrix):
+    with pytest.raises(ValueError, match="^plot_confusion_matrix: matrix must"):
+        gk.plot_confusion_matrix(matrix)
+
+
+def test_probabilities_mark_the_likeliest_class():
+    axis = gk.plot_probabilities(np.array([[0.2, 0.7, 0.1]]), ["a", "b", "c"]).axes[0]
+    assert [bar.get_width() for bar in axis.patches] == [0.2, 0.7, 0.1]
+    dark = [bar.get_facecolor() == colors.to_rgba(canvas.COLORS[0]) for bar in axis.patches]
+    assert dark == [False, True, False]
+    assert [text.get_text() for text in axis.texts] == ["0.70"]
+
+
+def test_probabilities_of_float32_that_add_up_to_a_little_more_than_one():
+    row = np.array([[np.nextafter(np.float32(1), np.float32(2)), 0]], np.float32)
+    assert len(gk.plot_probabilities(row).axes) == 1
+
+
+@pytest.mark.parametrize(
+    "probabilities, message",
+    [
+        (np.array([[0.5, 1.5]]), "from 0 to 1"),
+        ({"a": np.array([0.5, 0.5]), "b": np.array([1.0])}, "the same classes"),
+        ({}, "or {name: array"),
+        (np.zeros((0, 3)), "must not be empty"),
+    ],
+)
+def test_what_are_no_probabilities_is_refused(probabilities, message):
+    with pytest.raises(ValueError, match=f"^plot_probabilities: .*{message}"):
+        gk.plot_probabilities(probabilities)
+
+
+def test_embedding_is_turned_to_its_principal_components():
+    # Points along (3, 4) / 5 with a fifth of the spread across it, in four dimensions.
+    along, across = np.array([-5.0, -5.0, 5.0, 5.0]), np.array([-1.0, 1.0, -1.0, 1.0])
+    vectors = np.outer(along, [0.6, 0.8, 0, 0]) + np.outer(across, [-0.8, 0.6, 0, 0]) + 7
+    axis = gk.plot_embedding(vectors, list("abcd")).axes[0]
+    places = axis.collections[0].get_offsets()
+    np.testing.assert_allclose(np.abs(places), np.abs(np.stack([along, across], axis=1)), atol=1e-6)
+    assert axis.get_xlabel() == "first principal component (96% of the variance)"  # 100 / 104
+    assert axis.get_ylabel() == "second principal component (4% of the variance)"
+    assert [text.get_text() for text in axis.texts] == list("abcd")
+
+
+def test_embedding_groups_have_markers_of_their_own():
+    axis = gk.plot_embedding(np.eye(4), list("aebc"), ["vowel", "vowel", "consonant", "consonant"]).axes[0]
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["vowel", "consonant"]
+    shapes = [group.get_paths()[0].vertices.shape for group in axis.collections]
+    assert shapes[0] != shapes[1]
+
+
+@pytest.mark.parametrize("vectors", [np.ones((3, 4)), np.ones((1, 4)), np.arange(3.0)[:, None]])
+def test_what_has_no_map_is_refused(vectors):
+    with pytest.raises(ValueError, match="^plot_embedding: vectors must be two or more different ones"):
+        gk.plot_embedding(vectors, [str(number) for number in range(len(vectors))])
+
+
+def test_names_must_be_as_many_as_vectors():
+    with pytest.raises(ValueError, match="names must be a list or tuple of 4 names; received names="):
+        gk.plot_embedding(np.eye(4), list("abc"))
