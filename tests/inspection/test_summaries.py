@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graphkit as gk
-from graphkit import graphs, inspection
+from graphkit import graphs
+from graphkit.inspection import rules
 
 V1 = tf.compat.v1
 
@@ -170,7 +171,7 @@ def test_each_rule_is_the_profilers(kind):
 
 def test_each_rule_has_an_example():
     alike = {"BatchMatMul", "BatchMatMulV3"}  # other versions of BatchMatMulV2
-    assert set(inspection.FLOP_RULES) == {*OPS, *alike, "Einsum"}
+    assert set(rules.FLOP_RULES) == {*OPS, *alike, "Einsum"}
 
 
 def test_rules_that_the_profiler_lacks():
