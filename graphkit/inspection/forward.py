@@ -91,10 +91,10 @@ def depend_on_examples(ops):
     sources = [op for op in ops if brings_examples(op)]
     if not sources:
         sources = [op for op in ops if op.type in ("Const", "Fill") and is_float_array(op.outputs[0])]
-    dependent = set(sources)
-    for op in ops:
-        if any(tensor.op in dependent for tensor in op.inputs):
-            dependent.add(op)
+    dependent, before = set(sources), 0
+    while len(dependent) > before:  # a loop hands values to ops before them too
+        before = len(dependent)
+        dependent = graphs.descendants(dependent, ops)
     return sources, dependent - set(sources)
 
 

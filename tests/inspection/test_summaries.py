@@ -520,6 +520,21 @@ def test_a_loop_without_a_limit_counts_for_one_round(version):
     assert "One round of each of these loops is counted: while" in found.notes[0]
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_layer_after_a_loop_of_fixed_shapes(version):
+    """Such a loop starts from constants, and depends on the examples by what its rounds hand on."""
+    x, kernel = V1.placeholder(tf.float32, (3, 6)), V1.get_variable("cell/kernel", (6 + 5, 5))
+    with control_flow_v1() if version == 1 else contextlib.nullcontext():
+        _, state = V1.while_loop(
+            lambda t, h: t < 4,
+            lambda t, h: (t + 1, tf.tanh(tf.matmul(tf.concat([x, h], 1), kernel))),
+            (0, tf.zeros((3, 5))),
+        )
+    found = summary(gk.dense(state, 2, name="logits"))
+    assert row(found, "logits").flops == gk.dense_flops(5, 2)
+    assert row(found, "logits").output_shape == (3, 2)
+
+
 @pytest.mark.parametrize(
     ("cell", "steps", "version"),
     [*itertools.product(("simple", "gru", "lstm"), (7, 50), (2,)), ("lstm", 50, 1)],
