@@ -99,10 +99,15 @@ def depend_on_examples(ops):
 
 
 def brings_examples(op):
-    """Tells whether an op brings arrays from outside: a placeholder, an iterator, a queue, random numbers."""
+    """Tells whether an op brings arrays from outside: an input, or random numbers."""
+    return brings_inputs(op) or op.type.startswith(RANDOM)
+
+
+def brings_inputs(op):
+    """Tells whether an op is a placeholder of an array, or reads an iterator or a queue."""
     if op.type in graphs.PLACEHOLDERS:
         return op.outputs[0].shape.rank != 0
-    return op.type.startswith((*QUEUES, *RANDOM))
+    return op.type.startswith(QUEUES)
 
 
 def is_float_array(tensor):

@@ -182,6 +182,8 @@ def output_shape(ops):
             if not users or any(user not in inside for user in users):
                 ends.append(tensor)
     ends = [tensor for tensor in ends if tensor.dtype.is_floating] or ends
-    if not ends or ends[-1].shape.rank is None:
-        return None
-    return tuple(ends[-1].shape.as_list())
+    return shape_of(ends[-1]) if ends else None
+
+
+def shape_of(tensor):
+    return None if tensor.shape.rank is None else tuple(tensor.shape.as_list())

@@ -4,7 +4,7 @@ import dataclasses
 from typing import NamedTuple
 
 from graphkit import checks, sizes
-from graphkit.inspection import forward, layers
+from graphkit.inspection import edges, forward, layers
 from graphkit.inspection.measures import measure
 from graphkit.inspection.notes import unknown_notes
 from graphkit.inspection.rules import total
@@ -37,6 +37,13 @@ class Summary:
         an L2 penalty.
       trained_bytes: bytes of the trained variables.
       notes: sentences that say what is not in the figures.
+      edges: pairs of names (from, to), by the rows that they lead to: `to` is the layer of a row, `from`
+        another one, or an input, whose values it computes with. Ops without a row of their own are passed
+        through. A layer that is used twice, a loop, or a row of ops from several places of a scope can
+        make a circle; a row that takes the sizes of arrays only, such as zeros, is fed by nothing.
+      inputs: pairs (name, shape) of the arrays that edges start from: placeholders, and what iterators and
+        queues bring. The name is the op's, or the tensor's where the op brings several (or a layer is
+        called so). Scalars, such as keep_prob, are no inputs; one of unknown rank, shape None, is.
 
     Example:
       >>> found = gk.summary(gk.dense(gk.feature_input(784), 10, name="logits"), print_table=False)
@@ -44,12 +51,16 @@ class Summary:
       ('logits', (None, 10), 7850, 15690)
       >>> found.memory(batch_size=100, slots=0)
       66800
+      >>> found.edges, found.inputs
+      ((('features', 'logits'),), (('features', (None, 784)),))
     """
 
     rows: tuple
     fixed_flops: int
     trained_bytes: int
     notes: tuple
+    edges: tuple
+    inputs: tuple
 
     @property
     def parameters(self):
@@ -167,12 +178,12 @@ def summary(target=None, print_table=True):
     sources, dependent = forward.depend_on_examples(ops)
     consumed = layers.trace_weights(ops, weights, dependent)
     measures, batch_notes = measure(graph, ops, sources, dependent)
-    rows, trained = make_rows(
-        layers.group_ops(ops, weights, dependent, consumed), weights, consumed, measures
-    )
+    grouped = layers.group_ops(ops, weights, dependent, consumed)
+    rows, trained = make_rows(grouped, weights, consumed, measures)
     fixed = total(measures[op].fixed_flops or 0 for op in ops)
     notes = [*weight_notes, *batch_notes, *unknown_notes(rows)]
-    found = Summary(rows, fixed, trained, tuple(notes))
+    pairs, inputs = edges.find_edges(ops, grouped, rows)
+    found = Summary(rows, fixed, trained, tuple(notes), pairs, inputs)
     if print_table:
         print(found)
     return found
