@@ -18,7 +18,7 @@ EXPORTS = {
     "graphkit.data.preprocess": ("MinMaxScaler", "Standardizer", "grayscale", "one_hot", "scale_pixels"),
     "graphkit.data.readers": ("read_idx", "read_npz"),
     "graphkit.data.text": ("Vocabulary",),
-    "graphkit.inspection": ("Summary", "summary"),
+    "graphkit.inspection.summaries": ("Summary", "summary"),
     "graphkit.lint": ("Finding", "check_graph"),
     "graphkit.models": ("char_rnn", "convnet", "inception_net", "mlp", "softmax_regression"),
     "graphkit.nn.initializers": ("glorot_uniform", "he_normal", "truncated_normal", "zeros"),

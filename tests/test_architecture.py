@@ -14,7 +14,7 @@ ALLOWED = {
     "graphkit.checks": set(),
     "graphkit.sizes": {"graphkit.checks"},
     "graphkit.graphs": {"graphkit.checks"},
-    "graphkit.inspection": {"graphkit.checks", "graphkit.sizes", "graphkit.graphs"},
+    "graphkit.inspection": {"graphkit.checks", "graphkit.sizes", "graphkit.graphs", "graphkit.inspection"},
     "graphkit.data": {"graphkit.checks", "graphkit.sizes", "graphkit.data"},
     "graphkit.nn": {"graphkit.checks", "graphkit.sizes", "graphkit.nn"},
     "graphkit.models": {"graphkit.checks", "graphkit.nn"},

@@ -277,7 +277,14 @@ ROWS = {
     "PostMortem": lambda: {"what": "loss", "step": 1, "epoch": 1, "batch": 1},
     "Metric": lambda: {"tensor": tf.constant(0.5), "finish": lambda mean, count: mean},
     "RateTest": lambda: {"rates": np.ones(2), "losses": np.ones(2), "suggestion": 0.1},
-    "Summary": lambda: {"rows": (), "fixed_flops": 0, "trained_bytes": 0, "notes": ()},
+    "Summary": lambda: {
+        "rows": (),
+        "fixed_flops": 0,
+        "trained_bytes": 0,
+        "notes": (),
+        "edges": (),
+        "inputs": (),
+    },
     # data
     "epoch_order": lambda: {"num_examples": 5, "seed": 0, "epoch": 0},
     "minibatches": lambda: {"arrays": [np.arange(5), pixels()[[0, 1, 2, 3, 0]]], "batch_size": 2},

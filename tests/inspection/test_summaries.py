@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graphkit as gk
-from graphkit import graphs, inspection
+from graphkit import graphs
+from graphkit.inspection import rules
 
 V1 = tf.compat.v1
 
@@ -170,7 +171,7 @@ def test_each_rule_is_the_profilers(kind):
 
 def test_each_rule_has_an_example():
     alike = {"BatchMatMul", "BatchMatMulV3"}  # other versions of BatchMatMulV2
-    assert set(inspection.FLOP_RULES) == {*OPS, *alike, "Einsum"}
+    assert set(rules.FLOP_RULES) == {*OPS, *alike, "Einsum"}
 
 
 def test_rules_that_the_profiler_lacks():
@@ -517,6 +518,21 @@ def test_a_loop_without_a_limit_counts_for_one_round(version):
     assert found.parameters == gk.rnn_parameters(6, 5, "simple")
     assert found.flops == gk.rnn_flops(6, 5, 1, "simple")
     assert "One round of each of these loops is counted: while" in found.notes[0]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_layer_after_a_loop_of_fixed_shapes(version):
+    """Such a loop starts from constants, and depends on the examples by what its rounds hand on."""
+    x, kernel = V1.placeholder(tf.float32, (3, 6)), V1.get_variable("cell/kernel", (6 + 5, 5))
+    with control_flow_v1() if version == 1 else contextlib.nullcontext():
+        _, state = V1.while_loop(
+            lambda t, h: t < 4,
+            lambda t, h: (t + 1, tf.tanh(tf.matmul(tf.concat([x, h], 1), kernel))),
+            (0, tf.zeros((3, 5))),
+        )
+    found = summary(gk.dense(state, 2, name="logits"))
+    assert row(found, "logits").flops == gk.dense_flops(5, 2)
+    assert row(found, "logits").output_shape == (3, 2)
 
 
 @pytest.mark.parametrize(

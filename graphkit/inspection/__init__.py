@@ -1,0 +1,1 @@
+"""Reading a built graph as a table of its layers."""
