@@ -1,6 +1,7 @@
 """Drawings of networks: layers with shapes and parameters, and the receptive field of a stack of layers."""
 
-from graphkit import checks, inspection, sizes
+from graphkit import checks, sizes
+from graphkit.inspection import summaries
 from graphkit.plots import canvas, layered
 
 __all__ = ["plot_graph", "plot_receptive_field"]
@@ -38,7 +39,7 @@ def plot_graph(target=None):
       ['logits', 'MatMul, BiasAdd\\n(None, 10), 2,570 parameters']
     """
     function = "plot_graph"
-    found = inspection.summary(target, print_table=False)
+    found = summaries.summary(target, print_table=False)
     checks.require(found.rows, function, "the graph must hold a layer", target=target)
     texts = {name: f"input\n{shape_text(shape)}" for name, shape in found.inputs}
     texts |= {row.layer: layer_text(row) for row in found.rows}
