@@ -16,6 +16,13 @@ COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#00
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))  # told apart without colours
 WRONG = "#d55e00"
 FAINT = "#767676"  # 4.5 times as dark as white paper, as W3C's accessibility guidelines ask of text
+TITLE_POINTS, TITLE, TITLE_LETTER = (
+    9,
+    0.25,
+    0.082,
+)  # size of a tile's title, its height and a letter in inches
+GAP = 0.08  # inches between tiles
+NARROWEST = 2.4  # inches of a figure of tiles, so that a scale fits under it
 SETTINGS = {
     "font.size": 10,
     "axes.titlesize": 10,
@@ -57,13 +64,35 @@ def grid_size(count, columns):
     return math.ceil(count / columns), columns
 
 
-def tiles(figure, count, columns):
-    """Returns the axes of so many tiles without ticks, row by row; what is left of the grid is empty."""
-    rows, columns = grid_size(count, columns)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis in axes:
-        axis.set_axis_off()
-    return axes[:count]
+@contextlib.contextmanager
+def tiles(function, titles, columns, size, foot=0.0):
+    """Yields a figure and the axes of a square tile for each title, row by row, without ticks.
+
+    They are put in place by hand: matplotlib's layout takes a second for some dozens of them.
+
+    Args:
+      function: the public function that draws.
+      titles: what stands over each tile; rows without any stand closer.
+      columns: tiles in a row, at most.
+      size: width and height of a tile, in inches; long titles push the tiles apart.
+      foot: inches left free below them.
+    """
+    rows, columns = grid_size(len(titles), columns)
+    step = max(size + GAP, TITLE_LETTER * max(map(len, titles)) + GAP)
+    heads = [TITLE if any(titles[row * columns :][:columns]) else GAP for row in range(rows)]
+    width, height = max(columns * step + GAP, NARROWEST), rows * size + sum(heads) + GAP + foot
+    with drawing(function, width, height) as figure:
+        figure.set_layout_engine("none")
+        axes = []
+        for number, title in enumerate(titles):
+            row, column = divmod(number, columns)
+            left = (width - columns * step) / 2 + column * step + (step - size) / 2
+            bottom = height - (row + 1) * size - sum(heads[: row + 1])
+            axis = figure.add_axes((left / width, bottom / height, size / width, size / height))
+            axis.set_title(title, fontsize=TITLE_POINTS, pad=3)
+            axis.set_axis_off()
+            axes.append(axis)
+        yield figure, axes
 
 
 def numbers(function, name, value, rank=None):

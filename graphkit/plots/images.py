@@ -7,8 +7,7 @@ from graphkit.plots import canvas
 
 __all__ = ["plot_feature_maps", "plot_filters", "plot_images"]
 
-TILE = 1.05  # inches
-TITLE = 0.25  # inches above a tile for a line of text
+TILE, SMALL_TILE = 0.95, 0.85  # inches
 
 
 def plot_images(images, labels=None, predictions=None, classes=None, columns=8):
@@ -46,23 +45,20 @@ def plot_images(images, labels=None, predictions=None, classes=None, columns=8):
     named = class_names(function, classes, [labels, predictions])
     lowest, highest = (0, 255) if images.dtype == np.uint8 else (pixels.min(), pixels.max())
     pixels = (pixels - lowest) / max(highest - lowest, np.finfo(float).tiny)
-    rows, across = canvas.grid_size(len(pixels), columns)
-    height = rows * (TILE + (labels is not None) * TITLE)
-    with canvas.drawing(function, max(across * TILE, 2), height) as figure:
-        for number, axis in enumerate(canvas.tiles(figure, len(pixels), columns)):
-            axis.imshow(pixels[number], cmap="gray", vmin=0, vmax=1)
-            if labels is not None:
-                seen = labels[number] if predictions is None else predictions[number]
-                title_of(axis, named[labels[number]], named[seen])
+    wrong = np.zeros(len(pixels), bool) if predictions is None else predictions != labels
+    titles = [""] * len(pixels) if labels is None else [named[label] for label in labels]
+    titles = [f"{t} → {named[predictions[n]]}" if wrong[n] else t for n, t in enumerate(titles)]
+    with canvas.tiles(function, titles, columns, TILE) as (figure, axes):
+        for axis, picture, is_wrong in zip(axes, pixels, wrong, strict=True):
+            axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
+            if is_wrong:
+                frame(axis)
     return figure
 
 
-def title_of(axis, name, seen):
-    """Writes the class above a tile; where another one was seen, that too, and a frame around it."""
-    if seen == name:
-        axis.set_title(name, fontsize=9, pad=3)
-        return
-    axis.set_title(f"{name} → {seen}", fontsize=9, pad=3, color=canvas.WRONG)
+def frame(axis):
+    """Marks a tile as wrong: by its colour, and by a frame that is seen without colours too."""
+    axis.title.set_color(canvas.WRONG)
     axis.set_axis_on()
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
@@ -176,18 +172,18 @@ def plot_feature_maps(maps, columns=8):
 
 def scaled_tiles(function, pictures, titles, columns, limits, colors, what):
     """Draws numbered pictures in a grid, and the scale that they share."""
-    rows, across = canvas.grid_size(len(pictures), columns)
-    size = 0.85 * TILE
-    height = rows * size + TITLE * sum(any(titles[row * across :][:across]) for row in range(rows))
-    scale_height = 0.4 if pictures[0].ndim == 3 else 0.7
-    with canvas.drawing(function, max(across * size, 2.4), height + scale_height) as figure:
-        axes = canvas.tiles(figure, len(pictures), columns)
-        for axis, picture, title in zip(axes, pictures, titles, strict=True):
+    in_colors = pictures[0].ndim == 3
+    with canvas.tiles(function, titles, columns, SMALL_TILE, foot=0.3 if in_colors else 0.6) as (
+        figure,
+        axes,
+    ):
+        for axis, picture in zip(axes, pictures, strict=True):
             shown = axis.imshow(picture, cmap=colors, vmin=limits[0], vmax=limits[1])
-            axis.set_title(title, fontsize=8, pad=2)
-        if pictures[0].ndim == 3:
-            figure.suptitle(f"red, green and blue from {limits[0]:.2g} to {limits[1]:.2g}", fontsize=9)
+        width, height = figure.get_size_inches()
+        if in_colors:
+            text = f"red, green, blue: {limits[0]:.2g} to {limits[1]:.2g}"
+            figure.text(0.5, 0.15 / height, text, ha="center", va="center", fontsize=9)
         else:
-            scale = figure.colorbar(shown, ax=axes, location="bottom", fraction=0.08, pad=0.03, aspect=40)
-            scale.set_label(what)
+            bar = figure.add_axes((0.25 / width, 0.45 / height, 1 - 0.5 / width, 0.12 / height))
+            figure.colorbar(shown, cax=bar, orientation="horizontal", label=what)
     return figure
