@@ -182,6 +182,7 @@ class Trainer:
         everything = tf.compat.v1.global_variables()
         local = tf.compat.v1.local_variables()
         self.checkpoints = saving.Checkpoints(everything, weights)
+        self.trained = [variable for _, variable in pairs]
         self.examiner = postmortem.Examiner(
             self.loss,
             pairs,

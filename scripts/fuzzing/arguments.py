@@ -259,6 +259,12 @@ class Trained:
         cls.get()
         return {cls.inputs: np.eye(2, dtype=np.float32), cls.labels: np.arange(2)}
 
+    @classmethod
+    def path(cls):
+        path = gk.WeightPath()
+        cls.get().fit(cls.data(), epochs=2, batch_size=1, callbacks=[path], progress=False, execution="feed")
+        return path
+
 
 SIZES = {"input_shape": (8, 8, 3), "filters": 4, "kernel_size": 3}
 OBSERVED = {"logits": features, "labels": lambda: v1.placeholder(tf.int32, (None,))}
@@ -277,6 +283,10 @@ ROWS = {
     "PostMortem": lambda: {"what": "loss", "step": 1, "epoch": 1, "batch": 1},
     "Metric": lambda: {"tensor": tf.constant(0.5), "finish": lambda mean, count: mean},
     "RateTest": lambda: {"rates": np.ones(2), "losses": np.ones(2), "suggestion": 0.1},
+    "LossSurface": lambda: (
+        {"x": np.arange(2), "y": np.arange(2), "losses": np.ones((2, 2)), "paths": {}}
+        | {"labels": ("a", "b"), "shares": np.ones(2)}
+    ),
     "Summary": lambda: {"rows": (), "fixed_flops": 0, "trained_bytes": 0, "notes": ()},
     # data
     "epoch_order": lambda: {"num_examples": 5, "seed": 0, "epoch": 0},
@@ -414,6 +424,10 @@ ROWS = {
     "inverse_time_decay": lambda: {"learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5},
     "piecewise_constant": lambda: {"boundaries": [1, 2], "rates": [0.1, 0.2, 0.3]},
     "find_learning_rate": lambda: {"trainer": Trained.get(), "data": Trained.data(), "steps": 2},
+    "WeightPath": lambda: {},
+    "loss_surface": lambda: (
+        {"trainer": Trained.get(), "data": Trained.data(), "paths": Trained.path(), "resolution": 2}
+    ),
     "Trainer": lambda: {"loss": small_loss()},
     "Trainer.fit": lambda: {"data": Trained.data(), "progress": False, "execution": "feed"},
     "Trainer.evaluate": lambda: {"data": Trained.data()},
@@ -518,7 +532,7 @@ USES = {
 EXPENSIVE = ("Trainer", "train_run", "find_learning_rate", "load_run")
 
 
-WORK = ("epochs", "steps", "num_layers")  # parameters that say how much is done
+WORK = ("epochs", "steps", "num_layers", "resolution")  # parameters that say how much is done
 MUCH_WORK = [repr(number) for number in (2**16, 2**31 - 1, 2**31, 2**53 + 1, 2**62)]
 
 
