@@ -82,6 +82,7 @@ EXPORTS = {
         "unshared_conv2d_parameters",
     ),
     "graphkit.train.callbacks": ("Callback", "Checkpointing", "EarlyStopping", "ReduceOnPlateau"),
+    "graphkit.train.landscape": ("LossSurface", "WeightPath", "loss_surface"),
     "graphkit.train.optimizers": ("AdamW",),
     "graphkit.train.postmortem": ("NotFiniteError",),
     "graphkit.train.rate_finder": ("RateTest", "find_learning_rate"),

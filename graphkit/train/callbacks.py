@@ -20,11 +20,17 @@ __all__ = ["Callback", "Checkpointing", "EarlyStopping", "ReduceOnPlateau"]
 class Callback:
     """What a trainer calls while it fits; override what is of interest.
 
+    Attributes:
+      every_steps: a run of many steps ends at each multiple of so many, counted from the first step of all,
+        so that `on_run_end` finds the variables as they are there; None leaves it to the trainer.
+
     Example:
       >>> class Shout(gk.Callback):
       ...     def on_epoch_end(self, trainer, figures):
       ...         print(f"epoch {figures['epoch']}!")
     """
+
+    every_steps = None
 
     def on_fit_start(self, trainer):
         """Called before the first step, when all input has been checked."""

@@ -67,9 +67,12 @@ class FusedSteps:
       resident: whether the whole arrays are given to each run, or the rows that it needs.
       steps_per_run: how many mini-batches a run takes, or None for as many as RUN_SECONDS allow.
       fixed: whether all runs are given arrays of one shape, as XLA compiles for.
+      most: mini-batches that a run takes at most.
     """
 
-    def __init__(self, session, loop, sources, constants, resident, steps_per_run, fixed=False):
+    def __init__(
+        self, session, loop, sources, constants, resident, steps_per_run, fixed=False, most=math.inf
+    ):
         self.sources = sources
         self.prefetches = not resident
         self.steps_per_run = steps_per_run
@@ -82,7 +85,7 @@ class FusedSteps:
         fed = [loop.order, loop.count, loop.rates, *takes, *constants]
         self.call = session.make_callable(loop.values, fed)
         self.measured = 8
-        self.largest = steps_per_run or MOST_STEPS
+        self.largest = min(steps_per_run or MOST_STEPS, most)
 
     def compile(self, batch_size):
         """Compiles the loop by running none of its steps; returns why that failed, or None."""
@@ -102,7 +105,7 @@ class FusedSteps:
 
     def next_count(self, left):
         """Returns how many of the mini-batches that are left the next run takes."""
-        return min(left, self.steps_per_run or self.measured)
+        return min(left, self.steps_per_run or self.measured, self.largest)
 
     def prepare(self, selections, rates, seeds):
         """Returns what `run` needs for the mini-batches that index arrays select."""

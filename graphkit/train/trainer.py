@@ -182,6 +182,7 @@ class Trainer:
         everything = tf.compat.v1.global_variables()
         local = tf.compat.v1.local_variables()
         self.checkpoints = saving.Checkpoints(everything, weights)
+        self.trained = [variable for _, variable in pairs]
         self.examiner = postmortem.Examiner(
             self.loss,
             pairs,
@@ -416,7 +417,12 @@ class Trainer:
         if resident is None:
             resident = steps.can_be_resident(loop, sources)
         constants = self.with_own(constants, loop.values)
-        return steps.FusedSteps(self.session, loop, sources, constants, resident, steps_per_run, fixed)
+        most = min(self.stops(), default=math.inf)
+        return steps.FusedSteps(self.session, loop, sources, constants, resident, steps_per_run, fixed, most)
+
+    def stops(self):
+        """Returns the numbers of steps at whose multiples a run ends, since callbacks want to look."""
+        return [c.every_steps for c in self.callbacks if c.every_steps is not None]
 
     def train_epochs(self, last_epoch, runners, bounds, order, validation):
         """Trains and validates until the last epoch, or until a callback or a signal ends it."""
@@ -455,10 +461,10 @@ class Trainer:
             seeds = [(self.seed, n, steps.AUGMENTATION) for n in numbers]
             return runner.prepare(selections[first:stop], rates, seeds), rates
 
-        every = [c.every_steps for c in self.callbacks if isinstance(c, callback_module.Checkpointing)]
+        every = self.stops()
 
         def limit(first):
-            return min((e - (start + first) % e for e in every if e is not None), default=math.inf)
+            return min((e - (start + first) % e for e in every), default=math.inf)
 
         return steps.run_all(runner, len(selections), prepare, limit)
 
@@ -868,6 +874,8 @@ def check_callbacks(callbacks):
     for callback in callbacks:
         if not isinstance(callback, callback_module.Callback):
             raise TypeError(checks.message("fit", "callbacks must be gk.Callback objects", got=callback))
+        if callback.every_steps is not None:
+            checks.integer("fit", f"every_steps of {type(callback).__name__}", callback.every_steps)
     return list(callbacks)
 
 

@@ -259,6 +259,12 @@ class Trained:
         cls.get()
         return {cls.inputs: np.eye(2, dtype=np.float32), cls.labels: np.arange(2)}
 
+    @classmethod
+    def path(cls):
+        path = gk.WeightPath()
+        cls.get().fit(cls.data(), epochs=2, batch_size=1, callbacks=[path], progress=False, execution="feed")
+        return path
+
 
 SIZES = {"input_shape": (8, 8, 3), "filters": 4, "kernel_size": 3}
 OBSERVED = {"logits": features, "labels": lambda: v1.placeholder(tf.int32, (None,))}
@@ -285,6 +291,10 @@ ROWS = {
         "edges": (),
         "inputs": (),
     },
+    "LossSurface": lambda: (
+        {"x": np.arange(2), "y": np.arange(2), "losses": np.ones((2, 2)), "paths": {}}
+        | {"labels": ("a", "b"), "shares": np.ones(2)}
+    ),
     # data
     "epoch_order": lambda: {"num_examples": 5, "seed": 0, "epoch": 0},
     "minibatches": lambda: {"arrays": [np.arange(5), pixels()[[0, 1, 2, 3, 0]]], "batch_size": 2},
@@ -403,6 +413,11 @@ ROWS = {
         "predictions": np.arange(4)[::-1].copy(),
         "classes": ["a", "b", "c", "d"],
     },
+    "plot_loss_surface": lambda: {
+        "surface": gk.LossSurface(
+            np.arange(3), np.arange(3), np.eye(3), {"path": np.eye(2)}, ("a", "b"), np.array([0.9, 0.1])
+        )
+    },
     "plot_probabilities": lambda: {"probabilities": np.full((2, 4), 0.25), "classes": ["a", "b", "c", "d"]},
     "plot_rate_test": lambda: {"test": gk.RateTest(np.array([0.1, 1.0]), np.array([2.0, 1.0]), 0.1)},
     "plot_receptive_field": lambda: {"layers": [(3, 1), (2, 2, 1)]},
@@ -438,6 +453,10 @@ ROWS = {
     "inverse_time_decay": lambda: {"learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5},
     "piecewise_constant": lambda: {"boundaries": [1, 2], "rates": [0.1, 0.2, 0.3]},
     "find_learning_rate": lambda: {"trainer": Trained.get(), "data": Trained.data(), "steps": 2},
+    "WeightPath": lambda: {},
+    "loss_surface": lambda: (
+        {"trainer": Trained.get(), "data": Trained.data(), "paths": Trained.path(), "resolution": 2}
+    ),
     "Trainer": lambda: {"loss": small_loss()},
     "Trainer.fit": lambda: {"data": Trained.data(), "progress": False, "execution": "feed"},
     "Trainer.evaluate": lambda: {"data": Trained.data()},
@@ -546,10 +565,9 @@ USES = {
     **{name: save for name in gk.__all__ if name.startswith("plot_")},
     **{name: is_natural for name in gk.EXPORTS["graphkit.sizes"] if not name.endswith("_shape")},
 }
-EXPENSIVE = ("Trainer", "train_run", "find_learning_rate", "load_run")
 
 
-WORK = ("epochs", "steps", "num_layers")  # parameters that say how much is done
+WORK = ("epochs", "steps", "num_layers", "resolution")  # parameters that say how much is done
 MUCH_WORK = [repr(number) for number in (2**16, 2**31 - 1, 2**31, 2**53 + 1, 2**62)]
 
 

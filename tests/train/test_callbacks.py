@@ -1,6 +1,7 @@
-"""Early stopping and the progress display."""
+"""Early stopping, the progress display, and where runs of many steps end."""
 
 import io
+import itertools
 import sys
 
 import numpy as np
@@ -128,3 +129,33 @@ def test_bar_on_a_terminal_shows_loss_and_speed(monkeypatch):
         trainer.fit(data, epochs=1, batch_size=2)
     shown = terminal.getvalue()
     assert "epoch 1/1" in shown and "loss=" in shown and "examples/s" in shown
+
+
+@pytest.mark.parametrize("execution", ["feed", "chunks", "resident", "compiled"])
+def test_runs_end_where_a_callback_wants_to_look(execution):
+    class Look(gk.Callback):
+        every_steps = 3
+
+        def on_run_end(self, trainer):
+            seen.append((trainer.step, weight(trainer)))
+
+    seen = []
+    trainer, data = line_fit()
+    with trainer:
+        options = {"progress": False, "execution": execution, "steps_per_run": 5, "callbacks": [Look()]}
+        trainer.fit(data, epochs=1, batch_size=1, **options)
+        trainer.fit(data, epochs=1, batch_size=1, **options)
+    stops = [3, 6, 9, 12, 15, 16, 18, 21, 24, 27, 30, 32]
+    assert [step for step, _ in seen] == (list(range(1, 33)) if execution == "feed" else stops)
+    assert all(earlier < later for (_, earlier), (_, later) in itertools.pairwise(seen))
+
+
+@pytest.mark.parametrize(("every_steps", "error"), [(0, ValueError), ("3", TypeError)])
+def test_where_runs_end_must_be_a_positive_integer(every_steps, error):
+    class Look(gk.Callback):
+        pass
+
+    Look.every_steps = every_steps
+    trainer, data = line_fit()
+    with trainer, pytest.raises(error, match="fit: every_steps of Look must be an integer of at least 1"):
+        trainer.fit(data, callbacks=[Look()])
