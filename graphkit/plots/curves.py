@@ -16,6 +16,7 @@ PANEL = (3.6, 2.8)  # inches
 NO_CURVES = ("epoch", "step", "seconds", "examples_per_second", "learning_rate")
 AXES = {"epoch": "epoch", "step": "step", "seconds": "seconds of training"}
 LEVELS = 24  # of a loss surface
+LOWEST_LEVEL = 1e-3  # of them above the least loss, as a share of the whole range
 
 
 def plot_history(history, x="epoch", smoothing=0.0):
@@ -212,7 +213,8 @@ def plot_loss_surface(surface):
 
     Returns:
       A `matplotlib.figure.Figure`; a path begins at its circle and ends at its square. The levels grow
-      geometrically above the least loss, so that the bottom of a valley is seen as well as its walls.
+      geometrically above the least loss, so that the bottom of a valley is seen as well as its walls. Where
+      the loss is not finite nothing is drawn.
 
     Raises:
       TypeError: what is no `gk.LossSurface`.
@@ -232,15 +234,18 @@ def plot_loss_surface(surface):
     function = "plot_loss_surface"
     if not all(hasattr(surface, name) for name in ("x", "y", "losses", "paths", "labels")):
         raise TypeError(checks.message(function, "surface must be a gk.LossSurface", surface=surface))
-    losses = canvas.numbers(function, "surface.losses", surface.losses, rank=2)
+    x, y = (canvas.numbers(function, name, getattr(surface, name), rank=1) for name in ("x", "y"))
+    losses = np.ma.masked_invalid(checks.array(function, "losses", surface.losses, rank=2))
+    rule = "losses must be (y, x), and finite somewhere"
+    checks.require(losses.shape == (len(y), len(x)) and losses.count(), function, rule, shape=losses.shape)
     lowest, highest = losses.min(), losses.max()
-    step = max((highest - lowest) * 1e-3, np.finfo(float).tiny * 1e10)
+    step = max((highest - lowest) * LOWEST_LEVEL, abs(lowest) * 1e-6, 1e-12)
     levels = lowest + np.concatenate([[0], np.geomspace(step, max(highest - lowest, 2 * step), LEVELS)])
     with canvas.drawing(function, 6, 4.6) as figure:
         axis = figure.subplots()
         norm = canvas.part(function, "colors").BoundaryNorm(levels, 256)
-        shown = axis.contourf(surface.x, surface.y, losses, levels=levels, norm=norm, cmap=canvas.COLOR_MAP)
-        axis.contour(surface.x, surface.y, losses, levels=levels[1:-1], colors="white", linewidths=0.4)
+        shown = axis.contourf(x, y, losses, levels=levels, norm=norm, cmap=canvas.COLOR_MAP)
+        axis.contour(x, y, losses, levels=levels[1:-1], colors="white", linewidths=0.4)
         scale = figure.colorbar(shown, ax=axis, label="loss", ticks=levels[::4])
         scale.ax.set_yticklabels([f"{level:.3g}" for level in levels[::4]])
         for number, (name, path) in enumerate(surface.paths.items()):

@@ -128,3 +128,13 @@ def test_loss_surface_of_something_else_is_refused():
         TypeError, match=r"plot_loss_surface: surface must be a gk.LossSurface; received surface=3"
     ):
         gk.plot_loss_surface(3)
+
+
+def test_loss_surface_leaves_out_what_is_not_finite():
+    losses = np.array([[np.inf, 1.0, 2.0], [1.0, 0.0, 1.0], [2.0, 1.0, np.nan]])
+    axis, path = np.arange(3.0), np.array([[0.0, 1.0], [1.0, 1.0]])
+    surface = gk.LossSurface(axis, axis, losses, {"path": path}, ("a", "b"), np.array([1.0, 0.0]))
+    figure = gk.plot_loss_surface(surface)
+    assert figure.axes[1].get_yticklabels()[0].get_text() == "0"
+    with pytest.raises(ValueError, match="losses must be .* finite somewhere"):
+        gk.plot_loss_surface(surface._replace(losses=np.full((3, 3), np.nan)))
