@@ -1,5 +1,11 @@
 """Examples and tests alike: a fresh default graph for each, `gk`, `tf` and `np` in the examples."""
 
+import os
+
+# Of a processor, only oneDNN has kernels for channels_first, and TensorFlow takes it by itself only where it
+# expects it to be faster.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
 import numpy as np
 import pytest
 import tensorflow as tf

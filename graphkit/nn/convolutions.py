@@ -48,7 +48,8 @@ def conv2d(
       strides: an integer or (down, right), in pixels.
       padding: "valid" keeps the kernel inside the image, "same" pads with zeros so that the output has
         ceil(size / stride) pixels.
-      data_format: "channels_last" or "channels_first".
+      data_format: "channels_last" or "channels_first"; a processor runs the latter with oneDNN alone, which
+        the environment variable TF_ENABLE_ONEDNN_OPTS=1 switches on.
       dilation_rate: an integer or (down, right): distance of neighbouring taps, in pixels; where it is
         not 1, strides must be 1.
       activation: a function of a tensor, such as `gk.relu`; None for none.
@@ -185,7 +186,8 @@ def conv1d(
       kernel_size: length of the kernel, in steps of the sequence.
       strides: an integer, in steps of the sequence.
       padding: "valid" or "same".
-      data_format: "channels_last" or "channels_first".
+      data_format: "channels_last" or "channels_first"; a processor runs the latter with oneDNN alone, which
+        the environment variable TF_ENABLE_ONEDNN_OPTS=1 switches on.
       dilation_rate: distance of neighbouring taps; where it is not 1, strides must be 1.
       activation: a function of a tensor, such as `gk.relu`; None for none.
       use_bias: whether each filter has a bias.
@@ -281,7 +283,8 @@ def conv2d_transpose(
       kernel_size: an integer or (height, width), in pixels.
       strides: an integer or (down, right), in pixels of the output for one of the input.
       padding: "valid" or "same".
-      data_format: "channels_last" or "channels_first".
+      data_format: "channels_last" or "channels_first"; a processor runs the latter with oneDNN alone, which
+        the environment variable TF_ENABLE_ONEDNN_OPTS=1 switches on.
       activation: a function of a tensor, such as `gk.relu`; None for none.
       use_bias: whether each filter has a bias.
       kernel_initializer: None takes the variable scope's, or else Glorot's uniform.
@@ -393,7 +396,8 @@ def separable_conv2d(
       kernel_size: an integer or (height, width), in pixels.
       strides: an integer or (down, right), in pixels; both alike.
       padding: "valid" or "same".
-      data_format: "channels_last" or "channels_first".
+      data_format: "channels_last" or "channels_first"; a processor runs the latter with oneDNN alone, which
+        the environment variable TF_ENABLE_ONEDNN_OPTS=1 switches on.
       dilation_rate: an integer or (down, right); where it is not 1, strides must be 1.
       depth_multiplier: how many filters each channel has.
       activation: a function of a tensor, such as `gk.relu`; None for none.
