@@ -236,7 +236,8 @@ def mismatch(loop, sources):
     names = {source.placeholder.name for source in sources}
     if names != loop.data.keys():
         return f"the examples are of {sorted(names)}, and the graph's are of {sorted(loop.data)}"
-    return None
+    text = [source.placeholder.name for source in sources if source.placeholder.dtype == tf.string]
+    return f"text, of {text}, is fed step by step" if text else None
 
 
 def can_be_resident(loop, sources):

@@ -573,3 +573,20 @@ def test_tensor_of_another_graph():
         stranger = Problem()
     with problem.trainer() as trainer, pytest.raises(ValueError, match="of the trainer's graph"):
         trainer.predict(stranger.logits, problem.data)
+
+
+@pytest.mark.parametrize("execution", ["auto", "resident", "chunks", "compiled"])
+@pytest.mark.parametrize("dtype", ["U", "S", object])
+def test_text_is_trained_on_as_by_a_step_by_step_feed(execution, dtype):
+    def losses(execution):
+        with tf.Graph().as_default():
+            words, labels = tf.compat.v1.placeholder(tf.string, (None,)), gk.label_input()
+            tokens = tf.strings.to_hash_bucket_fast(words, 50)
+            loss = gk.softmax_cross_entropy(gk.dense(gk.embedding(tokens, 50, 4), 2), labels)
+            data = {words: np.array("ab cd ef gh ij".split(), dtype), labels: np.array([0, 1, 0, 1, 1])}
+            with gk.Trainer(loss, optimizer="sgd", learning_rate=0.5, seed=3) as trainer:
+                return trainer.fit(data, epochs=20, batch_size=2, execution=execution, progress=False)["loss"]
+
+    found = losses(execution)
+    assert found[-1] < found[0]
+    assert found == losses("feed")
