@@ -32,7 +32,7 @@ def test_each_name_resolves_and_is_documented(name):
             assert re.search(rf"^  {parameter}: ", text, re.M), f"{name} does not document {parameter}"
 
 
-@pytest.mark.parametrize("name", ["fit", "evaluate", "predict", "save", "restore", "stop", "close"])
+@pytest.mark.parametrize("name", ["fit", "evaluate", "predict", "save", "restore", "export", "stop", "close"])
 def test_each_method_of_the_trainer_is_documented(name):
     method = getattr(gk.Trainer, name)
     text = inspect.getdoc(method)
