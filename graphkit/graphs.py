@@ -36,21 +36,21 @@ def check_loss(function, loss):
     return loss.graph
 
 
-def ancestors(tensors):
+def sources(op):
+    """Returns the ops that this one takes values of, or waits for."""
+    return (*(tensor.op for tensor in op.inputs), *op.control_inputs)
+
+
+def ancestors(tensors, sources_of=sources):
     """Returns all ops that must run to compute the tensors (or ops), in no particular order."""
     waiting = [tensor if isinstance(tensor, tf.Operation) else tensor.op for tensor in tensors]
     seen = set(waiting)
     while waiting:
-        for source in sources(waiting.pop()):
+        for source in sources_of(waiting.pop()):
             if source not in seen:
                 seen.add(source)
                 waiting.append(source)
     return seen
-
-
-def sources(op):
-    """Returns the ops that this one takes values of, or waits for."""
-    return (*(tensor.op for tensor in op.inputs), *op.control_inputs)
 
 
 def consumers(ops):

@@ -32,9 +32,10 @@ def test_each_name_resolves_and_is_documented(name):
             assert re.search(rf"^  {parameter}: ", text, re.M), f"{name} does not document {parameter}"
 
 
-@pytest.mark.parametrize(
-    "name", ["fit", "evaluate", "predict", "weights", "save", "restore", "stop", "close"]
-)
+METHODS = ("fit", "evaluate", "predict", "weights", "save", "restore", "export", "stop", "close")
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_each_method_of_the_trainer_is_documented(name):
     method = getattr(gk.Trainer, name)
     text = inspect.getdoc(method)

@@ -84,7 +84,7 @@ def test_each_public_name_has_a_target():
 
 def test_each_method_of_a_row_has_an_object():
     assert set(arguments.METHODS) == {name for name in arguments.ROWS if "." in name}
-    methods = ("fit", "evaluate", "predict", "save", "restore", "stop")
+    methods = ("fit", "evaluate", "predict", "save", "restore", "export", "stop")
     assert {f"Trainer.{name}" for name in methods} <= set(arguments.METHODS)
 
 

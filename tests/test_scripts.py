@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,48 @@ def test_predict_prints_class_probabilities(trained, tmp_path):
     assert all(abs(sum(float(cell.split()[1]) for cell in row) - 1) < 1e-3 for row in rows)
 
 
+def run_what_is_printed(out, tmp_path, **given):
+    """Runs the lines that export.py prints, in a process of their own; returns the probabilities."""
+    np.savez(tmp_path / "given.npz", **given)
+    lines = textwrap.dedent(out.split("To load it:\n")[1]).splitlines()
+    start = f"import numpy as np; globals().update(np.load({str(tmp_path / 'given.npz')!r}))"
+    end = f"np.save({str(tmp_path / 'found.npy')!r}, probabilities)"
+    subprocess.run([sys.executable, "-c", "\n".join([start, *lines, end])], check=True, capture_output=True)
+    return np.load(tmp_path / "found.npy")
+
+
+def test_export_prints_lines_that_load_it(trained, tmp_path):
+    folder, _, _ = trained
+    out, _ = run("export.py", folder, tmp_path / "model")
+    size = sum(path.stat().st_size for path in (tmp_path / "model").rglob("*") if path.is_file())
+    assert 4 * 7_850 < size < 4 * 7_850 + 10_000
+    assert out.splitlines()[:4] == [
+        f"{tmp_path / 'model'}: softmax_regression of {folder}, {size:,} bytes",
+        "input    images float32 (None, 28, 28, 1)",
+        "output   probabilities float32 (None, 10)",
+        "classes  0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
+    ]
+    pixels = gk.load_dataset("mnist_5k").test.images[:50]
+    found = run_what_is_printed(out, tmp_path, pixels=pixels)
+    loaded = gk.load_run(folder)
+    with loaded.trainer as trainer:
+        expected = trainer.predict(loaded.network.probabilities, {loaded.network.inputs: pixels})
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.slow
+def test_export_of_a_run_of_words(tmp_path):
+    folder = tmp_path / "run"
+    run("train.py", "--model", "char_rnn", "--data", "words_5_languages", "--epochs", 1, "--logdir", folder)
+    out, _ = run("export.py", folder, tmp_path / "model")
+    words = ["straße", "où", "a" * 40, "日本"]
+    found = run_what_is_printed(out, tmp_path, words=words)
+    loaded = gk.load_run(folder)
+    with loaded.trainer as trainer:
+        fed = {loaded.network.inputs: loaded.network.encode(words)}
+        np.testing.assert_array_equal(found, trainer.predict(loaded.network.probabilities, fed))
+
+
 @pytest.mark.parametrize(
     ("script", "arguments", "message"),
     [
@@ -96,6 +139,7 @@ def test_predict_prints_class_probabilities(trained, tmp_path):
         ("train.py", ["--data", "words_5_languages"], "convnet takes images"),
         ("evaluate.py", ["{tmp}"], "error: load_run: there is no run in this folder"),
         ("predict.py", ["{tmp}", "x.png"], "error: load_run: there is no run in this folder"),
+        ("export.py", ["{tmp}", "{tmp}/model"], "error: load_run: there is no run in this folder"),
         ("benchmark.py", ["--models", "mlp", "--data", "no_such_data"], "load_dataset: no file or folder"),
         ("predict.py", ["{tmp}", "x.png", "--top", "0"], "--top must be an integer of at least 1"),
     ],

@@ -20,6 +20,7 @@ __all__ = [
 # Graph collections, by which a trainer finds what it feeds or checks.
 PIXEL_SCALING = "graphkit_pixel_scaling"
 KEEP_PROBS = "graphkit_keep_probs"
+DROPOUTS = "graphkit_dropouts"
 SEED = "graphkit_seed"
 TRAINING = "graphkit_training"
 

@@ -1,5 +1,6 @@
 """Layers of every kind of input: dense, bias, dropout, flatten, as tf.layers had them."""
 
+import json
 import math
 
 import tensorflow as tf
@@ -212,7 +213,10 @@ def dropout(inputs, keep_prob, noise_shape=None, name=None):
         mask = masks.keep_mask(shape, keep_prob, seed, step, scope)
         factor = tf.cast(1 / keep_prob, inputs.dtype)
         outputs = tf.where(mask, inputs * factor, tf.zeros((), inputs.dtype))
-        return tf.ensure_shape(outputs, inputs.shape)
+        outputs = tf.ensure_shape(outputs, inputs.shape)
+        names = json.dumps([inputs.name, keep_prob.name, outputs.name])
+        tf.compat.v1.add_to_collection(graph_inputs.DROPOUTS, names)
+        return outputs
 
 
 def check_keep_prob(function, keep_prob):

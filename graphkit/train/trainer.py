@@ -18,6 +18,7 @@ from graphkit.nn import inputs, scopes
 from graphkit.nn import metrics as nn_metrics
 from graphkit.train import callbacks as callback_module
 from graphkit.train import (
+    exporting,
     feeds,
     fused,
     optimizers,
@@ -604,6 +605,52 @@ class Trainer:
         """
         self.check_open("weights")
         return self.session.run(self.checkpoints.weights)
+
+    def export(self, folder, outputs, feed=None):
+        """Writes a SavedModel that computes some outputs as `predict` does, for programs without graphkit.
+
+        It holds the ops and variables that the outputs need, and nothing of the training. Its inputs are the
+        placeholders without a default which they depend on, by name and as they are: a `gk.image_input`
+        takes floats that were scaled, as by `gk.scale_pixels`. All else has the values of `predict`: dropout
+        is off, `gk.batch_norm` takes its moving averages. Reference variables become resource variables.
+
+        The signature is "serving_default", the tag "serve". The graph is on no device, and in float32 where
+        the trainer's `precision` is another one. The trainer is not changed.
+
+        Args:
+          folder: where to write it: a new folder, or an empty one; it is there whole or not at all.
+          outputs: a tensor of the trainer's graph, to be called "output", or {name: tensor}.
+          feed: {placeholder: value} of what is to be constant, such as a keep_prob without a default.
+
+        Returns:
+          The path of the folder, as `tf.saved_model.load` and `restore` take it.
+
+        Raises:
+          TypeError: outputs that are no tensors, names that are no strings; see `fit` for the feed.
+          ValueError: no output, one of another graph, or one that depends on no input, on a Python function,
+            or on a state other than variables and constant tables.
+          OSError: a folder that is not empty, or cannot be written.
+
+        Example:
+          >>> import tempfile
+          >>> features, labels = gk.feature_input(2), gk.label_input()
+          >>> logits = gk.dense(features, 3)
+          >>> outputs = {"probabilities": gk.softmax(logits)}
+          >>> with gk.Trainer(gk.softmax_cross_entropy(logits, labels)) as trainer:
+          ...     path = trainer.export(tempfile.mkdtemp(), outputs)
+          >>> tf.saved_model.contains_saved_model(path)
+          True
+        """
+        function = "export"
+        self.check_open(function)
+        folder = exporting.check_folder(folder)
+        outputs = exporting.check_outputs(self.graph, outputs)
+        constants = feeds.check_feed(function, self.graph, feed)
+        if self.recorder is not None:
+            self.recorder.check()
+        constants = self.with_own(constants, list(outputs.values()))
+        exporting.write(self.session, folder, outputs, constants)
+        return str(folder)
 
     def with_own(self, constants, fetches):
         """Returns the constants and the seed, as far as they matter to the fetches: each feed costs time."""

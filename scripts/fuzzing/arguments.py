@@ -242,6 +242,7 @@ class Trained:
     """A trainer that serves many cases, made anew when one has closed it."""
 
     trainer = None
+    numbers = itertools.count()  # of folders, which must be new
 
     @classmethod
     def get(cls):
@@ -253,6 +254,11 @@ class Trained:
                 loss = gk.softmax_cross_entropy(cls.logits, cls.labels)
                 cls.trainer = gk.Trainer(loss, optimizer="sgd", learning_rate=1e-3)
         return cls.trainer
+
+    @classmethod
+    def outputs(cls):
+        cls.get()
+        return cls.logits
 
     @classmethod
     def data(cls):
@@ -460,10 +466,11 @@ ROWS = {
     "Trainer": lambda: {"loss": small_loss()},
     "Trainer.fit": lambda: {"data": Trained.data(), "progress": False, "execution": "feed"},
     "Trainer.evaluate": lambda: {"data": Trained.data()},
-    "Trainer.predict": lambda: {"data": Trained.data(), "tensor": Trained.logits},
+    "Trainer.predict": lambda: {"data": Trained.data(), "tensor": Trained.outputs()},
     "Trainer.weights": lambda: {},
     "Trainer.save": lambda: {"path": "model"},
     "Trainer.restore": lambda: {"path": Trained.get().save("whole")},
+    "Trainer.export": lambda: {"folder": f"exported-{next(Trained.numbers)}", "outputs": Trained.outputs()},
     "Trainer.stop": lambda: {"reason": "enough"},
 }
 
@@ -499,6 +506,7 @@ METHODS = {
     "Trainer.weights": lambda: Trained.get().weights,
     "Trainer.save": lambda: Trained.get().save,
     "Trainer.restore": lambda: Trained.get().restore,
+    "Trainer.export": lambda: Trained.get().export,
     "Trainer.stop": lambda: Trained.get().stop,
 }
 
@@ -535,6 +543,10 @@ def minimize(optimizer, _):
     optimizer.minimize(small_loss())
 
 
+def restore(path, _):
+    Trained.get().restore(path, weights_only=True)
+
+
 def close(trainer, _):
     trainer.close()
 
@@ -563,6 +575,7 @@ USES = {
     "AdamW": minimize,
     "Trainer": close,
     **{name: save for name in gk.__all__ if name.startswith("plot_")},
+    "Trainer.export": restore,
     **{name: is_natural for name in gk.EXPORTS["graphkit.sizes"] if not name.endswith("_shape")},
 }
 

@@ -1,0 +1,298 @@
+"""Exports: what some outputs need of a graph, with the values of its variables, as a TensorFlow SavedModel.
+
+The ops are copied into a graph of their own, so that neither the finished graph nor its session is touched.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from graphkit import checks, graphs
+from graphkit.nn import inputs
+from graphkit.train import session as sessions
+
+HANDLES = (tf.resource, tf.variant)  # dtypes that no array has
+PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
+TABLE, TABLE_IMPORT = "HashTableV2", "LookupTableImportV2"  # of a table whose entries are in the graph
+
+
+def check_folder(folder):
+    """Returns the path, if an export can be put there."""
+    if not isinstance(folder, (str, os.PathLike)):
+        raise TypeError(checks.message("export", "folder must be a path", folder=folder))
+    path = Path(os.path.realpath(folder))
+    free = path.is_dir() and path != Path.cwd() and not any(path.iterdir())
+    if path.exists() and not free:
+        rule = "folder must be new, or an empty folder other than the current one"
+        raise FileExistsError(checks.message("export", rule, folder=str(folder)))
+    return path
+
+
+def check_outputs(graph, outputs):
+    """Returns {name: tensor}, if these are tensors of the graph that can be fetched."""
+    rule = "outputs must be a tensor of the trainer's graph, or {name: tensor}"
+    if graphs.is_graph_tensor(outputs):
+        outputs = {"output": outputs}
+    if not isinstance(outputs, dict):
+        raise TypeError(checks.message("export", rule, outputs=outputs))
+    checks.require(outputs, "export", rule, outputs=outputs)
+    for name, tensor in outputs.items():
+        if not (isinstance(name, str) and graphs.is_graph_tensor(tensor)):
+            raise TypeError(checks.message("export", rule, name=name, output=tensor))
+        checks.require(tensor.graph is graph, "export", rule, name=name, output=tensor.name)
+        checks.require(name and name.isprintable(), "export", "names must be printable", name=name)
+        fetchable = graph.is_fetchable(tensor) and tensor.dtype not in HANDLES
+        rule_values = f"{tensor.name} must have values that can be fetched"
+        checks.require(fetchable, "export", rule_values, name=name, dtype=tensor.dtype.name)
+    return dict(outputs)
+
+
+class Extract:
+    """The ops that some outputs need of a graph, without dropout that drops nothing.
+
+    Args:
+      session: the session of the graph, by which keep_probs are computed.
+      outputs: {name: tensor}.
+      constants: {placeholder: value} of what is to be constant.
+
+    Attributes:
+      ops: the ops, in the order in which they were made.
+      inputs: placeholders without a default among them.
+      variables: {op that is a variable: the variable}.
+      initializers: ops that fill tables.
+
+    Raises:
+      ValueError: an output that depends on no input, or what has no place in a SavedModel.
+    """
+
+    def __init__(self, session, outputs, constants):
+        self.graph, self.outputs = session.graph, outputs
+        targets = list(outputs.values())
+        defaults = (op for op in self.graph.get_operations() if op.type == "PlaceholderWithDefault")
+        # For ops that are copied as another one: the tensor that they hand on, or the array that they hold.
+        self.instead = {
+            **{op: op.inputs[0] for op in defaults},
+            **{placeholder.op: value for placeholder, value in constants.items()},
+            **idle_dropouts(session, targets, constants),
+        }
+        for name, tensor in outputs.items():
+            rule = f"{tensor.name} must depend on a placeholder without a default, which is not in feed"
+            checks.require(any(map(self.is_input, self.needed([tensor]))), "export", rule, output=name)
+        self.initializers = table_imports(self.graph, self.needed(targets))
+        self.ops = self.needed([*targets, *self.initializers])
+        self.inputs = [op.outputs[0] for op in self.ops if self.is_input(op)]
+        self.library = needed_functions(self.ops, self.graph.as_graph_def().library)
+        self.check_state()
+        self.variables = self.find_variables()
+
+    def needed(self, targets):
+        """Returns the ops that the tensors (or ops) need, in the order in which they were made."""
+        found = graphs.ancestors(targets, self.sources)
+        return [op for op in self.graph.get_operations() if op in found]
+
+    def sources(self, op):
+        """Returns the ops that the copy of an op takes values of, or waits for."""
+        if op not in self.instead:
+            return graphs.sources(op)
+        source = self.instead[op]
+        return (source.op, *op.control_inputs) if tf.is_tensor(source) else ()
+
+    def is_input(self, op):
+        return op.type in graphs.PLACEHOLDERS[:2] and op not in self.instead
+
+    def check_state(self):
+        """Refuses ops whose state, or whose code, would not be in the SavedModel."""
+        filled = {op.inputs[0].op for op in self.initializers}
+        for op in self.ops:
+            holds = any(t.dtype == tf.resource or t.dtype != t.dtype.base_dtype for t in op.outputs)
+            known = op.inputs or op.type in graphs.VARIABLES or op in filled
+            foreign = (holds and not known) or graphs.DATA.match(op.type)
+            rule = "outputs must not depend on a state other than variables and tables of constants"
+            checks.require(not foreign, "export", rule, op=op.name, type=op.type)
+            changed = any(argument.is_ref for argument in op.op_def.input_arg)
+            rule = "outputs must not depend on an op that may change a reference variable"
+            checks.require(not changed, "export", rule, op=op.name, type=op.type)
+        bodies = (node for function in self.library.function for node in function.node_def)
+        for node in (*(op.node_def for op in self.ops), *bodies):
+            rule = "outputs must not depend on a Python function, which no other program has"
+            checks.require(node.op not in PYTHON, "export", rule, op=node.name, type=node.op)
+
+    def find_variables(self):
+        keys = (tf.compat.v1.GraphKeys.GLOBAL_VARIABLES, tf.compat.v1.GraphKeys.LOCAL_VARIABLES)
+        known = {graphs.handle_op(v): v for key in keys for v in self.graph.get_collection(key)}
+        found = {op: known.get(op) for op in self.ops if op.type in graphs.VARIABLES}
+        lost = [op.name for op, variable in found.items() if variable is None]
+        rule = "a variable must be in the collection of global or of local variables"
+        checks.require(not lost, "export", rule, variables=lost)
+        return found
+
+    def definition(self):
+        """Returns the `GraphDef` of the ops, without variables and on no device."""
+        versions = self.graph.graph_def_versions
+        definition = tf.compat.v1.GraphDef(versions=versions, library=self.library)
+        for op in self.ops:
+            if op not in self.variables:
+                definition.node.append(self.node(op))
+        copied = {node.name for node in definition.node}
+        for node in definition.node:
+            kept = [name for name in node.input if name[0] != "^" or name[1:] in copied]
+            node.input[:] = kept
+        for node in (*definition.node, *(n for f in definition.library.function for n in f.node_def)):
+            node.device = ""
+            node.attr.pop("_class", None)  # colocation with ops that may not be there
+        return definition
+
+    def node(self, op):
+        """Returns a copy of an op's node: what is constant becomes so, idle dropout hands on its input."""
+        node = op.node_def
+        if op not in self.instead:
+            return node
+        source = self.instead[op]
+        dtype = op.outputs[0].dtype.as_datatype_enum
+        control = [name for name in node.input if name[0] == "^"]
+        node.ClearField("attr")
+        if tf.is_tensor(source):
+            node.op = "Identity"
+            node.input[:] = [source.name, *control]
+            node.attr["T"].type = dtype
+        else:
+            node.op = "Const"
+            del node.input[:]
+            node.attr["dtype"].type = dtype
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(source, dtype))
+        return node
+
+
+def idle_dropouts(session, targets, constants):
+    """Returns {op of a dropout's outputs: its inputs} of those that keep everything."""
+    ops = graphs.ancestors(targets)
+    tensors = {tensor.name: tensor for op in ops for tensor in op.outputs}
+    known = {placeholder.name for placeholder in constants}
+    keep_probs, sources = {}, {}
+    for text in session.graph.get_collection(inputs.DROPOUTS):
+        source, keep_prob, result = map(tensors.get, json.loads(text))
+        if result is not None and session.graph.is_fetchable(keep_prob):
+            needed = {placeholder.name for placeholder in graphs.needed_placeholders([keep_prob])}
+            if needed <= known:
+                keep_probs[result.op], sources[result.op] = keep_prob, source
+    values = session.run(keep_probs, constants)
+    return {op: sources[op] for op, value in values.items() if value == 1}
+
+
+def table_imports(graph, ops):
+    """Returns the ops that fill the tables among the ops."""
+    tables = {op for op in ops if op.type == TABLE}
+    initializers = graph.get_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS)
+    return [op for op in initializers if op.type == TABLE_IMPORT and op.inputs[0].op in tables]
+
+
+def needed_functions(ops, library):
+    """Returns the `FunctionDefLibrary` of what the ops call, and what that calls."""
+    known = {function.signature.name: function for function in library.function}
+    waiting, found = [op.node_def for op in ops], {}
+    while waiting:
+        for name in functions_of(waiting.pop()):
+            if name in known and name not in found:
+                found[name] = known[name]
+                waiting += known[name].node_def
+    needed = tf.compat.v1.GraphDef().library
+    needed.function.extend(found[name] for name in sorted(found))
+    return needed
+
+
+def functions_of(node):
+    """Yields the names of the functions that a node may call."""
+    yield node.op
+    for value in node.attr.values():
+        yield value.func.name
+        yield from (function.name for function in value.list.func)
+
+
+def write(session, folder, outputs, constants):
+    """Writes a SavedModel of what the outputs need.
+
+    Args:
+      session: of their graph; the variables have its values.
+      folder: see `check_folder`; it is there whole, or as it was before.
+      outputs: {name: tensor}, see `check_outputs`.
+      constants: {placeholder: value} of what is to be constant; other defaults stay.
+
+    Raises:
+      ValueError: see `Extract`.
+      OSError: the folder cannot be written.
+    """
+    extract = Extract(session, outputs, constants)
+    values = session.run(extract.variables)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name[:50]}-", dir=folder.parent) as work:
+        made = os.path.join(work, "model")
+        try:
+            build(extract, values, made)
+        except tf.errors.OpError as error:
+            raise OSError(checks.message("export", f"cannot write {folder} ({error})")) from error
+        os.replace(made, folder)
+
+
+def build(extract, values, folder):
+    """Builds the extract in a graph of its own, and saves it in a new folder."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default():
+        variables = {op: make_variable(op, old, values[op]) for op, old in extract.variables.items()}
+        inputs, outputs, initializers = emit(extract, variables)
+        signature = v1.saved_model.build_signature_def(
+            {name: describe(tensor) for name, tensor in inputs.items()},
+            {name: describe(tensor) for name, tensor in outputs.items()},
+            tf.saved_model.PREDICT_METHOD_NAME,
+        )
+        fill_tables = tf.group(*initializers, name="fill_tables") if initializers else None
+        saver = v1.train.Saver({op.name: new for op, new in variables.items()}, allow_empty=True)
+        builder = v1.saved_model.Builder(folder)
+        with v1.Session(config=sessions.make_config("cpu")) as session:
+            sessions.assign(session, [(new, values[op]) for op, new in variables.items()])
+            builder.add_meta_graph_and_variables(
+                session,
+                [tf.saved_model.SERVING],
+                {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: signature},
+                main_op=fill_tables,
+                strip_default_attrs=True,
+                saver=saver,
+            )
+        builder.save()
+
+
+def make_variable(op, old, value):
+    """Makes a variable in the place of an old one, which was this op; its value is given to it later."""
+    shape, dtype = np.shape(value), old.dtype.base_dtype
+    return tf.compat.v1.Variable(
+        lambda: tf.zeros(shape, dtype), trainable=old.trainable, name=op.name, use_resource=True
+    )
+
+
+def emit(extract, variables):
+    """Copies the extract into the current graph; returns {name: input}, {name: output}, initializers."""
+    definition = extract.definition()
+    used = {name.partition(":")[0] for node in definition.node for name in node.input}
+    in_place = {
+        op.outputs[0].name: new.handle if op.type == "VarHandleOp" else new.read_value()
+        for op, new in variables.items()
+        if op.name in used
+    }
+    wanted = [*extract.inputs, *extract.outputs.values(), *extract.initializers]
+    names = [element.name for element in wanted]
+    copies = tf.import_graph_def(definition, input_map=in_place, return_elements=names, name="")
+    copy = dict(zip(names, copies, strict=True))
+    return (
+        {placeholder.op.name: copy[placeholder.name] for placeholder in extract.inputs},
+        {name: copy[tensor.name] for name, tensor in extract.outputs.items()},
+        [copy[op.name] for op in extract.initializers],
+    )
+
+
+def describe(tensor):
+    """Returns the `TensorInfo` of a tensor, as a signature holds it."""
+    shape, dtype = tensor.shape.as_proto(), tensor.dtype.as_datatype_enum
+    return tf.compat.v1.TensorInfo(name=tensor.name, dtype=dtype, tensor_shape=shape)
