@@ -3,7 +3,9 @@
 The ops are copied into a graph of their own, so that neither the finished graph nor its session is touched.
 """
 
+import contextlib
 import json
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -231,10 +233,23 @@ def write(session, folder, outputs, constants):
     with tempfile.TemporaryDirectory(prefix=f".{folder.name[:50]}-", dir=folder.parent) as work:
         made = os.path.join(work, "model")
         try:
-            build(extract, values, made)
+            with without_news():
+                build(extract, values, made)
         except tf.errors.OpError as error:
             raise OSError(checks.message("export", f"cannot write {folder} ({error})")) from error
         os.replace(made, folder)
+
+
+@contextlib.contextmanager
+def without_news():
+    """Keeps TensorFlow, talkative in notebooks, from telling of a folder that will be renamed."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def build(extract, values, folder):

@@ -249,7 +249,7 @@ class Trainer:
           augment: {placeholder: function (rows, seed) -> rows}, such as `gk.Augmentation`, applied to the
             rows of each training mini-batch before they are scaled; the seed follows from (seed, step).
           resume: continue from the newest sound checkpoint in the logdir, where there is one; what follows
-            has the same bits as in a run that was not interrupted.
+            has the same bits as in a run with the same arguments that was not interrupted.
           progress: False shows neither bar nor lines.
           execution: how steps are run: "feed" (one `session.run` each), or many in a loop of the graph that
             is given "chunks" of examples, or all of them ("resident"), or that is "compiled" by XLA; "auto"
