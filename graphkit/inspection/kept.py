@@ -27,11 +27,13 @@ NEEDS_INPUTS = (
 def kept_outputs(op, chosen, ends=True):
     """Returns which outputs of an op gradients need: its own gradient, or that of an op that uses them.
 
-    The end of the graph is kept too, except in functions, where the caller's outputs stand for it.
+    The end of what was chosen is kept too, whatever else the graph holds, except in functions, where the
+    caller's outputs stand for it.
     """
     if op.type in ALIASES:
         return []
-    is_end = ends and not any(output.consumers() for output in op.outputs)
+    users = (user for output in op.outputs for user in output.consumers())
+    is_end = ends and not any(user in chosen for user in users)
     return [
         index
         for index, tensor in enumerate(op.outputs)

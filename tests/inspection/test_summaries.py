@@ -356,6 +356,16 @@ def test_the_whole_training_graph_is_that_of_its_loss(use_resource):
     assert summary() == summary(V1.get_default_graph()) == before
 
 
+def test_what_is_built_on_a_tensor_does_not_change_its_summary():
+    logits = gk.mlp(gk.image_input(28, 28, 1), hidden_units=(128,))
+    before = summary(logits)
+    loss = gk.softmax_cross_entropy(logits, gk.label_input())
+    assert summary(logits) == before
+    tf.gradients(loss, V1.trainable_variables())
+    assert summary(logits) == before
+    assert before.activation_bytes == 4 * (128 + 10)
+
+
 def test_the_graph_of_a_trainer_is_finalized_and_can_be_read():
     images, labels, keep_prob = gk.image_input(8, 8, 1), gk.label_input(), gk.keep_prob_input()
     logits = gk.convnet(images, keep_prob=keep_prob)
