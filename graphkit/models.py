@@ -116,7 +116,7 @@ def inception_net(images, num_classes=10, keep_prob=1.0):
       Logits (batch, num_classes).
 
     Variables:
-      `stem/…`, `inception1/…` to `inception4/…`, `logits/…`; 123,514 numbers for 32x32x3 images and 10
+      `stem/…`, `inception1/…` to `inception4/…`, `logits/…`; 77,494 numbers for 32x32x3 images and 10
       classes.
 
     Raises:

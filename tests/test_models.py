@@ -1,5 +1,7 @@
 """Models: their variables by name and number, and that they learn."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,6 +23,14 @@ def test_parameters_and_shape(model):
     assert logits.shape.as_list() == [None, 10]
     held = sum(int(np.prod(v.shape)) for v in tf.compat.v1.trainable_variables())
     assert held == PARAMETERS[model]
+
+
+@pytest.mark.parametrize("model", [*PARAMETERS, gk.inception_net])
+def test_documented_parameters_are_those_of_the_graph(model):
+    stated = re.search(r"([\d,]+) numbers for (\d+)x(\d+)x(\d+) +images", " ".join(model.__doc__.split()))
+    model(gk.image_input(*map(int, stated.groups()[1:])))
+    held = sum(int(np.prod(v.shape)) for v in tf.compat.v1.trainable_variables())
+    assert held == int(stated[1].replace(",", ""))
 
 
 def test_convnet_has_the_variables_of_its_checkpoint():
