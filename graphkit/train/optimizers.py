@@ -1,5 +1,7 @@
 """Optimizers by name, and the training op that they emit."""
 
+import contextlib
+
 import tensorflow as tf
 
 from graphkit import checks
@@ -102,6 +104,22 @@ def with_loss_scaling(optimizer):
     return LossScaled(optimizer, scale)
 
 
+@contextlib.contextmanager
+def without_deprecations():
+    """Keeps TensorFlow from warning of deprecated calls in its own optimizers, which no caller can mend."""
+    logger = tf.get_logger()
+
+    def is_other(record):
+        return "is deprecated" not in record.getMessage()
+
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
+
+
+@without_deprecations()
 def minimize(optimizer, loss, variables, clip_norm, accumulate, global_step, before):
     """Returns the op that moves the variables by one step, after everything in `before` has run.
 

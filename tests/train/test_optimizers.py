@@ -1,4 +1,7 @@
-"""AdamW's arguments; its steps are in the golden table."""
+"""AdamW's arguments, and what optimizers write; their steps are in the golden table."""
+
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -24,3 +27,19 @@ def test_a_learning_rate_may_be_a_tensor():
     rate = tf.compat.v1.placeholder_with_default(0.5, ())
     loss = gk.l2_loss(gk.dense(gk.feature_input(2), 2))
     gk.AdamW(rate).minimize(loss)
+
+
+def test_optimizers_warn_of_no_deprecated_call_inside_tensorflow():
+    # TensorFlow warns once in a process, so this needs one of its own.
+    program = """
+import tensorflow as tf
+import graphkit as gk
+
+for name in ("adagrad", "rmsprop", "adadelta"):
+    with tf.Graph().as_default():
+        gk.Trainer(gk.l2_loss(gk.dense(tf.ones((1, 2)), 2)), name).close()
+tf.get_logger().warning("use of x is deprecated")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    written = [line for line in done.stderr.splitlines() if "deprecated" in line]
+    assert len(written) == 1 and written[0].endswith("use of x is deprecated")
