@@ -166,13 +166,14 @@ def plot_rate_test(test):
     return figure
 
 
-def plot_histograms(arrays, bins=40, columns=3):
+def plot_histograms(arrays, bins=40, columns=3, share_x=False):
     """Draws how the numbers of each array are distributed, such as the weights of each layer.
 
     Args:
       arrays: {name: array of any shape}, such as `Trainer.weights()`.
       bins: intervals of equal width from the least to the greatest number.
       columns: histograms in a row.
+      share_x: True draws all of them over the range of all numbers, so that their widths can be compared.
 
     Returns:
       A `matplotlib.figure.Figure`; above each histogram stand the name, the mean and the standard deviation.
@@ -192,13 +193,14 @@ def plot_histograms(arrays, bins=40, columns=3):
     canvas.mapping(function, "arrays", arrays, rule)
     values = {name: canvas.numbers(function, name, array).ravel() for name, array in arrays.items()}
     bins = checks.integer(function, "bins", bins, maximum=10_000)
+    whole = min(map(np.min, values.values())), max(map(np.max, values.values()))
     rows, columns = canvas.grid_size(len(values), checks.integer(function, "columns", columns))
     with canvas.drawing(function, PANEL[0] * columns, 2.2 * rows) as figure:
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        axes = figure.subplots(rows, columns, squeeze=False, sharex=bool(share_x)).ravel()
         for axis in axes[len(values) :]:
             axis.remove()
         for axis, (name, numbers) in zip(axes, values.items(), strict=False):
-            axis.hist(numbers, bins, color=canvas.COLORS[0])
+            axis.hist(numbers, bins, range=whole if share_x else None, color=canvas.COLORS[0])
             axis.axvline(0, color=canvas.FAINT, linewidth=1, linestyle=":")
             axis.set_title(f"{name}\nmean {numbers.mean():.3g}, sigma {numbers.std():.3g}")
             axis.set(xlabel="value", ylabel="how many")

@@ -95,7 +95,7 @@ def class_names(function, classes, numbers):
     return named
 
 
-def plot_filters(kernel, columns=8, rows=8):
+def plot_filters(kernel, columns=8, rows=8, names=None):
     """Draws the filters of a convolution, on one scale from the most negative to the most positive weight.
 
     Filters of 1 input channel are drawn in greys, of 3 channels in colours, all of them, `columns` in a row.
@@ -107,6 +107,7 @@ def plot_filters(kernel, columns=8, rows=8):
         a dense layer on images are such filters too: reshape (784, 10) to (28, 28, 1, 10).
       columns: filters in a row.
       rows: most input channels that are drawn, where they are neither 1 nor 3.
+      names: what is written over the filters; None numbers them.
 
     Returns:
       A `matplotlib.figure.Figure`.
@@ -127,26 +128,26 @@ def plot_filters(kernel, columns=8, rows=8):
     rows = checks.integer(function, "rows", rows)
     greatest = np.abs(kernel).max() or 1.0
     channels, filters = kernel.shape[2:]
+    titles = canvas.names(function, "names", names, filters)
     if channels == 3:
         pictures = [(kernel[..., number] / greatest + 1) / 2 for number in range(filters)]
-        titles = [str(number) for number in range(filters)]
     elif channels == 1:
         pictures = [kernel[..., 0, number] for number in range(filters)]
-        titles = [str(number) for number in range(filters)]
     else:
         columns = min(columns, filters)
         pairs = [(place, number) for place in range(min(rows, channels)) for number in range(columns)]
         pictures = [kernel[..., place, number] for place, number in pairs]
-        titles = [str(number) if place == 0 else "" for place, number in pairs]
+        titles = [titles[number] if place == 0 else "" for place, number in pairs]
     return scaled_tiles(function, pictures, titles, columns, (-greatest, greatest), "gray", "weight")
 
 
-def plot_feature_maps(maps, columns=8):
+def plot_feature_maps(maps, columns=8, names=None):
     """Draws what a layer makes of one image: a tile for each channel, all on one scale.
 
     Args:
       maps: (height, width, channels), an example of what `trainer.predict` returns for the layer's output.
       columns: channels in a row.
+      names: what is written over the channels; None numbers them.
 
     Returns:
       A `matplotlib.figure.Figure`.
@@ -165,7 +166,7 @@ def plot_feature_maps(maps, columns=8):
     maps = canvas.numbers(function, "maps", maps, rank=3)
     columns = checks.integer(function, "columns", columns)
     pictures = list(np.moveaxis(maps, -1, 0))
-    titles = [str(number) for number in range(len(pictures))]
+    titles = canvas.names(function, "names", names, len(pictures))
     limits = (min(maps.min(), 0), max(maps.max(), np.finfo(float).tiny))
     return scaled_tiles(function, pictures, titles, columns, limits, canvas.COLOR_MAP, "output")
 

@@ -108,6 +108,16 @@ def test_histograms_count_each_number_once():
     assert axis.get_title() == "kernel\nmean 5.5, sigma 3.45"  # sqrt((12**2 - 1) / 12)
 
 
+def test_histograms_over_a_common_range():
+    arrays = {"wide": np.array([-4.0, 0.0, 4.0]), "narrow": np.array([-1.0, 1.0])}
+    wide, narrow = gk.plot_histograms(arrays, bins=4, share_x=True).axes
+    assert [bar.get_x() for bar in narrow.patches] == [-4, -2, 0, 2]
+    assert [bar.get_height() for bar in narrow.patches] == [0, 1, 1, 0]
+    assert wide.get_xlim() == narrow.get_xlim()
+    wide, narrow = gk.plot_histograms(arrays, bins=4).axes
+    assert [bar.get_x() for bar in narrow.patches] == [-1, -0.5, 0, 0.5]
+
+
 def test_histograms_of_what_is_not_finite_are_refused():
     with pytest.raises(ValueError, match="plot_histograms: kernel must be finite"):
         gk.plot_histograms({"kernel": np.array([1.0, np.nan])})
