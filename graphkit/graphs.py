@@ -169,9 +169,14 @@ def is_placeholder(tensor):
     return tensor.op.type in PLACEHOLDERS
 
 
+def is_fed(op):
+    """Tells whether the op is a placeholder without a default."""
+    return op.type in PLACEHOLDERS[:2]
+
+
 def needed_placeholders(tensors):
     """Returns the placeholders without a default that the tensors depend on, by name."""
-    needed = [op.outputs[0] for op in ancestors(tensors) if op.type in PLACEHOLDERS[:2]]
+    needed = [op.outputs[0] for op in ancestors(tensors) if is_fed(op)]
     return sorted(needed, key=lambda tensor: tensor.name)
 
 

@@ -125,6 +125,8 @@ def obstacle(ops):
             return f"the graph has queues ({op.name})"
         if is_random(op) and op.type != "RandomUniform" and op.type not in STATELESS:
             return f"the random numbers of {op.name} follow from the state of a kernel"
+        if op.type == "PlaceholderWithDefault" and any(map(graphs.is_fed, graphs.ancestors(op.inputs))):
+            return f"the default of {op.name} depends on what is fed"
     return None
 
 
@@ -135,6 +137,8 @@ def unfit_for_xla(ops):
             return "XLA is slower than TensorFlow's kernels at convolutions and pooling"
         if op.type in STATELESS:
             return f"XLA draws other random numbers for {op.name}"
+        if op.type in ("Switch", "Enter"):
+            return f"the graph has control flow of TensorFlow 1 ({op.name})"
     if len(ops) > XLA_OPS:
         return f"XLA would take seconds to compile the {len(ops):,} ops of a step"
     return None

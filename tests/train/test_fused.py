@@ -402,3 +402,35 @@ def test_runs_take_as_many_steps_as_a_fifth_of_a_second_allows():
     runner.run((8, None))
     assert runner.next_count(1000) == 32
     assert steps.FusedSteps(Session(), loop, [], {}, False, 7).next_count(1000) == 7
+
+
+def losses_of(build, execution):
+    """Returns the losses of a small training of what build(inputs) makes, in a graph of its own."""
+    with tf.Graph().as_default():
+        inputs, labels = gk.feature_input(4), gk.label_input()
+        loss = gk.softmax_cross_entropy(gk.dense(build(inputs), 2), labels)
+        data = {inputs: np.eye(4, dtype=np.float32), labels: np.arange(4) % 2}
+        with gk.Trainer(loss, seed=1, learning_rate=0.1) as trainer:
+            settings = {"epochs": 3, "batch_size": 2, "execution": execution, "progress": False}
+            return trainer.fit(data, **settings)["loss"]
+
+
+@pytest.mark.parametrize("execution", ["resident", "compiled"])
+def test_dropout_in_a_condition_of_tensorflow_1(execution):
+    def build(inputs):
+        flag = tf.compat.v1.placeholder_with_default(True, ())
+        return tf.cond(flag, lambda: gk.dropout(inputs, 0.5), lambda: inputs * 1)
+
+    tf.compat.v1.disable_control_flow_v2()
+    try:
+        assert losses_of(build, execution) == losses_of(build, "feed")
+    finally:
+        tf.compat.v1.enable_control_flow_v2()
+
+
+@pytest.mark.parametrize("execution", ["resident", "compiled"])
+def test_a_default_that_depends_on_the_examples(execution):
+    def build(inputs):
+        return tf.compat.v1.placeholder_with_default(2 * inputs, (None, 4))
+
+    assert losses_of(build, execution) == losses_of(build, "feed")
