@@ -1,6 +1,7 @@
 """Many steps in one run: the same results as one by one, and a reason where that cannot be."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -106,7 +107,7 @@ def test_compiled_agrees_to_rounding_for_models_without_convolutions(model, capl
         {"fit": {"batch_size": 70}},
         {"fit": {"batch_size": 100}},
     ],
-    ids=str,
+    ids=lambda options: re.sub(r" at 0x\w+", "", str(options)),
 )
 def test_executions_agree_to_the_bit_with_options(execution, options):
     assert_same(train(execution, **options), train("feed", **options))
