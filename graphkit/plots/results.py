@@ -149,7 +149,8 @@ def plot_embedding(vectors, names, groups=None):
     centred = vectors - vectors.mean(axis=0)
     _, strengths, directions = np.linalg.svd(centred, full_matrices=False)
     places, shares = centred @ directions[:2].T, strengths**2 / (strengths**2).sum()
-    with canvas.drawing(function, 6.5, 5) as figure:
+    width = min(max(6.5, 1.3 * len(vectors) ** 0.5), 16)  # so that names have room
+    with canvas.drawing(function, width, 0.75 * width) as figure:
         axis = figure.subplots()
         for number, group in enumerate(dict.fromkeys(grouped)):
             inside = np.array([other == group for other in grouped])
@@ -162,5 +163,5 @@ def plot_embedding(vectors, names, groups=None):
         ):
             set_label(f"{order} principal component ({share:.0%} of the variance)")
         if groups is not None:
-            axis.legend()
+            figure.legend(loc="outside right upper")
     return figure

@@ -85,8 +85,9 @@ def test_embedding_is_turned_to_its_principal_components():
 
 
 def test_embedding_groups_have_markers_of_their_own():
-    axis = gk.plot_embedding(np.eye(4), list("aebc"), ["vowel", "vowel", "consonant", "consonant"]).axes[0]
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["vowel", "consonant"]
+    figure = gk.plot_embedding(np.eye(4), list("aebc"), ["vowel", "vowel", "consonant", "consonant"])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["vowel", "consonant"]
+    axis = figure.axes[0]
     shapes = [group.get_paths()[0].vertices.shape for group in axis.collections]
     assert shapes[0] != shapes[1]
 
