@@ -143,25 +143,29 @@ def plot_embedding(vectors, names, groups=None):
         min(vectors.shape) > 1 and np.ptp(vectors, axis=0).any(), function, rule, shape=vectors.shape
     )
     written = canvas.names(function, "names", names, len(vectors))
-    grouped = (
-        [""] * len(vectors) if groups is None else canvas.names(function, "groups", groups, len(vectors))
-    )
-    centred = vectors - vectors.mean(axis=0)
-    _, strengths, directions = np.linalg.svd(centred, full_matrices=False)
-    places, shares = centred @ directions[:2].T, strengths**2 / (strengths**2).sum()
-    width = min(max(6.5, 1.3 * len(vectors) ** 0.5), 16)  # so that names have room
+    count = len(vectors)
+    grouped = [""] * count if groups is None else canvas.names(function, "groups", groups, count)
+    places, shares = principal_components(vectors)
+    width = min(max(6.5, 1.3 * count**0.5), 16)  # so that names have room
     with canvas.drawing(function, width, 0.75 * width) as figure:
         axis = figure.subplots()
         for number, group in enumerate(dict.fromkeys(grouped)):
-            inside = np.array([other == group for other in grouped])
+            inside = np.equal(grouped, group)
             style = {"color": canvas.COLORS[number % len(canvas.COLORS)], "marker": "osD^v<>"[number % 7]}
             axis.scatter(*places[inside].T, label=group, s=22, **style)
         for place, name in zip(places, written, strict=True):
             axis.annotate(name, place, xytext=(4, 4), textcoords="offset points", fontsize=11)
-        for order, set_label, share in zip(
-            ("first", "second"), (axis.set_xlabel, axis.set_ylabel), shares, strict=False
-        ):
-            set_label(f"{order} principal component ({share:.0%} of the variance)")
+        axis.set_xlabel(f"first principal component ({shares[0]:.0%} of the variance)")
+        axis.set_ylabel(f"second principal component ({shares[1]:.0%} of the variance)")
         if groups is not None:
             figure.legend(loc="outside right upper")
     return figure
+
+
+def principal_components(vectors):
+    """Returns the first two (count, 2), their largest loadings positive, and their shares of the variance."""
+    centred = vectors - vectors.mean(axis=0)
+    _, strengths, directions = np.linalg.svd(centred, full_matrices=False)
+    directions = directions[:2].T
+    largest = directions[np.abs(directions).argmax(axis=0), [0, 1]]
+    return centred @ (directions * np.sign(largest)), strengths[:2] ** 2 / (strengths**2).sum()
