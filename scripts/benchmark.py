@@ -51,6 +51,7 @@ from typing import NamedTuple
 
 import graphkit as gk
 from graphkit import checks
+from graphkit.plots import canvas
 
 MODELS = ("softmax_regression", "mlp", "convnet", "inception_net", "char_rnn")
 IMAGE_MODELS = MODELS[:4]
@@ -237,22 +238,19 @@ def by_library(figures):
 
 def plot(figures, path):
     """Draws the times of a step as bars, a panel for each model."""
-    pyplot = checks.optional_module("benchmark", "matplotlib.pyplot", "plots")
-    fig, axes = pyplot.subplots(
-        1, len(figures), figsize=(4.2 * len(figures), 4), layout="constrained", squeeze=False
-    )
-    for axis, (model, rows) in zip(axes[0], figures.items(), strict=True):
-        colors = ["#0072b2" if CONTENDERS[name].library == "graphkit" else "#999999" for name in rows]
-        times = [row["us"] / 1e3 for row in rows.values()]
-        bars = axis.barh(list(rows), times, color=colors)
-        axis.bar_label(
-            bars, [f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in times], padding=3
-        )
-        axis.margins(x=0.18)
-        axis.invert_yaxis()
-        axis.set(title=model, xlabel="ms per step (less is better)")
-        axis.spines[["top", "right"]].set_visible(False)
-    fig.savefig(path, dpi=120)
+    with canvas.drawing("benchmark", 4.2 * len(figures), 4) as figure:
+        axes = figure.subplots(1, len(figures), squeeze=False)[0]
+        for axis, (model, rows) in zip(axes, figures.items(), strict=True):
+            is_ours = [CONTENDERS[name].library == "graphkit" for name in rows]
+            colors = [canvas.COLORS[0] if ours else canvas.FAINT for ours in is_ours]
+            times = [row["us"] / 1e3 for row in rows.values()]
+            bars = axis.barh(list(rows), times, color=colors)
+            labels = [f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in times]
+            axis.bar_label(bars, labels, padding=3)
+            axis.margins(x=0.18)
+            axis.invert_yaxis()
+            axis.set(title=model, xlabel="ms per step (less is better)")
+    figure.savefig(path, dpi=120)
 
 
 def main(argv=None):
