@@ -14,13 +14,14 @@ COLOR_MAP = "cividis"
 # M. Okabe, K. Ito, "Color universal design" (2008), without the yellow, which is faint on paper.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))  # told apart without colours
+MARKERS = "osD^v<>"
+LONGEST = 40  # letters of a name that are shown
+GREATEST = 1e150  # a number whose square is one too
 WRONG = "#d55e00"
 FAINT = "#767676"  # 4.5 times as dark as white paper, as W3C's accessibility guidelines ask of text
-TITLE_POINTS, TITLE, TITLE_LETTER = (
-    9,
-    0.25,
-    0.082,
-)  # size of a tile's title, its height and a letter in inches
+TITLE_POINTS = 9  # of a tile's title
+TITLE, TITLE_LETTER = 0.25, 0.082  # height of a tile's title, and width of one of its letters, in inches
+LABEL_LETTER = 0.075  # width of a letter of a legend or tick, in inches
 GAP = 0.08  # inches between tiles
 NARROWEST = 2.4  # inches of a figure of tiles, so that a scale fits under it
 SETTINGS = {
@@ -54,8 +55,22 @@ def part(function, name):
 
 
 def line_style(number):
-    """Returns the colour and the dashes of the curve of that number."""
-    return {"color": COLORS[number % len(COLORS)], "linestyle": LINES[number % len(LINES)]}
+    """Returns the colour and the dashes of the curve of that number; the first 7 share neither."""
+    turn = number // len(COLORS)
+    return {"color": COLORS[number % len(COLORS)], "linestyle": LINES[(number + turn) % len(LINES)]}
+
+
+def marker(number):
+    """Returns the shape of the points of a group, in step with the dashes of `line_style`."""
+    return MARKERS[(number + number // len(COLORS)) % len(MARKERS)]
+
+
+def shortened(text, letters=LONGEST):
+    """Returns a name as matplotlib is to write it: the end of a long one, no formula, all printable."""
+    text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(text))
+    text = text if len(text) <= letters else f"…{text[1 - letters :]}"
+    text = text.replace("$", r"\$")
+    return f"\N{ZERO WIDTH SPACE}{text}" if text.startswith("_") else text  # else no legend has it
 
 
 def grid_size(count, columns):
@@ -103,18 +118,20 @@ def numbers(function, name, value, rank=None):
     value = np.asarray(value, np.float64)
     checks.require(value.size, function, f"{name} must not be empty", shape=value.shape)
     checks.require(np.isfinite(value).all(), function, f"{name} must be finite")
+    rule = f"{name} must be below {GREATEST} in size"
+    checks.require(np.abs(value).max() < GREATEST, function, rule, largest=float(np.abs(value).max()))
     return value
 
 
-def names(function, name, value, count):
-    """Returns a list of names, one for each of `count` things; None counts them from 0."""
+def names(function, name, value, count, letters=LONGEST):
+    """Returns a list of names as they are shown, one for each of `count` things; None counts them from 0."""
     if value is None:
         return [str(number) for number in range(count)]
     rule = f"{name} must be a list or tuple of {count} names"
     if not isinstance(value, (list, tuple, np.ndarray)):
         raise TypeError(checks.message(function, rule, **{name: value}))
     checks.require(len(value) == count, function, rule, **{name: value})
-    return [str(item) for item in value]
+    return [shortened(item, letters) for item in value]
 
 
 def mapping(function, name, value, rule):

@@ -15,6 +15,7 @@ __all__ = [
 PANEL = (3.6, 2.8)  # inches
 NO_CURVES = ("epoch", "step", "seconds", "examples_per_second", "learning_rate")
 AXES = {"epoch": "epoch", "step": "step", "seconds": "seconds of training"}
+LEGEND_ROW = 0.2  # inches
 LEVELS = 24  # of a loss surface
 LOWEST_LEVEL = 1e-3  # of them above the least loss, as a share of the whole range
 
@@ -53,7 +54,7 @@ def plot_history(history, x="epoch", smoothing=0.0):
     smoothing = checks.number(function, "smoothing", smoothing, at_least=0, below=1)
     rule = "history must be what fit returned, or {name: history} of several runs"
     canvas.mapping(function, "history", history, rule)
-    several = all(isinstance(run, dict) for run in history.values())
+    several = any(isinstance(run, dict) for run in history.values())
     runs = history if several else {"": history}
     runs = {name: check_history(function, run, x, rule) for name, run in runs.items()}
     figures = list(dict.fromkeys(name.removeprefix("valid_") for run in runs.values() for name in run[1]))
@@ -63,13 +64,22 @@ def plot_history(history, x="epoch", smoothing=0.0):
                 for prefix, text in (("", "training"), ("valid_", "validation")):
                     if prefix + name in curves:
                         style = run_style(number, bool(prefix), len(runs))
-                        label = text if not run else f"{run}, {text}" if prefix else run
+                        label = curve_label(run, text, several)
                         draw_curve(axis, points, curves[prefix + name], smoothing, label, style)
-            axis.set(title=name, xlabel=AXES[x])
-            if x == "epoch":
+            axis.set(title=canvas.shortened(name), xlabel=AXES[x])
+            if all(len(points) == 1 for points, _ in runs.values()):
+                axis.set_xticks(sorted({points[0] for points, _ in runs.values()}))
+            elif x == "epoch":
                 axis.xaxis.get_major_locator().set_params(integer=True)
         label_once(figure)
     return figure
+
+
+def curve_label(run, text, several):
+    if not several:
+        return text
+    name = canvas.shortened(run) or "(no name)"
+    return name if text == "training" else f"{name}, {text}"
 
 
 def check_history(function, history, x, rule):
@@ -87,7 +97,7 @@ def check_history(function, history, x, rule):
     lengths = {name: len(values) for name, values in columns.items()}
     rule = "all columns of a history must be of one length"
     checks.require(len(set(lengths.values())) == 1, function, rule, lengths=lengths)
-    points = np.cumsum(columns[x]) if x == "seconds" else columns[x]
+    points = np.nancumsum(columns[x]) if x == "seconds" else columns[x]
     curves = {name: values for name, values in columns.items() if name not in NO_CURVES}
     checks.require(curves, function, "history must hold a loss or a metric", columns=list(history))
     return points, curves
@@ -102,6 +112,8 @@ def run_style(number, is_validation, runs):
 
 
 def draw_curve(axis, points, values, smoothing, label, style):
+    measured = np.isfinite(values)  # not every epoch need have been validated
+    points, values = points[measured], values[measured]
     marks = {} if len(points) > 1 else {"marker": "o"}
     if smoothing:
         axis.plot(points, values, **{**style, "alpha": 0.25, "linestyle": "-", "marker": ""})
@@ -111,11 +123,10 @@ def draw_curve(axis, points, values, smoothing, label, style):
 
 def smooth(values, smoothing):
     """Returns the running means m <- s m + (1 - s) v of the values so far, each divided by 1 - s**n."""
-    mean, count, means = 0.0, 0, []
-    for value in values:
-        if np.isfinite(value):
-            mean, count = smoothing * mean + (1 - smoothing) * value, count + 1
-        means.append(mean / (1 - smoothing**count) if count else np.nan)
+    mean, means = 0.0, []
+    for count, value in enumerate(values, start=1):
+        mean = smoothing * mean + (1 - smoothing) * value
+        means.append(mean / (1 - smoothing**count))
     return np.array(means)
 
 
@@ -125,7 +136,11 @@ def label_once(figure):
     handles = {label: handle for handle, label in reversed(pairs)}
     ordered = dict.fromkeys(label for _, label in pairs)
     if len(ordered) > 1:
-        columns = max(1, int(figure.get_figwidth() / (0.6 + 0.075 * max(map(len, ordered)))))
+        entry = 0.6 + canvas.LABEL_LETTER * max(map(len, ordered))
+        width, height = figure.get_size_inches()
+        columns = max(1, int(width / entry))
+        rows = -(-len(ordered) // columns)
+        figure.set_size_inches(max(width, entry + 0.3), height + LEGEND_ROW * (rows - 1))
         figure.legend(
             [handles[label] for label in ordered], list(ordered), loc="outside lower center", ncols=columns
         )
@@ -157,6 +172,7 @@ def plot_rate_test(test):
     suggestion = checks.number(function, "test.suggestion", test.suggestion, above=0)
     rule = "test.rates and test.losses must be of one length"
     checks.require(len(rates) == len(losses), function, rule, rates=len(rates), losses=len(losses))
+    checks.require((rates > 0).all(), function, "test.rates must be positive", rates=rates)
     with canvas.drawing(function, 5, 3.2) as figure:
         axis = figure.subplots()
         axis.plot(rates, losses, **canvas.line_style(0))
@@ -191,20 +207,32 @@ def plot_histograms(arrays, bins=40, columns=3, share_x=False):
     function = "plot_histograms"
     rule = "arrays must be {name: array} with one array or more"
     canvas.mapping(function, "arrays", arrays, rule)
-    values = {name: canvas.numbers(function, name, array).ravel() for name, array in arrays.items()}
-    bins = checks.integer(function, "bins", bins, maximum=10_000)
-    whole = min(map(np.min, values.values())), max(map(np.max, values.values()))
+    values = {
+        name: canvas.numbers(function, f"arrays[{name!r}]", array).ravel() for name, array in arrays.items()
+    }
+    bins = checks.integer(function, "bins", bins, maximum=1000)
+    whole = np.concatenate(list(values.values()))
     rows, columns = canvas.grid_size(len(values), checks.integer(function, "columns", columns))
     with canvas.drawing(function, PANEL[0] * columns, 2.2 * rows) as figure:
         axes = figure.subplots(rows, columns, squeeze=False, sharex=bool(share_x)).ravel()
         for axis in axes[len(values) :]:
             axis.remove()
         for axis, (name, numbers) in zip(axes, values.items(), strict=False):
-            axis.hist(numbers, bins, range=whole if share_x else None, color=canvas.COLORS[0])
-            axis.axvline(0, color=canvas.FAINT, linewidth=1, linestyle=":")
-            axis.set_title(f"{name}\nmean {numbers.mean():.3g}, sigma {numbers.std():.3g}")
+            low, high = range_of(whole if share_x else numbers, bins)
+            axis.hist(numbers, bins, range=(low, high), color=canvas.COLORS[0])
+            if low <= 0 <= high:
+                axis.axvline(0, color=canvas.FAINT, linewidth=1, linestyle=":")
+            axis.set_title(f"{canvas.shortened(name)}\nmean {numbers.mean():.3g}, sigma {numbers.std():.3g}")
             axis.set(xlabel="value", ylabel="how many")
     return figure
+
+
+def range_of(numbers, bins):
+    """Returns the least and the greatest number, or half a unit on each side where they hardly differ."""
+    low, high = numbers.min(), numbers.max()
+    if high - low > 4 * bins * np.spacing(max(abs(low), abs(high))):
+        return low, high
+    return low - 0.5, high + 0.5
 
 
 def plot_loss_surface(surface):
@@ -251,7 +279,7 @@ def plot_loss_surface(surface):
         scale = figure.colorbar(shown, ax=axis, label="loss", ticks=levels[::4])
         scale.ax.set_yticklabels([f"{level:.3g}" for level in levels[::4]])
         for number, (name, path) in enumerate(surface.paths.items()):
-            draw_path(axis, np.asarray(path), name, number)
+            draw_path(axis, np.asarray(path), canvas.shortened(name), number)
         axis.set(xlabel=surface.labels[0], ylabel=surface.labels[1])
         if len(surface.paths) > 1:
             label_once(figure)

@@ -1,5 +1,7 @@
 """Drawings of networks: layers with shapes and parameters, and the receptive field of a stack of layers."""
 
+import itertools
+
 from graphkit import checks, sizes
 from graphkit.inspection import summaries
 from graphkit.plots import canvas, layered
@@ -9,7 +11,9 @@ __all__ = ["plot_graph", "plot_receptive_field"]
 LETTER = 0.078  # width of a letter of 9 points, in inches
 BOX_HEIGHT, RANK_HEIGHT, GAP, MARGIN = 0.6, 0.92, 0.25, 0.15  # inches
 LONGEST = 44  # letters of a line in a box
+WIDEST = 600  # inches
 MOST_RANKS = 600  # that fit on the largest picture that matplotlib draws
+MOST_LAYERS = 100  # of a receptive field
 MOST_PIXELS = 1000  # of a receptive field, that can be told apart
 BAR = 0.42  # height of a row of pixels
 
@@ -41,11 +45,11 @@ def plot_graph(target=None):
     function = "plot_graph"
     found = summaries.summary(target, print_table=False)
     checks.require(found.rows, function, "the graph must hold a layer", target=target)
+    linked = set(itertools.chain(*found.edges))  # not what sizes alone connect, such as a state of zeros
+    rows = [row for row in found.rows if row.layer in linked or row.parameters] or found.rows
     texts = {name: f"input\n{shape_text(shape)}" for name, shape in found.inputs}
-    texts |= {row.layer: layer_text(row) for row in found.rows}
-    widths = {
-        name: LETTER * max(map(len, (shown(name), *text.split("\n")))) + 0.2 for name, text in texts.items()
-    }
+    texts |= {row.layer: layer_text(row) for row in rows}
+    widths = {name: width_of((shown(name), *text.split("\n"))) for name, text in texts.items()}
     places, routes = layered.lay_out(list(texts), found.edges, widths, GAP)
     ranks = 1 + max(rank for _, rank in places.values())
     rule = f"the graph must have at most {MOST_RANKS} layers in a row; draw parts of it, up to a tensor"
@@ -54,13 +58,15 @@ def plot_graph(target=None):
     left = min([places[name][0] - widths[name] / 2 for name in texts] + points) - MARGIN
     right = max([places[name][0] + widths[name] / 2 for name in texts] + points) + MARGIN
     height = RANK_HEIGHT * (ranks - 1) + BOX_HEIGHT + 2 * MARGIN
+    rule = f"the graph must be at most {WIDEST} inches wide; draw parts of it, up to a tensor"
+    checks.require(right - left <= WIDEST, function, rule, inches=round(right - left))
     with canvas.drawing(function, right - left, height) as figure:
         figure.set_layout_engine("none")
         axis = figure.add_axes((0, 0, 1, 1), frameon=False, xticks=[], yticks=[])  # a unit is an inch
         axis.set(xlim=(left, right), ylim=(MARGIN + BOX_HEIGHT / 2 - height, MARGIN + BOX_HEIGHT / 2))
         for passed in routes.values():
             draw_route(function, axis, [(x, -RANK_HEIGHT * rank) for x, rank in passed])
-        parameters = {row.layer: row.parameters for row in found.rows}
+        parameters = {row.layer: row.parameters for row in rows}
         for name, (middle, rank) in places.items():
             colors = ("white", "#f0f0f0", "#cfe3f1")
             color = colors[0 if name not in parameters else 1 + bool(parameters[name])]
@@ -68,6 +74,11 @@ def plot_graph(target=None):
                 function, axis, (middle, -RANK_HEIGHT * rank), widths[name], color, shown(name), texts[name]
             )
     return figure
+
+
+def width_of(lines):
+    """Returns the inches that the longest line takes in a box; capitals are wider than other letters."""
+    return 0.2 + LETTER * max(sum(1.5 if letter.isupper() else 1 for letter in line) for line in lines)
 
 
 def shape_text(shape):
@@ -138,7 +149,8 @@ def plot_receptive_field(layers):
 
     Raises:
       TypeError: what is no sequence of tuples of integers.
-      ValueError: no layer, a field of more than 1,000 pixels, or what `gk.receptive_field` refuses.
+      ValueError: no layer or more than 100, a field of more than 1,000 pixels, or what
+        `gk.receptive_field` refuses.
       ImportError: matplotlib is not installed.
 
     Source: A. Araujo, W. Norris, J. Sim, "Computing receptive fields of convolutional neural networks",
@@ -152,6 +164,8 @@ def plot_receptive_field(layers):
     function = "plot_receptive_field"
     field = sizes.receptive_field(layers)
     checks.require(len(layers), function, "layers must hold a layer", layers=layers)
+    rule = f"at most {MOST_LAYERS} layers can be drawn"
+    checks.require(len(layers) <= MOST_LAYERS, function, rule, layers=len(layers))
     rule = f"the field must be of at most {MOST_PIXELS} pixels to be drawn"
     checks.require(field <= MOST_PIXELS, function, rule, pixels=field)
     rows = seen_pixels([(*layer, 1)[:3] for layer in layers])
@@ -163,7 +177,8 @@ def plot_receptive_field(layers):
             draw_rays(function, axis, rows, height, layer)
         names = ["input", *(layer_name(number, layer) for number, layer in enumerate(layers, start=1))]
         axis.set_yticks(range(len(rows)), names)
-        axis.set_title(f"one pixel of the last layer sees {field} pixels of the input")
+        seen = seen_text(*rows[0]).removesuffix(" seen")
+        axis.set_title(f"one pixel of the last layer sees {seen} pixels of the input")
         axis.set_xlabel("pixels of the input, from the middle of the field")
         axis.spines["left"].set_visible(False)
         axis.tick_params(axis="y", length=0)
@@ -175,10 +190,9 @@ def plot_receptive_field(layers):
 
 
 def draw_pixels(axis, height, centres, step):
-    left = [centre - step / 2 for centre in centres]
+    bars = [(centre - step / 2, step) for centre in centres]
     edge = min(1.0, 60 / len(centres))
-    color = canvas.COLORS[4]
-    axis.barh(height, step, BAR, left, color=color, edgecolor="white", linewidth=edge)
+    axis.broken_barh(bars, (height - BAR / 2, BAR), color=canvas.COLORS[4], edgecolor="white", linewidth=edge)
 
 
 def draw_rays(function, axis, rows, height, layer):

@@ -85,14 +85,15 @@ def check_classes(function, name, value, count):
 
 
 def class_names(function, classes, numbers):
-    """Returns the names of the classes up to the greatest number."""
-    count = 1 + max((int(array.max()) for array in numbers if array is not None), default=0)
+    """Returns {class: name} of those that occur."""
+    found = sorted({int(label) for array in numbers if array is not None for label in np.unique(array)})
     if classes is None:
-        return canvas.names(function, "classes", None, count)
-    named = canvas.names(function, "classes", classes, len(classes) if hasattr(classes, "__len__") else count)
-    rule = f"classes must name all classes up to {count - 1}"
-    checks.require(len(named) >= count, function, rule, classes=classes)
-    return named
+        return {label: str(label) for label in found}
+    count = len(classes) if hasattr(classes, "__len__") else 0
+    named = canvas.names(function, "classes", classes, count, letters=20)
+    rule = f"classes must name all classes up to {max(found, default=0)}"
+    checks.require(max(found, default=-1) < count, function, rule, classes=classes)
+    return {label: named[label] for label in found}
 
 
 def plot_filters(kernel, columns=8, rows=8, names=None):
@@ -167,7 +168,8 @@ def plot_feature_maps(maps, columns=8, names=None):
     columns = checks.integer(function, "columns", columns)
     pictures = list(np.moveaxis(maps, -1, 0))
     titles = canvas.names(function, "names", names, len(pictures))
-    limits = (min(maps.min(), 0), max(maps.max(), np.finfo(float).tiny))
+    lowest, highest = min(maps.min(), 0), max(maps.max(), 0)
+    limits = (lowest, highest if highest > lowest else 1.0)
     return scaled_tiles(function, pictures, titles, columns, limits, canvas.COLOR_MAP, "output")
 
 
@@ -178,8 +180,9 @@ def scaled_tiles(function, pictures, titles, columns, limits, colors, what):
         figure,
         axes,
     ):
+        norm = canvas.part(function, "colors").Normalize(*limits)
         for axis, picture in zip(axes, pictures, strict=True):
-            shown = axis.imshow(picture, cmap=colors, vmin=limits[0], vmax=limits[1])
+            shown = axis.imshow(picture, cmap=colors, norm=norm)
         width, height = figure.get_size_inches()
         if in_colors:
             text = f"red, green, blue: {limits[0]:.2g} to {limits[1]:.2g}"

@@ -8,6 +8,8 @@ from graphkit.plots import canvas
 __all__ = ["plot_confusion_matrix", "plot_embedding", "plot_probabilities"]
 
 ROUNDING = 1e-6  # by which a float32 softmax may come out above 1
+MOST_CLASSES = 30  # of a confusion matrix whose counts are written
+MANY_NAMES = 100  # of a map, from which on they are smaller
 
 
 def plot_confusion_matrix(matrix, classes=None):
@@ -18,8 +20,9 @@ def plot_confusion_matrix(matrix, classes=None):
       classes: names of the classes; None shows their numbers.
 
     Returns:
-      A `matplotlib.figure.Figure`. Each count stands in its cell; the cell's colour is its share of the row,
-      so that rare classes are seen as well as frequent ones. The title gives the accuracy.
+      A `matplotlib.figure.Figure`. Of up to 30 classes each count stands in its cell; the cell's
+      colour is its share of the row, so that rare classes are seen as well as frequent ones. The title
+      gives the accuracy.
 
     Raises:
       TypeError: an argument of another kind.
@@ -33,20 +36,23 @@ def plot_confusion_matrix(matrix, classes=None):
     """
     function = "plot_confusion_matrix"
     counts = canvas.numbers(function, "matrix", matrix, rank=2)
-    sound = counts.shape[0] == counts.shape[1] and (counts >= 0).all()
-    rule = "matrix must be (classes, classes) of counts of at least 0"
+    sound = counts.shape[0] == counts.shape[1] and (counts >= 0).all() and counts.max() < 2**53
+    sound = sound and (counts == np.round(counts)).all()
+    rule = "matrix must be (classes, classes) of counts, with one example or more"
     checks.require(sound and counts.sum() > 0, function, rule, matrix=matrix)
     named = canvas.names(function, "classes", classes, len(counts))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = 1.6 + (0.34 + 0.07 * len(f"{counts.max():.0f}")) * len(counts)
-    with canvas.drawing(function, size + 1.2, size) as figure:
+    is_small = len(counts) <= MOST_CLASSES
+    cell = 0.34 + 0.07 * len(f"{counts.max():.0f}") if is_small else 0.16
+    size, longest = max(1.6 + cell * len(counts), 2.8), canvas.LABEL_LETTER * max(map(len, named))
+    with canvas.drawing(function, size + 1.2 + longest, size + longest * 0.7) as figure:
         axis = figure.subplots()
         shown = axis.imshow(shares, vmin=0, vmax=1)
         for (row, column), count in np.ndenumerate(counts):
-            if count:
+            if count and is_small:
                 color = "black" if shares[row, column] > 0.5 else "white"  # the scale's light end is at 1
                 axis.text(column, row, f"{count:.0f}", ha="center", va="center", color=color, fontsize=9)
-        slanted = max(map(len, named)) > 3
+        slanted = max(map(len, named)) > 3 or not is_small
         places = range(len(named))
         axis.set_xticks(places, named, rotation=45 if slanted else 0, ha="right" if slanted else "center")
         axis.set_yticks(places, named)
@@ -83,26 +89,32 @@ def plot_probabilities(probabilities, classes=None, columns=4):
     if isinstance(probabilities, dict):
         rule = "probabilities must be (count, classes) or {name: array (classes,)}"
         canvas.mapping(function, "probabilities", probabilities, rule)
+        given = list(probabilities.values())
         rows = [canvas.numbers(function, name, row, rank=1) for name, row in probabilities.items()]
-        titles = list(probabilities)
+        titles = [canvas.shortened(name, 28) for name in probabilities]
     else:
+        given = [probabilities]
         rows = list(canvas.numbers(function, "probabilities", probabilities, rank=2))
         titles = [""] * len(rows)
     lengths = {len(row) for row in rows}
     checks.require(len(lengths) == 1, function, "all must have the same classes", lengths=sorted(lengths))
-    within = all(((row >= 0) & (row <= 1 + ROUNDING)).all() for row in rows)
+    floats = [array.dtype for array in given if array.dtype.kind == "f"]
+    rounding = max([ROUNDING, *(2 * float(np.finfo(dtype).eps) for dtype in floats)])
+    within = all(((row >= 0) & (row <= 1 + rounding)).all() for row in rows)
     checks.require(within, function, "probabilities must be from 0 to 1", probabilities=probabilities)
     named = canvas.names(function, "classes", classes, *lengths)
     lines, columns = canvas.grid_size(len(rows), checks.integer(function, "columns", columns))
     height = lines * (0.9 + 0.2 * len(named))
-    with canvas.drawing(function, max(2.6 * columns, 3), height) as figure:
+    width = max(2.6 * columns, 3) + canvas.LABEL_LETTER * max(map(len, named))
+    with canvas.drawing(function, width, height) as figure:
         axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
         for axis in axes[len(rows) :]:
             axis.remove()
         for axis, row, title in zip(axes, rows, titles, strict=False):
             best = int(row.argmax())
             colors = [canvas.COLORS[0] if place == best else canvas.COLORS[4] for place in range(len(row))]
-            axis.barh(named, row, color=colors)
+            axis.barh(range(len(row)), row, color=colors)
+            axis.set_yticks(range(len(row)), named)
             axis.text(row[best] + 0.02, best, f"{row[best]:.2f}", va="center", fontsize=9)
             axis.set(title=title, xlim=(0, 1.2), xticks=[0, 0.5, 1])
         axes[0].invert_yaxis()
@@ -142,19 +154,27 @@ def plot_embedding(vectors, names, groups=None):
     checks.require(
         min(vectors.shape) > 1 and np.ptp(vectors, axis=0).any(), function, rule, shape=vectors.shape
     )
-    written = canvas.names(function, "names", names, len(vectors))
+    written = canvas.names(function, "names", names, len(vectors), letters=20)
     count = len(vectors)
-    grouped = [""] * count if groups is None else canvas.names(function, "groups", groups, count)
+    grouped = [""] * count if groups is None else canvas.names(function, "groups", groups, count, letters=24)
     places, shares = principal_components(vectors)
     width = min(max(6.5, 1.3 * count**0.5), 16)  # so that names have room
     with canvas.drawing(function, width, 0.75 * width) as figure:
         axis = figure.subplots()
         for number, group in enumerate(dict.fromkeys(grouped)):
             inside = np.equal(grouped, group)
-            style = {"color": canvas.COLORS[number % len(canvas.COLORS)], "marker": "osD^v<>"[number % 7]}
-            axis.scatter(*places[inside].T, label=group, s=22, **style)
+            style = {"color": canvas.COLORS[number % len(canvas.COLORS)], "marker": canvas.marker(number)}
+            axis.scatter(*places[inside].T, label=group or "(no name)", s=22, **style)
         for place, name in zip(places, written, strict=True):
-            axis.annotate(name, place, xytext=(4, 4), textcoords="offset points", fontsize=11)
+            axis.annotate(
+                name,
+                place,
+                xytext=(4, 4),
+                textcoords="offset points",
+                fontsize=11 if count < MANY_NAMES else 8,
+            )
+        if shares[1] < 1e-12:  # points on a line
+            axis.set_ylim(-1, 1)
         axis.set_xlabel(f"first principal component ({shares[0]:.0%} of the variance)")
         axis.set_ylabel(f"second principal component ({shares[1]:.0%} of the variance)")
         if groups is not None:

@@ -1,5 +1,7 @@
 """Learning curves, rate tests, histograms and loss surfaces: what is drawn is what was given."""
 
+import io
+
 import numpy as np
 import pytest
 from pictures import HISTORY, draw
@@ -61,8 +63,30 @@ def test_smoothing_is_a_running_mean_corrected_for_its_start():
     np.testing.assert_allclose(axis.lines[1].get_ydata(), [4.0, 2 / 0.75, 1 / 0.875])
 
 
-def test_smoothing_passes_over_what_was_not_measured():
-    np.testing.assert_allclose(curves.smooth([np.nan, 2.0, np.nan, 2.0], 0.9), [np.nan, 2.0, 2.0, 2.0])
+@pytest.mark.parametrize("smoothing", [0.0, 0.9])
+def test_what_was_measured_now_and_then_is_joined(smoothing):
+    history = {"epoch": [1, 2, 3, 4], "loss": [1.0] * 4, "valid_loss": [np.nan, 2.0, np.nan, 2.0]}
+    drawn = lines(gk.plot_history(history, smoothing=smoothing).axes[0])["validation"]
+    np.testing.assert_allclose(drawn.get_xydata(), [[2, 2], [4, 2]])
+
+
+def test_many_runs_are_told_apart_and_all_named():
+    figure = gk.plot_history({f"run {number}": HISTORY for number in range(12)})
+    drawn = lines(figure.axes[0])
+    looks = {
+        (drawn[name].get_color(), str(drawn[name]._dash_pattern)) for name in drawn if "valid" not in name
+    }
+    assert len(looks) == 12
+    assert len(figure.legends[0].get_texts()) == 24
+    figure.draw_without_rendering()
+    assert all(axis.get_position().height > 0.3 for axis in figure.axes)
+
+
+def test_names_that_matplotlib_takes_for_something_else():
+    figure = gk.plot_history({"_hidden": HISTORY, "$x$": HISTORY, "": HISTORY, "a\tb": HISTORY})
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names[::2] == ["\u200b_hidden", r"\$x\$", "(no name)", r"a\tb"]
+    figure.savefig(io.BytesIO(), format="png")
 
 
 @pytest.mark.parametrize(
@@ -118,8 +142,17 @@ def test_histograms_over_a_common_range():
     assert [bar.get_x() for bar in narrow.patches] == [-1, -0.5, 0, 0.5]
 
 
+def test_histograms_of_numbers_that_hardly_differ():
+    numbers = np.array([1.0, np.nextafter(1.0, 2.0)])
+    assert gk.plot_histograms({"same": numbers}, bins=2).axes[0].get_xlim()[0] < 0.6
+
+
+def test_histograms_far_from_zero_are_not_drawn_from_there():
+    assert gk.plot_histograms({"variance": np.linspace(1000, 1001, 50)}).axes[0].get_xlim()[0] > 999
+
+
 def test_histograms_of_what_is_not_finite_are_refused():
-    with pytest.raises(ValueError, match="plot_histograms: kernel must be finite"):
+    with pytest.raises(ValueError, match=r"plot_histograms: arrays\['kernel'\] must be finite"):
         gk.plot_histograms({"kernel": np.array([1.0, np.nan])})
 
 

@@ -107,8 +107,9 @@ def test_a_layer_used_twice_is_one_box():
 def test_receptive_field_is_drawn_as_wide_as_it_is(layers):
     figure = gk.plot_receptive_field(layers)
     axis = figure.axes[0]
-    lowest = [bar for bar in axis.patches if bar.get_y() + bar.get_height() / 2 == pytest.approx(0)]
-    width = max(bar.get_x() + bar.get_width() for bar in lowest) - min(bar.get_x() for bar in lowest)
+    corners = np.concatenate([path.vertices for path in axis.collections[0].get_paths()])  # of the input
+    np.testing.assert_allclose(np.abs(corners[:, 1]), diagrams.BAR / 2)
+    width = np.ptp(corners[:, 0])
     assert width == pytest.approx(gk.receptive_field(layers))
     assert f"sees {gk.receptive_field(layers)} pixels" in axis.get_title()
 
@@ -137,9 +138,18 @@ def test_holes_of_a_dilated_kernel_are_told():
         "3 of 9 seen",
         "1 seen",
     ]
+    assert figure.axes[0].get_title() == "one pixel of the last layer sees 9 of 11 pixels of the input"
 
 
-@pytest.mark.parametrize("layers, message", [([], "must hold a layer"), ([(1001, 1)], "at most 1000 pixels")])
+def test_a_state_of_zeros_is_no_layer():
+    outputs, _ = gk.rnn(tf.compat.v1.placeholder(tf.float32, (None, 5, 3), name="words"), 4)
+    assert not [name for name, (text, _) in boxes(gk.plot_graph(outputs)).items() if "Pack" in text]
+
+
+@pytest.mark.parametrize(
+    "layers, message",
+    [([], "must hold a layer"), ([(1001, 1)], "at most 1000 pixels"), ([(1, 1)] * 101, "at most 100 layers")],
+)
 def test_fields_that_cannot_be_drawn_are_refused(layers, message):
     with pytest.raises(ValueError, match=f"^plot_receptive_field: .*{message}"):
         gk.plot_receptive_field(layers)

@@ -91,6 +91,17 @@ def test_of_other_filters_each_channel_has_a_tile():
     np.testing.assert_array_equal(pictures, expected)
 
 
+def test_maps_of_a_dead_layer_are_on_one_scale():
+    figure = gk.plot_feature_maps(np.zeros((4, 4, 3)))
+    figure.draw_without_rendering()
+    assert {axis.images[0].get_clim() for axis in figure.axes if axis.images} == {(0.0, 1.0)}
+
+
+def test_a_large_class_number_is_but_a_name():
+    figure = gk.plot_images(np.zeros((1, 2, 2)), np.array([10**12]))
+    assert figure.axes[0].get_title() == "1000000000000"
+
+
 def test_filters_and_maps_can_have_names():
     figure = gk.plot_filters(np.ones((2, 2, 1, 2)), names=["edge", "blur"])
     assert [axis.get_title() for axis in figure.axes[:2]] == ["edge", "blur"]

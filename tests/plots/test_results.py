@@ -38,7 +38,14 @@ def test_confusion_matrix_as_the_metric_gives_it():
 
 
 @pytest.mark.parametrize(
-    "matrix", [np.ones((2, 3)), np.array([[1, -1], [0, 1]]), np.zeros((2, 2)), np.ones((2, 2, 2))]
+    "matrix",
+    [
+        np.array([[0.9, 0.1], [0.3, 0.7]]),
+        np.ones((2, 3)),
+        np.array([[1, -1], [0, 1]]),
+        np.zeros((2, 2)),
+        np.ones((2, 2, 2)),
+    ],
 )
 def test_what_is_no_matrix_of_counts_is_refused(matrix):
     with pytest.raises(ValueError, match="^plot_confusion_matrix: matrix must"):
@@ -51,6 +58,17 @@ def test_probabilities_mark_the_likeliest_class():
     dark = [bar.get_facecolor() == colors.to_rgba(canvas.COLORS[0]) for bar in axis.patches]
     assert dark == [False, True, False]
     assert [text.get_text() for text in axis.texts] == ["0.70"]
+
+
+def test_classes_of_one_name_have_bars_of_their_own():
+    axis = gk.plot_probabilities(np.array([[0.2, 0.3, 0.5]]), ["a", "a", "b"]).axes[0]
+    assert [bar.get_y() + bar.get_height() / 2 for bar in axis.patches] == pytest.approx([0, 1, 2])
+
+
+def test_many_classes_are_drawn_without_their_counts():
+    figure = gk.plot_confusion_matrix(np.eye(40, dtype=int))
+    assert not figure.axes[0].texts
+    assert figure.get_figheight() < 10
 
 
 def test_probabilities_of_float32_that_add_up_to_a_little_more_than_one():
