@@ -52,9 +52,9 @@ def plot_confusion_matrix(matrix, classes=None):
             if count and is_small:
                 color = "black" if shares[row, column] > 0.5 else "white"  # the scale's light end is at 1
                 axis.text(column, row, f"{count:.0f}", ha="center", va="center", color=color, fontsize=9)
-        slanted = max(map(len, named)) > 3 or not is_small
+        rotation = 90 if not is_small else 45 if max(map(len, named)) > 3 else 0
         places = range(len(named))
-        axis.set_xticks(places, named, rotation=45 if slanted else 0, ha="right" if slanted else "center")
+        axis.set_xticks(places, named, rotation=rotation, ha="right" if rotation == 45 else "center")
         axis.set_yticks(places, named)
         right, whole = np.trace(counts), counts.sum()
         axis.set_title(f"{right:.0f} of {whole:.0f} right ({right / whole:.1%})")
