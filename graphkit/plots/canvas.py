@@ -79,6 +79,14 @@ def grid_size(count, columns):
     return math.ceil(count / columns), columns
 
 
+def panels(figure, count, rows, columns, **shared):
+    """Returns the axes of so many panels, row by row; what is left of the grid stays empty."""
+    axes = figure.subplots(rows, columns, squeeze=False, **shared).ravel()
+    for axis in axes[count:]:
+        axis.remove()
+    return axes[:count]
+
+
 @contextlib.contextmanager
 def tiles(function, titles, columns, size, foot=0.0):
     """Yields a figure and the axes of a square tile for each title, row by row, without ticks.

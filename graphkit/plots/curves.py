@@ -59,7 +59,7 @@ def plot_history(history, x="epoch", smoothing=0.0):
     runs = {name: check_history(function, run, x, rule) for name, run in runs.items()}
     figures = list(dict.fromkeys(name.removeprefix("valid_") for run in runs.values() for name in run[1]))
     with canvas.drawing(function, PANEL[0] * len(figures), PANEL[1] + 0.3) as figure:
-        for axis, name in zip(figure.subplots(1, len(figures), squeeze=False)[0], figures, strict=True):
+        for axis, name in zip(canvas.panels(figure, len(figures), 1, len(figures)), figures, strict=True):
             for number, (run, (points, curves)) in enumerate(runs.items()):
                 for prefix, text in (("", "training"), ("valid_", "validation")):
                     if prefix + name in curves:
@@ -214,10 +214,8 @@ def plot_histograms(arrays, bins=40, columns=3, share_x=False):
     whole = np.concatenate(list(values.values()))
     rows, columns = canvas.grid_size(len(values), checks.integer(function, "columns", columns))
     with canvas.drawing(function, PANEL[0] * columns, 2.2 * rows) as figure:
-        axes = figure.subplots(rows, columns, squeeze=False, sharex=bool(share_x)).ravel()
-        for axis in axes[len(values) :]:
-            axis.remove()
-        for axis, (name, numbers) in zip(axes, values.items(), strict=False):
+        axes = canvas.panels(figure, len(values), rows, columns, sharex=bool(share_x))
+        for axis, (name, numbers) in zip(axes, values.items(), strict=True):
             low, high = range_of(whole if share_x else numbers, bins)
             axis.hist(numbers, bins, range=(low, high), color=canvas.COLORS[0])
             if low <= 0 <= high:

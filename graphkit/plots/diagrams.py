@@ -49,7 +49,8 @@ def plot_graph(target=None):
     rows = [row for row in found.rows if row.layer in linked or row.parameters] or found.rows
     texts = {name: f"input\n{shape_text(shape)}" for name, shape in found.inputs}
     texts |= {row.layer: layer_text(row) for row in rows}
-    widths = {name: width_of((shown(name), *text.split("\n"))) for name, text in texts.items()}
+    shown = {name: canvas.shortened(name, LONGEST) for name in texts}
+    widths = {name: width_of((shown[name], *text.split("\n"))) for name, text in texts.items()}
     places, routes = layered.lay_out(list(texts), found.edges, widths, GAP)
     ranks = 1 + max(rank for _, rank in places.values())
     rule = f"the graph must have at most {MOST_RANKS} layers in a row; draw parts of it, up to a tensor"
@@ -71,7 +72,7 @@ def plot_graph(target=None):
             colors = ("white", "#f0f0f0", "#cfe3f1")
             color = colors[0 if name not in parameters else 1 + bool(parameters[name])]
             draw_box(
-                function, axis, (middle, -RANK_HEIGHT * rank), widths[name], color, shown(name), texts[name]
+                function, axis, (middle, -RANK_HEIGHT * rank), widths[name], color, shown[name], texts[name]
             )
     return figure
 
@@ -83,11 +84,6 @@ def width_of(lines):
 
 def shape_text(shape):
     return "shape not known" if shape is None else str(tuple(shape))
-
-
-def shown(name):
-    """Returns a name as it fits into a box: the end of it is what tells layers apart."""
-    return name if len(name) <= LONGEST else f"…{name[1 - LONGEST :]}"
 
 
 def layer_text(row):
@@ -168,7 +164,8 @@ def plot_receptive_field(layers):
     checks.require(len(layers) <= MOST_LAYERS, function, rule, layers=len(layers))
     rule = f"the field must be of at most {MOST_PIXELS} pixels to be drawn"
     checks.require(field <= MOST_PIXELS, function, rule, pixels=field)
-    rows = seen_pixels([(*layer, 1)[:3] for layer in layers])
+    layers = [(*layer, 1)[:3] for layer in layers]  # with the dilation
+    rows = seen_pixels(layers)
     with canvas.drawing(function, 8, 0.9 + 0.62 * len(rows)) as figure:
         axis = figure.subplots()
         for height, row in enumerate(rows):
@@ -197,7 +194,7 @@ def draw_pixels(axis, height, centres, step):
 
 def draw_rays(function, axis, rows, height, layer):
     """Draws lines from a layer's pixels down to those that they are computed from."""
-    below = taps((*layer, 1)[:3], rows[height][1])
+    below = taps(layer, rows[height][1])
     ends = [(centre, centre + tap) for centre in rows[height + 1][0] for tap in below]
     rays = [((x, height + 1 - BAR / 2), (x_below, height + BAR / 2)) for x, x_below in ends]
     lines = canvas.part(function, "collections").LineCollection
@@ -211,7 +208,7 @@ def seen_text(centres, step):
 
 
 def layer_name(number, layer):
-    kernel_size, strides, dilation_rate = (*layer, 1)[:3]
+    kernel_size, strides, dilation_rate = layer
     dilated = f", dilation {dilation_rate}" if dilation_rate > 1 else ""
     return f"{number}: kernel {kernel_size}, stride {strides}{dilated}"
 

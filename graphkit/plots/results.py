@@ -107,10 +107,8 @@ def plot_probabilities(probabilities, classes=None, columns=4):
     height = lines * (0.9 + 0.2 * len(named))
     width = max(2.6 * columns, 3) + canvas.LABEL_LETTER * max(map(len, named))
     with canvas.drawing(function, width, height) as figure:
-        axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
-        for axis in axes[len(rows) :]:
-            axis.remove()
-        for axis, row, title in zip(axes, rows, titles, strict=False):
+        axes = canvas.panels(figure, len(rows), lines, columns, sharex=True, sharey=True)
+        for axis, row, title in zip(axes, rows, titles, strict=True):
             best = int(row.argmax())
             colors = [canvas.COLORS[0] if place == best else canvas.COLORS[4] for place in range(len(row))]
             axis.barh(range(len(row)), row, color=colors)
