@@ -361,7 +361,9 @@ def test_member_that_is_a_pickle_is_refused(tmp_path):
     assert_refused(gk.read_npz, npz_path(tmp_path, npz(pickle.dumps(Trap()))))
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", b"plain text", pickle.dumps([1]), gzip.compress(b"x", mtime=0)])
+@pytest.mark.parametrize(
+    "content", [b"", b"PK", b"plain text", pickle.dumps([1]), gzip.compress(b"x", mtime=0)]
+)
 def test_what_is_no_zip_is_refused(tmp_path, content):
     assert_refused(gk.read_npz, npz_path(tmp_path, content))
 
