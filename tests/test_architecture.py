@@ -27,7 +27,13 @@ ALLOWED = {
         "graphkit.nn",
         "graphkit.train",
     },
-    "graphkit.plots": {"graphkit.checks", "graphkit.sizes", "graphkit.inspection", "graphkit.plots"},
+    "graphkit.plots": {
+        "graphkit.checks",
+        "graphkit.sizes",
+        "graphkit.inspection",
+        "graphkit.data",
+        "graphkit.plots",
+    },
     "graphkit.runs": {"graphkit.checks", "graphkit.data", "graphkit.nn", "graphkit.models", "graphkit.train"},
 }
 WITHOUT_TENSORFLOW = ("graphkit._version", "graphkit.checks", "graphkit.sizes", "graphkit.data")

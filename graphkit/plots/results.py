@@ -3,6 +3,7 @@
 import numpy as np
 
 from graphkit import checks
+from graphkit.data import preprocess
 from graphkit.plots import canvas
 
 __all__ = ["plot_confusion_matrix", "plot_embedding", "plot_probabilities"]
@@ -155,7 +156,7 @@ def plot_embedding(vectors, names, groups=None):
     written = canvas.names(function, "names", names, len(vectors), letters=20)
     count = len(vectors)
     grouped = [""] * count if groups is None else canvas.names(function, "groups", groups, count, letters=24)
-    places, shares = principal_components(vectors)
+    places, shares = project(vectors)
     width = min(max(6.5, 1.3 * count**0.5), 16)  # so that names have room
     with canvas.drawing(function, width, 0.75 * width) as figure:
         axis = figure.subplots()
@@ -180,10 +181,11 @@ def plot_embedding(vectors, names, groups=None):
     return figure
 
 
-def principal_components(vectors):
-    """Returns the first two (count, 2), their largest loadings positive, and their shares of the variance."""
-    centred = vectors - vectors.mean(axis=0)
-    _, strengths, directions = np.linalg.svd(centred, full_matrices=False)
-    directions = directions[:2].T
+def project(vectors):
+    """Returns the first two components (count, 2), signed by the loadings, and the shares of the variance."""
+    centered = vectors - vectors.mean(axis=0)
+    scale = np.abs(centered).max()  # so that squares neither overflow nor vanish
+    directions, lengths = preprocess.principal_components(centered / scale)
     largest = directions[np.abs(directions).argmax(axis=0), [0, 1]]
-    return centred @ (directions * np.sign(largest)), strengths[:2] ** 2 / (strengths**2).sum()
+    places = centered @ (directions * np.sign(largest))
+    return places, lengths**2 / np.square(centered / scale).sum()

@@ -102,6 +102,16 @@ def test_embedding_is_turned_to_its_principal_components():
     assert [text.get_text() for text in axis.texts] == list("abcd")
 
 
+@pytest.mark.parametrize("scale", [1e-140, 1e140])
+def test_embedding_of_very_small_and_very_large_numbers(scale):
+    vectors = scale * np.array([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    axis = gk.plot_embedding(vectors, list("abcd")).axes[0]
+    assert axis.get_xlabel() == "first principal component (80% of the variance)"  # 8 / 10
+    np.testing.assert_allclose(
+        np.abs(axis.collections[0].get_offsets()) / scale, np.abs(vectors) / scale, atol=1e-9
+    )
+
+
 def test_embedding_groups_have_markers_of_their_own():
     figure = gk.plot_embedding(np.eye(4), list("aebc"), ["vowel", "vowel", "consonant", "consonant"])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["vowel", "consonant"]
