@@ -316,3 +316,24 @@ class Progress(Callback):
 def readable(figures):
     """Returns the figures that are numbers, rounded; matrices are left to the history."""
     return {name: f"{value:.4f}" for name, value in figures.items() if isinstance(value, float)}
+
+
+def check_callbacks(callbacks):
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise TypeError(checks.message("fit", "callbacks must be gk.Callback objects", got=callback))
+        if callback.every_steps is not None:
+            checks.integer("fit", f"every_steps of {type(callback).__name__}", callback.every_steps)
+    return list(callbacks)
+
+
+def with_writers(callbacks):
+    """Returns the callbacks and those that write a logdir, as far as they are not among them."""
+    written = [HistoryFile()]
+    if not any(isinstance(callback, Checkpointing) for callback in callbacks):
+        written.append(Checkpointing())
+    return [*callbacks, *written]
+
+
+def overrides_on_step(callback):
+    return type(callback).on_step is not Callback.on_step

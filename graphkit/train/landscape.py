@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.data import batches
+from graphkit.data import batches, preprocess
 from graphkit.train import callbacks, feeds, steps
 from graphkit.train import session as sessions
 from graphkit.train.trainer import EVALUATION_BATCH, Trainer
@@ -237,26 +237,11 @@ def make_plane(points, end):
         return Plane(np.zeros(2), np.eye(2))
     rule = "the points of the paths must not all lie on one line; keep more of them, or train on"
     checks.require(count > 2, "loss_surface", rule, points=count)
-    directions, lengths = principal_components(points - points.mean(axis=0))
+    directions, lengths = preprocess.principal_components(points - points.mean(axis=0))
     spans = lengths[1] > ROUNDING * np.linalg.norm(points)
     checks.require(spans, "loss_surface", rule, points=count, lengths=lengths.tolist())
     signs = np.where((points[0] - end) @ directions > 0, -1.0, 1.0)
     return Plane(end, directions * signs)
-
-
-def principal_components(centered):
-    """Returns the first two right singular vectors as columns, and their singular values.
-
-    They are found in the span of two eigenvectors of the smaller matrix of products, which takes a small part
-    of the time of a whole singular value decomposition.
-    """
-    count, size = centered.shape
-    wide = count < size
-    _, vectors = np.linalg.eigh(centered @ centered.T if wide else centered.T @ centered)
-    span = centered.T @ vectors[:, -2:] if wide else vectors[:, -2:]
-    basis, _ = np.linalg.qr(span)
-    _, lengths, turned = np.linalg.svd(centered @ basis, full_matrices=False)
-    return basis @ turned.T, lengths
 
 
 def grid_axes(coordinates, largest, resolution, margin):
@@ -273,23 +258,16 @@ def grid_losses(trainer, runner, bounds, plane, x, y, before):
     """Returns the losses (y, x) on the grid, and gives the variables the values that they had before."""
     losses = np.empty((len(y), len(x)))
     session, trained = trainer.session, trainer.trained
+    metrics = {"loss": trainer.metrics["loss"]}
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             for row, column in np.ndindex(losses.shape):
                 point = plane.origin + plane.directions @ (x[column], y[row])
                 sessions.assign(session, zip(trained, unflattened(point, before), strict=True))
-                losses[row, column] = mean_loss(trainer, runner, bounds)
+                losses[row, column] = steps.figures_over(runner, bounds, metrics)["loss"]
     finally:
         sessions.assign(session, zip(trained, before, strict=True))
     return losses
-
-
-def mean_loss(trainer, runner, bounds):
-    """Returns the mean loss of all examples."""
-    means = steps.Means({"loss": trainer.metrics["loss"]})
-    for values, (start, stop) in steps.run_slices(runner, bounds):
-        means.add(values, stop - start)
-    return means.result()["loss"]
 
 
 def axis_labels(trainer, values, shares):

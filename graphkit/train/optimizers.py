@@ -1,15 +1,19 @@
 """Optimizers by name, and the training op that they emit."""
 
 import contextlib
+import logging
 
 import tensorflow as tf
 
-from graphkit import checks
+from graphkit import checks, graphs
 from graphkit.nn import losses
+from graphkit.train import schedules
 
 __all__ = ["AdamW"]
 
+logger = logging.getLogger("graphkit")
 V1 = tf.compat.v1.train
+Keys = tf.compat.v1.GraphKeys
 LossScaled = tf.compat.v1.mixed_precision.MixedPrecisionLossScaleOptimizer
 
 
@@ -95,6 +99,21 @@ def make_optimizer(optimizer, learning_rate):
     return made
 
 
+def check_learning_rate(optimizer, learning_rate):
+    """Returns the function step -> rate, or None where the optimizer brings its own."""
+    if isinstance(optimizer, V1.Optimizer):
+        rule = "an optimizer object brings its own learning rate"
+        checks.require(learning_rate is None, "Trainer", rule, learning_rate=learning_rate)
+        return None
+    if callable(learning_rate):
+        return lambda step: checks.number(
+            "Trainer", f"learning_rate({step})", learning_rate(step), at_least=0, at_most=schedules.LARGEST
+        )
+    rate = 1e-3 if learning_rate is None else learning_rate
+    rate = checks.number("Trainer", "learning_rate", rate, above=0, at_most=schedules.LARGEST)
+    return lambda step: rate
+
+
 def with_loss_scaling(optimizer):
     """Returns an optimizer that scales the loss, so that small gradients in float16 do not become zero.
 
@@ -102,6 +121,38 @@ def with_loss_scaling(optimizer):
     """
     scale = tf.compat.v1.mixed_precision.DynamicLossScale()
     return LossScaled(optimizer, scale)
+
+
+def check_variables(loss, variables):
+    """Returns the variables to train: what was given, or all trainable ones of the graph."""
+    if variables is None:
+        trained = tf.compat.v1.trainable_variables()
+        checks.require(trained, "Trainer", "the graph must hold a trainable variable", loss=loss.name)
+        return trained
+    rule = "variables must be a list of one or more variables of the loss's graph"
+    sound = isinstance(variables, (list, tuple)) and all(isinstance(v, tf.Variable) for v in variables)
+    if not sound:
+        raise TypeError(checks.message("Trainer", rule, variables=variables))
+    checks.require(
+        variables and all(v.graph is loss.graph for v in variables), "Trainer", rule, variables=variables
+    )
+    return list(variables)
+
+
+def add_regularization(loss, trained):
+    """Returns the loss plus those REGULARIZATION_LOSSES of the graph that it does not hold yet."""
+    held = graphs.ancestors([loss])
+    handles = {graphs.handle_op(variable) for variable in trained}
+    added = []
+    for term in map(tf.convert_to_tensor, loss.graph.get_collection(Keys.REGULARIZATION_LOSSES)):
+        if any(graphs.same_computation(term.op, op) for op in [*held, *(t.op for t in added)]):
+            continue
+        if graphs.ancestors([term]) & handles:  # else `check_graph` has said that it is of no such variable
+            added.append(term)
+    if not added:
+        return loss
+    logger.info("%d regularization losses of the graph are added to the loss", len(added))
+    return tf.add_n([loss, *(tf.cast(term, loss.dtype) for term in added)], name="regularized_loss")
 
 
 @contextlib.contextmanager

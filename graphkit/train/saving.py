@@ -46,6 +46,22 @@ class Checkpoints:
             raise OSError(checks.message("save", f"cannot write {path} ({error})")) from error
 
 
+def check_logdir(logdir):
+    """Returns the folder, made if missing, in which a file can be written."""
+    if logdir is None:
+        return None
+    folder = Path(logdir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trial = folder / f".writable-{os.getpid()}"
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        rule = f"logdir must be a folder that can be written ({error.strerror})"
+        raise OSError(checks.message("Trainer", rule, logdir=str(folder))) from error
+    return folder
+
+
 def read_state(path):
     """Returns the state that `Checkpoints.save` wrote into a checkpoint, None if it was made elsewhere."""
     reader = restoring.open_reader(path)

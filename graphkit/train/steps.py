@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit.data import batches
+from graphkit.train import figures
 
 AUGMENTATION = 1  # tells the seeds of augmentation, (seed, step, 1), from those of shuffling, (seed, epoch)
 EXECUTIONS = ("auto", "feed", "chunks", "resident", "compiled")
@@ -180,6 +181,15 @@ def run_slices(runner, bounds):
     return run_all(runner, len(bounds), prepare)
 
 
+def figures_over(runner, bounds, metrics, after_batch=lambda: None):
+    """Returns {name: figure} over all examples of the mini-batches, as they stand."""
+    means = figures.Means(metrics)
+    for values, (start, stop) in run_slices(runner, bounds):
+        means.add(values, stop - start)
+        after_batch()
+    return means.result()
+
+
 def resident_array(loop, source):
     """Returns the whole array as the loop takes it: aligned, so that TensorFlow need not copy it."""
     dtype = loop.input_for(source).dtype.as_numpy_dtype
@@ -253,43 +263,3 @@ def can_be_resident(loop, sources):
         total += source.array.nbytes
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return total <= RESIDENT_SHARE * memory
-
-
-class Means:
-    """Figures over examples, from values that are means over mini-batches.
-
-    Sums are weighted by batch size and kept in float64, so that batch size never changes a result.
-
-    Args:
-      metrics: {name: `Metric`}.
-      totals: sums to go on from, one for each metric.
-      examples: how many examples are in them.
-    """
-
-    def __init__(self, metrics, totals=None, examples=0):
-        self.metrics = metrics
-        self.totals = [0.0] * len(metrics) if totals is None else [np.array(t) for t in totals]
-        self.examples = examples
-
-    def add(self, values, examples):
-        """Adds the values, each with a first axis for the mini-batches, of so many examples each.
-
-        They are added one after the other, so that it does not matter how many come at a time.
-        """
-        for place, value in enumerate(values):
-            total = np.broadcast_to(self.totals[place], (1, *value.shape[1:]))
-            terms = np.concatenate([total, value.astype(np.float64) * examples])
-            self.totals[place] = np.add.accumulate(terms)[-1]
-        self.examples += examples * len(values[0])
-
-    def result(self):
-        """Returns {name: figure}."""
-        count = max(1, self.examples)
-        return {
-            name: metric.finish(total / count, self.examples)
-            for (name, metric), total in zip(self.metrics.items(), self.totals, strict=True)
-        }
-
-    def state(self):
-        """Returns the sums as JSON."""
-        return [np.asarray(total).tolist() for total in self.totals]

@@ -7,7 +7,6 @@ import os
 import tempfile
 import time
 import weakref
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -15,17 +14,16 @@ import tensorflow as tf
 from graphkit import checks, graphs, lint
 from graphkit.data import batches
 from graphkit.nn import inputs, scopes
-from graphkit.nn import metrics as nn_metrics
 from graphkit.train import callbacks as callback_module
 from graphkit.train import (
     exporting,
     feeds,
+    figures,
     fused,
     optimizers,
     postmortem,
     restoring,
     saving,
-    schedules,
     signals,
     steps,
 )
@@ -36,7 +34,6 @@ __all__ = ["Trainer"]
 logger = logging.getLogger("graphkit")
 Keys = tf.compat.v1.GraphKeys
 EVALUATION_BATCH = 1024  # examples; more are hardly faster, and take memory
-RESERVED = ("loss", "epoch", "step", "learning_rate", "seconds", "examples_per_second")
 
 
 class Trainer:
@@ -111,21 +108,21 @@ class Trainer:
         strict=False,
     ):
         self.graph = graphs.check_loss("Trainer", loss)
-        self.metrics = check_metrics(self.graph, metrics or {})
+        self.metrics = figures.check_metrics(self.graph, metrics or {})
         self.seed = checks.integer("Trainer", "seed", seed, minimum=0)
         checks.require(self.seed < 2**31, "Trainer", "seed must be below 2**31", seed=seed)
         if clip_norm is not None:
             clip_norm = checks.number("Trainer", "clip_norm", clip_norm, above=0)
         accumulate = checks.integer("Trainer", "accumulate", accumulate)
-        self.schedule = check_learning_rate(optimizer, learning_rate)
+        self.schedule = optimizers.check_learning_rate(optimizer, learning_rate)
         self.constant_schedule = None if callable(learning_rate) else self.schedule
-        self.logdir = check_logdir(logdir)
+        self.logdir = saving.check_logdir(logdir)
         self.precision = precision
         self.config = config = sessions.make_config(device, session_config, precision)
         rule = f"the graph is finalized and cannot be trained anew; called at {scopes.caller_line()}"
         checks.require(not self.graph.finalized, "Trainer", rule)
         with self.graph.as_default():
-            trained = check_variables(loss, variables)
+            trained = optimizers.check_variables(loss, variables)
             check_faults(loss, trained, strict)
             self.build(loss, optimizer, clip_norm, accumulate, trained, precision)
         self.history = {}
@@ -133,7 +130,7 @@ class Trainer:
         self.epoch = 0
         self.batch = 0  # of the epoch under way
         self.order = None  # [examples, batch size, …] of the epoch under way
-        self.means = steps.Means(self.metrics)
+        self.means = figures.Means(self.metrics)
         self.rate_factor = 1.0
         self.callbacks = []
         self.recorder = None  # of the fit under way
@@ -154,8 +151,8 @@ class Trainer:
 
     def build(self, loss, optimizer, clip_norm, accumulate, trained, precision):
         """Adds to the graph all that the trainer will ever run, and finalizes it."""
-        self.loss = add_regularization(loss, trained)
-        self.metrics = {"loss": nn_metrics.Metric(self.loss, plain_mean), **self.metrics}
+        self.loss = optimizers.add_regularization(loss, trained)
+        self.metrics = {"loss": figures.loss_metric(self.loss), **self.metrics}
         self.values = [metric.tensor for metric in self.metrics.values()]
         self.global_step = scopes.global_step()
         self.seed_input = inputs.seed_input()
@@ -288,9 +285,9 @@ class Trainer:
         if valid is not None:
             validation = self.evaluation(f"{function} (valid)", valid, None, EVALUATION_BATCH)
             self.figure_names += [f"valid_{name}" for name in self.metrics]
-        self.callbacks = check_callbacks(callbacks)
+        self.callbacks = callback_module.check_callbacks(callbacks)
         if self.logdir is not None:
-            self.callbacks = with_writers(self.callbacks)
+            self.callbacks = callback_module.with_writers(self.callbacks)
         order = [examples, batch_size, bool(shuffle), bool(drop_remainder)]
         last_epoch = self.begin(epochs, order, feeds.fingerprint(sources), resume)
         if progress:
@@ -335,7 +332,8 @@ class Trainer:
         else:
             self.stop_reason = None
             if self.batch and (self.order, self.data_fingerprint) != (order, data_fingerprint):
-                self.batch, self.means = 0, steps.Means(self.metrics)  # the epoch under way was of other data
+                self.batch = 0  # the epoch under way was of other data
+                self.means = figures.Means(self.metrics)
         self.order, self.data_fingerprint = order, data_fingerprint
         if not resume and found and self.step == 0:
             self.replaced = saving.paths_in(self.logdir, "model", "best")
@@ -381,7 +379,7 @@ class Trainer:
 
     def make_runners(self, sources, constants, execution, steps_per_run, bounds, last_epoch):
         """Returns what runs whole mini-batches, and what runs a short one at the end of an epoch."""
-        observed = any(map(overrides_on_step, self.callbacks))
+        observed = any(map(callback_module.overrides_on_step, self.callbacks))
         # Of the whole run, so that a resumed one is executed as the one that was not interrupted.
         total_steps = last_epoch * len(bounds)
         chosen, reason = steps.choose(self.loops, sources, execution, total_steps, observed)
@@ -483,42 +481,33 @@ class Trainer:
             raise postmortem.Noticed("loss", at, float(values[0][sound]), rate)
         self.rate = rates[-1] if rates else None
         for callback in self.callbacks:
-            if overrides_on_step(callback):
+            if callback_module.overrides_on_step(callback):
                 callback.on_step(self, self.figures_of([value[-1:] for value in values], examples))
             callback.on_run_end(self)
         self.recorder.refresh()
 
     def figures_of(self, values, examples):
         """Returns {name: figure} of one mini-batch."""
-        means = steps.Means(self.metrics)
+        means = figures.Means(self.metrics)
         means.add(values, examples)
         return means.result()
 
     def end_epoch(self, validation, started, interrupts):
         """Validates, adds a row to the history and calls the callbacks."""
         seconds = time.perf_counter() - started
-        figures = {"epoch": self.epoch + 1, "step": self.step, **self.means.result()}
+        row = {"epoch": self.epoch + 1, "step": self.step, **self.means.result()}
         if validation is not None:
             means = self.run_evaluation(*validation, interrupts.check)
-            figures.update({f"valid_{name}": value for name, value in means.items()})
+            row.update({f"valid_{name}": value for name, value in means.items()})
         if self.rate is not None:
-            figures["learning_rate"] = float(self.rate)
-        figures["seconds"] = seconds
-        figures["examples_per_second"] = self.means.examples / seconds
+            row["learning_rate"] = float(self.rate)
+        row["seconds"] = seconds
+        row["examples_per_second"] = self.means.examples / seconds
         self.epoch, self.batch = self.epoch + 1, 0
-        self.means = steps.Means(self.metrics)
-        self.add_to_history(figures)
+        self.means = figures.Means(self.metrics)
+        figures.add_row(self.history, row)
         for callback in self.callbacks:
-            callback.on_epoch_end(self, figures)
-
-    def add_to_history(self, figures):
-        """Adds a row; a figure that was not there in all epochs is NaN where it was not."""
-        rows = len(next(iter(self.history.values()), []))
-        for name in [*self.history, *figures]:
-            column = self.history.setdefault(name, [math.nan] * rows)
-            if len(column) == rows:
-                value = figures.get(name, math.nan)
-                column.append(value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value)
+            callback.on_epoch_end(self, row)
 
     def evaluate(self, data, feed=None, batch_size=EVALUATION_BATCH):
         """Returns the loss and the metrics over a data set, with placeholders at their defaults.
@@ -552,11 +541,7 @@ class Trainer:
         return steps.FeedSteps(self.session, fetches, sources, constants, prefetches=True)
 
     def run_evaluation(self, runner, bounds, after_batch):
-        means = steps.Means(self.metrics)
-        for values, (start, stop) in steps.run_slices(runner, bounds):
-            means.add(values, stop - start)
-            after_batch()
-        return means.result()
+        return steps.figures_over(runner, bounds, self.metrics, after_batch)
 
     def predict(self, tensor, data, feed=None, batch_size=EVALUATION_BATCH):
         """Returns a tensor's values for all examples, with placeholders at their defaults.
@@ -774,7 +759,7 @@ class Trainer:
         for name in ("step", "epoch", "batch", "order", "history", "stop_reason", "rate", "rate_factor"):
             setattr(self, name, state[name])
         self.data_fingerprint = state["data"]
-        self.means = steps.Means(self.metrics, state["totals"], state["examples"])
+        self.means = figures.Means(self.metrics, state["totals"], state["examples"])
         for callback, (kind, kept) in zip(self.callbacks, state["callbacks"], strict=False):
             if type(callback).__name__ == kind:
                 callback.restore_state(kept)
@@ -823,22 +808,6 @@ class Trainer:
         self.close()
 
 
-def check_variables(loss, variables):
-    """Returns the variables to train: what was given, or all trainable ones of the graph."""
-    if variables is None:
-        trained = tf.compat.v1.trainable_variables()
-        checks.require(trained, "Trainer", "the graph must hold a trainable variable", loss=loss.name)
-        return trained
-    rule = "variables must be a list of one or more variables of the loss's graph"
-    sound = isinstance(variables, (list, tuple)) and all(isinstance(v, tf.Variable) for v in variables)
-    if not sound:
-        raise TypeError(checks.message("Trainer", rule, variables=variables))
-    checks.require(
-        variables and all(v.graph is loss.graph for v in variables), "Trainer", rule, variables=variables
-    )
-    return list(variables)
-
-
 def check_faults(loss, trained, strict):
     """Logs the faults that `gk.check_graph` finds, or refuses them."""
     found = lint.check_graph(loss, variables=trained)
@@ -846,99 +815,3 @@ def check_faults(loss, trained, strict):
     checks.require(not (strict and found), "Trainer", rule)
     for finding in found:
         logger.warning("%s", finding)
-
-
-def check_metrics(graph, metrics):
-    """Returns {name: Metric}, if they are tensors of the graph under names of their own."""
-    rule = "metrics must be {name: scalar tensor or Metric of the loss's graph}, none of them named loss"
-    if not isinstance(metrics, dict):
-        raise TypeError(checks.message("Trainer", rule, metrics=metrics))
-    checked = {}
-    for name, value in metrics.items():
-        metric = value if isinstance(value, nn_metrics.Metric) else nn_metrics.Metric(value, plain_mean)
-        tensor = metric.tensor
-        sound = (
-            callable(metric.finish)
-            and isinstance(name, str)
-            and name not in RESERVED
-            and not name.startswith("valid_")
-        )
-        sound = sound and graphs.is_graph_tensor(tensor) and tensor.graph is graph
-        sound = sound and (metric is value or tensor.shape.rank == 0)
-        checks.require(sound, "Trainer", rule, name=name, metric=value)
-        checked[name] = metric
-    return checked
-
-
-def with_writers(callbacks):
-    """Returns the callbacks and those that write a logdir, as far as they are not among them."""
-    written = [callback_module.HistoryFile()]
-    if not any(isinstance(callback, callback_module.Checkpointing) for callback in callbacks):
-        written.append(callback_module.Checkpointing())
-    return [*callbacks, *written]
-
-
-def overrides_on_step(callback):
-    return type(callback).on_step is not callback_module.Callback.on_step
-
-
-def plain_mean(mean, examples):
-    return float(mean)
-
-
-def check_learning_rate(optimizer, learning_rate):
-    """Returns the function step -> rate, or None where the optimizer brings its own."""
-    if isinstance(optimizer, tf.compat.v1.train.Optimizer):
-        rule = "an optimizer object brings its own learning rate"
-        checks.require(learning_rate is None, "Trainer", rule, learning_rate=learning_rate)
-        return None
-    if callable(learning_rate):
-        return lambda step: checks.number(
-            "Trainer", f"learning_rate({step})", learning_rate(step), at_least=0, at_most=schedules.LARGEST
-        )
-    rate = 1e-3 if learning_rate is None else learning_rate
-    rate = checks.number("Trainer", "learning_rate", rate, above=0, at_most=schedules.LARGEST)
-    return lambda step: rate
-
-
-def check_logdir(logdir):
-    """Returns the folder, made if missing, in which a file can be written."""
-    if logdir is None:
-        return None
-    folder = Path(logdir)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        trial = folder / f".writable-{os.getpid()}"
-        trial.touch()
-        trial.unlink()
-    except OSError as error:
-        rule = f"logdir must be a folder that can be written ({error.strerror})"
-        raise OSError(checks.message("Trainer", rule, logdir=str(folder))) from error
-    return folder
-
-
-def check_callbacks(callbacks):
-    for callback in callbacks:
-        if not isinstance(callback, callback_module.Callback):
-            raise TypeError(checks.message("fit", "callbacks must be gk.Callback objects", got=callback))
-        if callback.every_steps is not None:
-            checks.integer("fit", f"every_steps of {type(callback).__name__}", callback.every_steps)
-    return list(callbacks)
-
-
-def add_regularization(loss, trained):
-    """Returns the loss plus those REGULARIZATION_LOSSES of the graph that it does not hold yet."""
-    held = graphs.ancestors([loss])
-    handles = {graphs.handle_op(variable) for variable in trained}
-    added = []
-    for term in map(tf.convert_to_tensor, loss.graph.get_collection(Keys.REGULARIZATION_LOSSES)):
-        if any(graphs.same_computation(term.op, op) for op in [*held, *(t.op for t in added)]):
-            continue
-        if (
-            graphs.ancestors([term]) & handles
-        ):  # else `check_graph` has said that it is of no trained variable
-            added.append(term)
-    if not added:
-        return loss
-    logger.info("%d regularization losses of the graph are added to the loss", len(added))
-    return tf.add_n([loss, *(tf.cast(term, loss.dtype) for term in added)], name="regularized_loss")
