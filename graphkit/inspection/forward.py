@@ -18,9 +18,8 @@ COPIES = "graphkit/fused/"  # where a trainer puts its loops over copies of a st
 WRITES = re.compile(r"(Assign|Save|Restore|(Resource)?(Sparse)?Apply|(Resource)?Scatter(?!Nd$))")
 
 
-def find_ops(target):
+def find_ops(function, target):
     """Returns the graph and the ops that count, each after what it computes from."""
-    function = "summary"
     if target is None or isinstance(target, tf.Graph):
         graph = tf.compat.v1.get_default_graph() if target is None else target
         return graph, forward_ops(graph)

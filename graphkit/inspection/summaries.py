@@ -173,7 +173,15 @@ def summary(target=None, print_table=True):
       FLOPs, and the bytes that the gradients need kept, are for one example. The
       variables take 814,120 bytes.
     """
-    graph, ops = forward.find_ops(target)
+    found = summarize("summary", target)
+    if print_table:
+        print(found)
+    return found
+
+
+def summarize(function, target):
+    """Returns the `Summary` of what a public function was given."""
+    graph, ops = forward.find_ops(function, target)
     weights, weight_notes = layers.find_weights(graph, ops)
     sources, dependent = forward.depend_on_examples(ops)
     consumed = layers.trace_weights(ops, weights, dependent)
@@ -183,10 +191,7 @@ def summary(target=None, print_table=True):
     fixed = total(measures[op].fixed_flops or 0 for op in ops)
     notes = [*weight_notes, *batch_notes, *unknown_notes(rows)]
     pairs, inputs = edges.find_edges(ops, grouped, rows)
-    found = Summary(rows, fixed, trained, tuple(notes), pairs, inputs)
-    if print_table:
-        print(found)
-    return found
+    return Summary(rows, fixed, trained, tuple(notes), pairs, inputs)
 
 
 def make_rows(rows, weights, consumed, measures):

@@ -92,6 +92,13 @@ def test_a_graph_without_layers_is_refused():
         gk.plot_graph(tf.Graph())
 
 
+def test_what_is_no_graph_is_refused_in_the_name_of_the_picture():
+    with pytest.raises(TypeError, match="^plot_graph: target must be a tensor .* received target=3"):
+        gk.plot_graph(3)
+    with pytest.raises(ValueError, match="^plot_graph: target must hold at least one tensor"):
+        gk.plot_graph([])
+
+
 def test_a_layer_used_twice_is_one_box():
     one, other = gk.feature_input(4, name="one"), gk.feature_input(4, name="other")
     first = gk.dense(one, 3, name="shared")
