@@ -3,6 +3,7 @@
 import ast
 import base64
 import io
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -94,6 +95,10 @@ def test_is_committed_with_clean_outputs(chapter):
     cells = code_cells(read(chapter))
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     check_clean(cells)
+    for cell in cells:
+        streams = [output.get("name") for output in cell.outputs]
+        pairs = itertools.pairwise(streams)
+        assert not any(one and one == other for one, other in pairs), f"in pieces, from\n{cell.source}"
     kinds = [kind for cell in cells for output in cell.outputs for kind in output.get("data", {})]
     assert "image/png" in kinds or "image/svg+xml" in kinds, "a chapter has a picture"
 

@@ -18,9 +18,10 @@ AXES = {"epoch": "epoch", "step": "step", "seconds": "seconds of training"}
 LEGEND_ROW = 0.2  # inches
 LEVELS = 24  # of a loss surface
 LOWEST_LEVEL = 1e-3  # of them above the least loss, as a share of the whole range
+BOTTOM = 0.02  # share of the points that a lower level still parts from the rest, where the valley is deep
 
 
-def plot_history(history, x="epoch", smoothing=0.0):
+def plot_history(history, x="epoch", smoothing=0.0, log_scale=()):
     """Draws learning curves: a panel for the loss and for each metric, of training and validation.
 
     Args:
@@ -29,13 +30,15 @@ def plot_history(history, x="epoch", smoothing=0.0):
       x: "epoch", "step", or "seconds" (of training, without validation).
       smoothing: from 0 to below 1: how much of the running mean the next point leaves, as in TensorBoard; the
         points themselves are drawn faintly behind it. The mean is corrected for its start at 0.
+      log_scale: names of the figures whose axis is logarithmic, such as ("loss",).
 
     Returns:
       A `matplotlib.figure.Figure`.
 
     Raises:
-      TypeError: what is no history.
-      ValueError: no epoch, columns of unequal length, an unknown axis.
+      TypeError: what is no history, or no list of names.
+      ValueError: no epoch, columns of unequal length, an unknown axis, a logarithmic one of what is not there
+        or not positive.
       ImportError: matplotlib is not installed.
 
     Source: D. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, section 3, for the
@@ -58,6 +61,7 @@ def plot_history(history, x="epoch", smoothing=0.0):
     runs = history if several else {"": history}
     runs = {name: check_history(function, run, x, rule) for name, run in runs.items()}
     figures = list(dict.fromkeys(name.removeprefix("valid_") for run in runs.values() for name in run[1]))
+    check_log_scale(function, log_scale, figures, runs)
     with canvas.drawing(function, PANEL[0] * len(figures), PANEL[1] + 0.3) as figure:
         for axis, name in zip(canvas.panels(figure, len(figures), 1, len(figures)), figures, strict=True):
             for number, (run, (points, curves)) in enumerate(runs.items()):
@@ -67,6 +71,8 @@ def plot_history(history, x="epoch", smoothing=0.0):
                         label = curve_label(run, text, several)
                         draw_curve(axis, points, curves[prefix + name], smoothing, label, style)
             axis.set(title=canvas.shortened(name), xlabel=AXES[x])
+            if name in log_scale:
+                axis.set_yscale("log")
             if all(len(points) == 1 for points, _ in runs.values()):
                 axis.set_xticks(sorted({points[0] for points, _ in runs.values()}))
             elif x == "epoch":
@@ -101,6 +107,20 @@ def check_history(function, history, x, rule):
     curves = {name: values for name, values in columns.items() if name not in NO_CURVES}
     checks.require(curves, function, "history must hold a loss or a metric", columns=list(history))
     return points, curves
+
+
+def check_log_scale(function, log_scale, figures, runs):
+    """Refuses a logarithmic axis of a figure that is not there, or that has a value which is not positive."""
+    rule = "log_scale must be a list or tuple of names of figures of the history"
+    if not isinstance(log_scale, (list, tuple)):
+        raise TypeError(checks.message(function, rule, log_scale=log_scale))
+    for name in log_scale:
+        checks.require(name in figures, function, rule, log_scale=log_scale, figures=figures)
+        for _, curves in runs.values():
+            for values in (curves.get(name, ()), curves.get(f"valid_{name}", ())):
+                least = min((float(value) for value in values if np.isfinite(value)), default=1.0)
+                positive = "what is drawn on a logarithmic axis must be positive"
+                checks.require(least > 0, function, positive, figure=name, least=least)
 
 
 def run_style(number, is_validation, runs):
@@ -267,7 +287,8 @@ def plot_loss_surface(surface):
     rule = "losses must be (y, x), and finite somewhere"
     checks.require(losses.shape == (len(y), len(x)) and losses.count(), function, rule, shape=losses.shape)
     lowest, highest = losses.min(), losses.max()
-    step = max((highest - lowest) * LOWEST_LEVEL, abs(lowest) * 1e-6, 1e-12)
+    bottom = np.quantile(losses.compressed() - lowest, BOTTOM)
+    step = max(min((highest - lowest) * LOWEST_LEVEL, bottom), abs(lowest) * 1e-6, 1e-12)
     levels = lowest + np.concatenate([[0], np.geomspace(step, max(highest - lowest, 2 * step), LEVELS)])
     with canvas.drawing(function, 6, 4.6) as figure:
         axis = figure.subplots()
@@ -276,18 +297,22 @@ def plot_loss_surface(surface):
         axis.contour(x, y, losses, levels=levels[1:-1], colors="white", linewidths=0.4)
         scale = figure.colorbar(shown, ax=axis, label="loss", ticks=levels[::4])
         scale.ax.set_yticklabels([f"{level:.3g}" for level in levels[::4]])
-        for number, (name, path) in enumerate(surface.paths.items()):
-            draw_path(axis, np.asarray(path), canvas.shortened(name), number)
+        draw_paths(axis, surface.paths)
         axis.set(xlabel=surface.labels[0], ylabel=surface.labels[1])
         if len(surface.paths) > 1:
             label_once(figure)
     return figure
 
 
-def draw_path(axis, path, name, number):
-    """Draws a path in a colour of its own between white edges, so that it is seen on dark and light alike."""
-    style = canvas.line_style(number + 1)
-    axis.plot(*path.T, color="white", linewidth=3.5, solid_capstyle="round")
-    axis.plot(*path.T, linewidth=1.8, label=name, **style)
-    for place, marker in ((0, "o"), (-1, "s")):
-        axis.plot(*path[place], marker, color=style["color"], markeredgecolor="white", markersize=8)
+def draw_paths(axis, paths):
+    """Draws each path in a colour and dashes of its own, through whose gaps one below it is seen.
+
+    White edges part them from dark and light grounds alike.
+    """
+    for path in paths.values():
+        axis.plot(*np.transpose(path), color="white", linewidth=3.5, solid_capstyle="round")
+    for number, (name, path) in enumerate(paths.items()):
+        style = canvas.line_style(number + 1)
+        axis.plot(*np.transpose(path), linewidth=1.8, label=canvas.shortened(name), **style)
+        for place, marker in ((0, "o"), (-1, "s")):
+            axis.plot(*path[place], marker, color=style["color"], markeredgecolor="white", markersize=8)

@@ -412,7 +412,11 @@ ROWS = {
     "plot_filters": lambda: {"kernel": np.ones((2, 2, 5, 3)), "columns": 2, "rows": 2},
     "plot_graph": lambda: {"target": gk.dense(features(), 2)},
     "plot_histograms": lambda: {"arrays": {"a": np.arange(4.0)}},
-    "plot_history": lambda: {"history": {"epoch": [1, 2], "loss": [1.0, 0.5]}, "smoothing": 0.5},
+    "plot_history": lambda: {
+        "history": {"epoch": [1, 2], "loss": [1.0, 0.5]},
+        "smoothing": 0.5,
+        "log_scale": ["loss"],
+    },
     "plot_images": lambda: {
         "images": pixels(),
         "labels": np.arange(4),

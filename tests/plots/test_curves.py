@@ -112,6 +112,26 @@ def test_smoothing_out_of_range_is_refused(smoothing):
         gk.plot_history(HISTORY, smoothing=smoothing)
 
 
+def test_a_figure_on_a_logarithmic_axis():
+    figure = gk.plot_history(HISTORY, log_scale=["loss"])
+    assert [axis.get_yscale() for axis in figure.axes] == ["log", "linear"]
+    assert all(axis.get_xscale() == "linear" for axis in figure.axes)
+
+
+@pytest.mark.parametrize(
+    "log_scale, error, message",
+    [
+        ("loss", TypeError, "log_scale must be a list or tuple of names .* received log_scale='loss'"),
+        (["lost"], ValueError, r"names of figures of the history; .* figures=\['loss', 'regret'\]"),
+        (["regret"], ValueError, "must be positive; received figure='regret', least=-1.0"),
+    ],
+)
+def test_what_has_no_logarithmic_axis_is_refused(log_scale, error, message):
+    history = {"epoch": [1, 2], "loss": [2.0, np.nan], "regret": [1.0, 2.0], "valid_regret": [1.0, -1.0]}
+    with pytest.raises(error, match=f"^plot_history: .*{message}"):
+        gk.plot_history(history, log_scale=log_scale)
+
+
 def test_rate_test_shows_the_suggestion():
     axis = draw("plot_rate_test").axes[0]
     assert axis.get_legend().get_texts()[0].get_text() == "suggested: 0.03"
@@ -181,3 +201,23 @@ def test_loss_surface_leaves_out_what_is_not_finite():
     assert figure.axes[1].get_yticklabels()[0].get_text() == "0"
     with pytest.raises(ValueError, match="losses must be .* finite somewhere"):
         gk.plot_loss_surface(surface._replace(losses=np.full((3, 3), np.nan)))
+
+
+def test_loss_surface_shows_the_bottom_of_a_deep_valley():
+    # A parabola of height 1 along a valley whose walls are a million times as high.
+    axis = np.linspace(-1, 1, 21)
+    losses = axis[np.newaxis] ** 2 + 1e6 * axis[:, np.newaxis] ** 2
+    path = np.array([[1.0, 0.0], [0.0, 0.0]])
+    surface = gk.LossSurface(axis, axis, losses, {"path": path}, ("along", "across"), np.array([1.0, 0.0]))
+    areas = gk.plot_loss_surface(surface).axes[0].collections[0]
+    levels = areas.levels if hasattr(areas, "levels") else areas.norm.boundaries
+    assert len({int(np.searchsorted(levels, loss)) for loss in losses[10]}) > 4
+
+
+def test_paths_that_coincide_are_both_seen():
+    axis, path = np.arange(3.0), np.array([[0.0, 1.0], [1.0, 1.0]])
+    paths = {"one": path, "two": path}
+    surface = gk.LossSurface(axis, axis, np.eye(3), paths, ("a", "b"), np.array([1.0, 0.0]))
+    drawn = [line for line in gk.plot_loss_surface(surface).axes[0].lines if len(line.get_xdata()) > 1]
+    assert [line.get_color() == "white" for line in drawn] == [True, True, False, False]
+    assert drawn[2].get_linestyle() != drawn[3].get_linestyle()
