@@ -27,6 +27,7 @@ SLOW_CALLS = {
     **dict.fromkeys(arguments.ROWS.keys() & {*gk.EXPORTS["graphkit.models"], "rnn", "inception_module"}, 10),
 }
 CALLS = 100  # inputs of any other public name
+MANY = 4  # times as many in the slow tests; `scripts/fuzz.py` runs as long as it is told
 NAMES = list(arguments.ROWS)
 EXAMPLES = settings(
     deadline=None,
@@ -112,13 +113,13 @@ def test_odd_arguments_give_a_result_or_a_refusal(name, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_many_damaged_files(name, readers, tmp_path):
-    try_inputs(readers[name], 10 * SLOW_READERS.get(name, 300), tmp_path, seed=1)
+    try_inputs(readers[name], MANY * SLOW_READERS.get(name, 300), tmp_path, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_many_odd_arguments(name, tmp_path):
-    try_inputs(arguments.Target(name), 10 * SLOW_CALLS.get(name, CALLS), tmp_path, seed=1)
+    try_inputs(arguments.Target(name), MANY * SLOW_CALLS.get(name, CALLS), tmp_path, seed=1)
 
 
 @EXAMPLES
