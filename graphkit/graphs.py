@@ -180,6 +180,27 @@ def needed_placeholders(tensors):
     return sorted(needed, key=lambda tensor: tensor.name)
 
 
+def called_functions(node):
+    """Returns the names of the functions that are attributes of a node, such as the body of a loop."""
+    values = node.attr.values()
+    return [function.name for value in values for function in (value.func, *value.list.func) if function.name]
+
+
+def needed_functions(nodes, library):
+    """Returns the `FunctionDefLibrary` of what the nodes call, and what that calls."""
+    known = {function.signature.name: function for function in library.function}
+    waiting, found = list(nodes), {}
+    while waiting:
+        node = waiting.pop()
+        for name in (node.op, *called_functions(node)):
+            if name in known and name not in found:
+                found[name] = known[name]
+                waiting += known[name].node_def
+    needed = tf.compat.v1.GraphDef().library
+    needed.function.extend(found[name] for name in sorted(found))
+    return needed
+
+
 def index_limit(placeholder):
     """Returns (limit, op type): integers fed here must lie in 0..limit - 1, or (None, None).
 

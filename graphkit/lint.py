@@ -606,7 +606,7 @@ def roots(view, op, walked):
 def unused_placeholder(view):
     """Finds placeholders that must be fed, and that nothing takes."""
     for op in view.ops:
-        if op.type in graphs.PLACEHOLDERS[:2] and op not in view.consumers and op not in view.run_ops:
+        if graphs.is_fed(op) and op not in view.consumers and op not in view.run_ops:
             yield op, "nothing takes this placeholder's values; delete it, or give it to the layer it is for"
 
 

@@ -239,7 +239,7 @@ def by_library(figures):
 def plot(figures, path):
     """Draws the times of a step as bars, a panel for each model."""
     with canvas.drawing("benchmark", 4.2 * len(figures), 4) as figure:
-        axes = figure.subplots(1, len(figures), squeeze=False)[0]
+        axes = canvas.panels(figure, len(figures), 1, len(figures))
         for axis, (model, rows) in zip(axes, figures.items(), strict=True):
             is_ours = [CONTENDERS[name].library == "graphkit" for name in rows]
             colors = [canvas.COLORS[0] if ours else canvas.FAINT for ours in is_ours]

@@ -262,21 +262,6 @@ def transform(function, examples, per, fitted, formula):
     return results
 
 
-def principal_components(centered):
-    """Returns the first two right singular vectors of (points, numbers) as columns, and the singular values.
-
-    They are found in the span of two eigenvectors of the smaller matrix of products, which takes a small part
-    of the time of a whole singular value decomposition.
-    """
-    count, size = centered.shape
-    wide = count < size
-    _, vectors = np.linalg.eigh(centered @ centered.T if wide else centered.T @ centered)
-    span = centered.T @ vectors[:, -2:] if wide else vectors[:, -2:]
-    basis, _ = np.linalg.qr(span)
-    _, lengths, turned = np.linalg.svd(centered @ basis, full_matrices=False)
-    return basis @ turned.T, lengths
-
-
 def feature_shape(examples, per):
     return examples.shape[1:] if per == "feature" else examples.shape[-1:]
 
@@ -311,3 +296,18 @@ def check_numbers(function, name, value):
     if value.dtype.kind not in "uif":
         raise TypeError(checks.message(function, f"{name} must hold numbers", dtype=str(value.dtype)))
     return value
+
+
+def principal_components(centered):
+    """Returns the first two right singular vectors of (points, numbers) as columns, and the singular values.
+
+    They are found in the span of two eigenvectors of the smaller matrix of products, which takes a small part
+    of the time of a whole singular value decomposition.
+    """
+    count, size = centered.shape
+    wide = count < size
+    _, vectors = np.linalg.eigh(centered @ centered.T if wide else centered.T @ centered)
+    span = centered.T @ vectors[:, -2:] if wide else vectors[:, -2:]
+    basis, _ = np.linalg.qr(span)
+    _, lengths, turned = np.linalg.svd(centered @ basis, full_matrices=False)
+    return basis @ turned.T, lengths

@@ -5,12 +5,6 @@ import tensorflow as tf
 LOOPS = ("While", "StatelessWhile")
 
 
-def called_functions(op):
-    """Returns the names of the functions that an op calls, such as the body of a loop."""
-    values = op.node_def.attr.values()
-    return [function.name for value in values for function in (value.func, *value.list.func) if function.name]
-
-
 def rounds(op, library):
     """Returns how many rounds a `tf.while_loop` makes at most, None if it does not say.
 

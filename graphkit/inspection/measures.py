@@ -114,7 +114,7 @@ def figures(op, outputs, examples, library):
     flops, kept_bytes = flops_of(op, examples), bytes_of(op, outputs, examples)
     inside = [
         inner_figures(op, library[name], examples, library)
-        for name in functions.called_functions(op)
+        for name in graphs.called_functions(op.node_def)
         if name in library
     ]
     if not inside:

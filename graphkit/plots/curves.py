@@ -116,11 +116,11 @@ def check_log_scale(function, log_scale, figures, runs):
         raise TypeError(checks.message(function, rule, log_scale=log_scale))
     for name in log_scale:
         checks.require(name in figures, function, rule, log_scale=log_scale, figures=figures)
-        for _, curves in runs.values():
-            for values in (curves.get(name, ()), curves.get(f"valid_{name}", ())):
-                least = min((float(value) for value in values if np.isfinite(value)), default=1.0)
-                positive = "what is drawn on a logarithmic axis must be positive"
-                checks.require(least > 0, function, positive, figure=name, least=least)
+        drawn = [curves.get(prefix + name, ()) for _, curves in runs.values() for prefix in ("", "valid_")]
+        values = np.concatenate(drawn)
+        least = float(np.min(values, where=np.isfinite(values), initial=np.inf))
+        positive = "what is drawn on a logarithmic axis must be positive"
+        checks.require(least > 0, function, positive, figure=name, least=least)
 
 
 def run_style(number, is_validation, runs):

@@ -3,7 +3,6 @@
 The ops are copied into a graph of their own, so that neither the finished graph nor its session is touched.
 """
 
-import contextlib
 import json
 import logging
 import os
@@ -87,7 +86,8 @@ class Extract:
         self.initializers = table_imports(self.graph, self.needed(targets))
         self.ops = self.needed([*targets, *self.initializers])
         self.inputs = [op.outputs[0] for op in self.ops if self.is_input(op)]
-        self.library = needed_functions(self.ops, self.graph.as_graph_def().library)
+        nodes = [op.node_def for op in self.ops]
+        self.library = graphs.needed_functions(nodes, self.graph.as_graph_def().library)
         self.check_state()
         self.variables = self.find_variables()
 
@@ -104,7 +104,7 @@ class Extract:
         return (source.op, *op.control_inputs) if tf.is_tensor(source) else ()
 
     def is_input(self, op):
-        return op.type in graphs.PLACEHOLDERS[:2] and op not in self.instead
+        return graphs.is_fed(op) and op not in self.instead
 
     def check_state(self):
         """Refuses ops whose state, or whose code, would not be in the SavedModel."""
@@ -192,28 +192,6 @@ def table_imports(graph, ops):
     return [op for op in initializers if op.type == TABLE_IMPORT and op.inputs[0].op in tables]
 
 
-def needed_functions(ops, library):
-    """Returns the `FunctionDefLibrary` of what the ops call, and what that calls."""
-    known = {function.signature.name: function for function in library.function}
-    waiting, found = [op.node_def for op in ops], {}
-    while waiting:
-        for name in functions_of(waiting.pop()):
-            if name in known and name not in found:
-                found[name] = known[name]
-                waiting += known[name].node_def
-    needed = tf.compat.v1.GraphDef().library
-    needed.function.extend(found[name] for name in sorted(found))
-    return needed
-
-
-def functions_of(node):
-    """Yields the names of the functions that a node may call."""
-    yield node.op
-    for value in node.attr.values():
-        yield value.func.name
-        yield from (function.name for function in value.list.func)
-
-
 def write(session, folder, outputs, constants):
     """Writes a SavedModel of what the outputs need.
 
@@ -233,23 +211,16 @@ def write(session, folder, outputs, constants):
     with tempfile.TemporaryDirectory(prefix=f".{folder.name[:50]}-", dir=folder.parent) as work:
         made = os.path.join(work, "model")
         try:
-            with without_news():
+            with sessions.tensorflow_logs(is_no_news):
                 build(extract, values, made)
         except tf.errors.OpError as error:
             raise OSError(checks.message("export", f"cannot write {folder} ({error})")) from error
         os.replace(made, folder)
 
 
-@contextlib.contextmanager
-def without_news():
-    """Keeps TensorFlow, talkative in notebooks, from telling of a folder that will be renamed."""
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel(max(level, logging.WARNING))
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+def is_no_news(record):
+    """Tells whether a record is more than TensorFlow's news of a folder, which will be renamed yet."""
+    return record.levelno >= logging.WARNING
 
 
 def build(extract, values, folder):

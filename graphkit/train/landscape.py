@@ -191,9 +191,7 @@ def place_data(trainer, data, feed):
     function = "loss_surface"
     constants = feeds.check_feed(function, trainer.graph, feed)
     sources, examples = trainer.check_data(function, data, [trainer.loss], constants)
-    constants = trainer.with_own(constants, [trainer.loss])
-    placed = [place(source) for source in sources]
-    runner = steps.FeedSteps(trainer.session, [trainer.loss], placed, constants)
+    runner = trainer.outside_training([trainer.loss], [place(source) for source in sources], constants)
     return runner, batches.batch_bounds(examples, EVALUATION_BATCH)
 
 

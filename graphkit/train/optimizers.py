@@ -1,6 +1,5 @@
 """Optimizers by name, and the training op that they emit."""
 
-import contextlib
 import logging
 
 import tensorflow as tf
@@ -8,6 +7,7 @@ import tensorflow as tf
 from graphkit import checks, graphs
 from graphkit.nn import losses
 from graphkit.train import schedules
+from graphkit.train import session as sessions
 
 __all__ = ["AdamW"]
 
@@ -155,22 +155,12 @@ def add_regularization(loss, trained):
     return tf.add_n([loss, *(tf.cast(term, loss.dtype) for term in added)], name="regularized_loss")
 
 
-@contextlib.contextmanager
-def without_deprecations():
-    """Keeps TensorFlow from warning of deprecated calls in its own optimizers, which no caller can mend."""
-    logger = tf.get_logger()
-
-    def is_other(record):
-        return "is deprecated" not in record.getMessage()
-
-    logger.addFilter(is_other)
-    try:
-        yield
-    finally:
-        logger.removeFilter(is_other)
+def is_no_deprecation(record):
+    """Tells whether a record is no warning of TensorFlow's of its own calls, which no caller can mend."""
+    return "is deprecated" not in record.getMessage()
 
 
-@without_deprecations()
+@sessions.tensorflow_logs(is_no_deprecation)
 def minimize(optimizer, loss, variables, clip_norm, accumulate, global_step, before):
     """Returns the op that moves the variables by one step, after everything in `before` has run.
 

@@ -142,7 +142,7 @@ class Examiner:
                 node.CopyFrom(drawn[node.name])
                 node.attr[replays.LINE].s = line
         definition.node.extend(n for name, n in drawn.items() if name.startswith(tuple(step.random)))
-        replays.add_functions(definition, step.definition.library)
+        definition.library.CopyFrom(graphs.needed_functions(definition.node, step.definition.library))
         return definition, step.random
 
 

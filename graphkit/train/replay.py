@@ -399,26 +399,8 @@ def define(ops):
         line = user_line(op)
         if line is not None:
             node.attr[LINE].s = line.encode()
-    add_functions(definition, whole.library)
+    definition.library.CopyFrom(graphs.needed_functions(definition.node, whole.library))
     return definition
-
-
-def add_functions(definition, library):
-    """Adds those functions of the library that the nodes call, and those that these call."""
-    functions = {function.signature.name: function for function in library.function}
-    waiting, added = [*definition.node], set()
-    while waiting:
-        for name in called(waiting.pop()):
-            if name in functions and name not in added:
-                added.add(name)
-                definition.library.function.add().CopyFrom(functions[name])
-                waiting += functions[name].node_def
-
-
-def called(node):
-    """Yields the names of the functions that are attributes of the node."""
-    for value in node.attr.values():
-        yield from (value.func.name, *(function.name for function in value.list.func))
 
 
 def save(path, case, report):

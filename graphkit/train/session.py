@@ -1,5 +1,6 @@
 """The session: which device it runs on, and initial values that follow from the seed."""
 
+import contextlib
 import re
 import zlib
 from pathlib import Path
@@ -121,6 +122,17 @@ def assign(session, pairs):
     for run in runs:
         feed = {fed: value for fed, (_, value) in run.items()}
         session.run([initializer for initializer, _ in run.values()], feed)
+
+
+@contextlib.contextmanager
+def tensorflow_logs(is_wanted):
+    """Lets TensorFlow's Python code log only the records for which a function holds, in a block or a call."""
+    logger = tf.get_logger()
+    logger.addFilter(is_wanted)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_wanted)
 
 
 def seeded_copies(op_sets, tensor_names, seed):

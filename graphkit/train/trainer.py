@@ -497,7 +497,7 @@ class Trainer:
         seconds = time.perf_counter() - started
         row = {"epoch": self.epoch + 1, "step": self.step, **self.means.result()}
         if validation is not None:
-            means = self.run_evaluation(*validation, interrupts.check)
+            means = steps.figures_over(*validation, self.metrics, interrupts.check)
             row.update({f"valid_{name}": value for name, value in means.items()})
         if self.rate is not None:
             row["learning_rate"] = float(self.rate)
@@ -524,10 +524,11 @@ class Trainer:
           TypeError: see `fit`.
           ValueError: see `fit`.
         """
-        return self.run_evaluation(*self.evaluation("evaluate", data, feed, batch_size), lambda: None)
+        runner, bounds = self.evaluation("evaluate", data, feed, batch_size)
+        return steps.figures_over(runner, bounds, self.metrics)
 
     def evaluation(self, function, data, feed, batch_size):
-        """Checks what is to be evaluated; returns the arguments of `run_evaluation`."""
+        """Checks what is to be evaluated; returns what runs it, and its mini-batches."""
         self.check_open(function)
         batch_size = checks.integer(function, "batch_size", batch_size)
         constants = feeds.check_feed(function, self.graph, feed)
@@ -539,9 +540,6 @@ class Trainer:
         """Returns what runs mini-batches that train nothing."""
         constants = self.with_own(constants, fetches)
         return steps.FeedSteps(self.session, fetches, sources, constants, prefetches=True)
-
-    def run_evaluation(self, runner, bounds, after_batch):
-        return steps.figures_over(runner, bounds, self.metrics, after_batch)
 
     def predict(self, tensor, data, feed=None, batch_size=EVALUATION_BATCH):
         """Returns a tensor's values for all examples, with placeholders at their defaults.

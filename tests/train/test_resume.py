@@ -1,5 +1,6 @@
 """Runs that end in the middle, by a kill, a signal, a damaged checkpoint, a full disk, and go on."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ import tensorflow as tf
 
 import graphkit as gk
 from graphkit.data import batches
-from graphkit.train import saving, signals
+from graphkit.train import saving, signals, steps
 
 random = np.random.default_rng(0)
 IMAGES = batches.aligned_empty((70, 8, 8, 1), np.uint8)
@@ -127,14 +128,14 @@ def test_a_run_that_is_asked_to_terminate_exits_with_143(tmp_path):
 
 def test_an_interrupt_in_a_validation_is_one_at_the_end_of_the_epoch(tmp_path, monkeypatch):
     whole = train()
-    evaluate = gk.Trainer.run_evaluation
+    evaluate, validations = steps.figures_over, itertools.count()
 
-    def interrupted(trainer, *arguments):
-        if trainer.epoch == 1:
+    def interrupted(*arguments):
+        if next(validations) == 1:
             signal.raise_signal(signal.SIGINT)
-        return evaluate(trainer, *arguments)
+        return evaluate(*arguments)
 
-    monkeypatch.setattr(gk.Trainer, "run_evaluation", interrupted)
+    monkeypatch.setattr(steps, "figures_over", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path)
     monkeypatch.undo()
