@@ -5,6 +5,9 @@ import math
 import numbers
 import operator
 import sys
+from collections.abc import Collection
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -113,12 +116,76 @@ def array(function, name, value, rank=None):
     return value
 
 
+class Checker:
+    """Checks the arguments of one function, whose name begins each message.
+
+    Make one where a public function starts, and hand it to the helpers that check for it:
+
+      check = checks.Checker("max_pool")
+      strides = check.integers("strides", strides, 2)
+      check.require(fits, "the window must fit into the inputs", window=window, shape=shape)
+
+    Args:
+      function: the name that users call, such as "conv2d" or "fit (valid)".
+    """
+
+    def __init__(self, function: str) -> None:
+        self.function = function
+
+    def message(self, rule: str, /, **received: object) -> str:
+        """Returns `function: rule; received name=value, ...`."""
+        return message(self.function, rule, **received)
+
+    def require(self, condition: object, rule: str, /, **received: object) -> None:
+        """Raises `ValueError` unless the condition holds."""
+        if not condition:
+            raise ValueError(self.message(rule, **received))
+
+    def require_type(self, condition: object, rule: str, /, **received: object) -> None:
+        """Raises `TypeError` unless the condition holds."""
+        if not condition:
+            raise TypeError(self.message(rule, **received))
+
+    def integer(self, name: str, value: object, minimum: int = 1, maximum: int | None = LARGEST) -> int:
+        """Returns `value` as an int; floats, booleans and values out of bounds are refused."""
+        return integer(self.function, name, value, minimum, maximum)
+
+    def integers(self, name: str, value: object, count: int, minimum: int = 1) -> tuple[int, ...]:
+        """Returns `count` integers, from one integer for all or a sequence of `count`."""
+        return integers(self.function, name, value, count, minimum)
+
+    def number(
+        self,
+        name: str,
+        value: object,
+        *,
+        above: float | None = None,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        below: float | None = None,
+    ) -> float:
+        """Returns `value` as a finite float inside the bounds."""
+        return number(self.function, name, value, above, at_least, at_most, below)
+
+    def choice(self, name: str, value: object, choices: Collection[str]) -> str:
+        """Returns `value` in lower case, which must be one of the choices."""
+        return choice(self.function, name, value, choices)
+
+    def array(self, name: str, value: Any, rank: int | None = None) -> Any:
+        """Returns `value`, which must be an array, of `rank` axes if given."""
+        return array(self.function, name, value, rank)
+
+    def optional_module(self, name: str, extra: str) -> ModuleType:
+        """Imports a module that an extra of the package installs."""
+        return optional_module(self.function, name, extra)
+
+
 def optional_module(function, name, extra):
     """Imports a module that an extra of the package installs."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        rule = f"{name} is needed; install it with pip install 'graphkit[{extra}]' ({error})"
+        rule = f"{name} is needed; install it with pip install 'tf-graphkit[{extra}]' ({error})"
         raise ImportError(message(function, rule)) from error
 
 

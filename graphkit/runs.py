@@ -13,9 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit import checks, models
+from graphkit.checkpoints import saving
 from graphkit.data import datasets, readers, text
 from graphkit.nn import activations, inputs, losses, metrics
-from graphkit.train import callbacks, saving
+from graphkit.train import callbacks
 from graphkit.train import trainer as trainers
 
 __all__ = ["RunConfig", "build_network", "load_run", "read_images", "train_run"]

@@ -1,1 +1,22 @@
-"""Data sets, preprocessing and mini-batches: NumPy only, without TensorFlow's seconds."""
+"""Data sets, and what prepares them; NumPy only, without TensorFlow."""
+
+from graphkit.data.augment import Augmentation as Augmentation
+from graphkit.data.augment import fill_rare_classes as fill_rare_classes
+from graphkit.data.balance import class_weights as class_weights
+from graphkit.data.balance import resample as resample
+from graphkit.data.batches import epoch_order as epoch_order
+from graphkit.data.batches import minibatches as minibatches
+from graphkit.data.batches import split_indices as split_indices
+from graphkit.data.datasets import Dataset as Dataset
+from graphkit.data.datasets import FeatureSplit as FeatureSplit
+from graphkit.data.datasets import ImageSplit as ImageSplit
+from graphkit.data.datasets import WordSplit as WordSplit
+from graphkit.data.datasets import load_dataset as load_dataset
+from graphkit.data.preprocess import MinMaxScaler as MinMaxScaler
+from graphkit.data.preprocess import Standardizer as Standardizer
+from graphkit.data.preprocess import grayscale as grayscale
+from graphkit.data.preprocess import one_hot as one_hot
+from graphkit.data.preprocess import scale_pixels as scale_pixels
+from graphkit.data.readers import read_idx as read_idx
+from graphkit.data.readers import read_npz as read_npz
+from graphkit.data.text import Vocabulary as Vocabulary

@@ -1,9 +1,9 @@
 """The edges of a summary: which inputs and layers feed which layers."""
 
-from graphkit import graphs
+from graphkit.graph import walk
 from graphkit.inspection import forward, layers
 
-SIZES_ONLY = (*graphs.SIZES, "ZerosLike", "OnesLike")  # what they make holds nothing of an array's values
+SIZES_ONLY = (*walk.SIZES, "ZerosLike", "OnesLike")  # what they make holds nothing of an array's values
 
 
 def find_edges(ops, grouped, rows):

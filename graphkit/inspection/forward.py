@@ -5,7 +5,8 @@ import re
 
 import tensorflow as tf
 
-from graphkit import checks, graphs
+from graphkit import checks
+from graphkit.graph import walk
 
 QUEUES, RANDOM = ("IteratorGetNext", "QueueDequeue"), ("Random", "StatelessRandom")
 # Hand on the values they are given.
@@ -25,7 +26,7 @@ def find_ops(function, target):
         return graph, forward_ops(graph)
     targets = list(target) if isinstance(target, (tuple, list)) else [target]
     for item in targets:
-        if not (graphs.is_graph_tensor(item) or isinstance(item, tf.Operation)):
+        if not (walk.is_graph_tensor(item) or isinstance(item, tf.Operation)):
             rule = "target must be a tensor of a graph, several, or a tf.Graph"
             raise TypeError(checks.message(function, rule, target=item))
     checks.require(targets, function, "target must hold at least one tensor", target=target)
@@ -33,7 +34,7 @@ def find_ops(function, target):
     names = [item.name for item in targets]
     checks.require(len(found) == 1, function, "all targets must be of one graph", target=names)
     graph = targets[0].graph
-    chosen = graphs.ancestors(targets)
+    chosen = walk.ancestors(targets)
     return graph, [op for op in in_order(graph) if op in chosen]
 
 
@@ -70,7 +71,7 @@ def forward_ops(graph):
     ops, backward, needless = in_order(graph), set(), set()
     for op in ops:
         if (
-            graphs.GRADIENTS.search(op.name)
+            walk.GRADIENTS.search(op.name)
             or op.name.startswith(COPIES)
             or any(tensor.op in backward for tensor in op.inputs)
         ):
@@ -81,7 +82,7 @@ def forward_ops(graph):
             needless.add(op)
     ops = [op for op in ops if op not in backward and op not in needless]
     sources, dependent = depend_on_examples(ops)
-    needed = graphs.ancestors([*sources, *dependent]) if sources else ops
+    needed = walk.ancestors([*sources, *dependent]) if sources else ops
     return [op for op in ops if op in needed]
 
 
@@ -93,7 +94,7 @@ def depend_on_examples(ops):
     dependent, before = set(sources), 0
     while len(dependent) > before:  # a loop hands values to ops before them too
         before = len(dependent)
-        dependent = graphs.descendants(dependent, ops)
+        dependent = walk.descendants(dependent, ops)
     return sources, dependent - set(sources)
 
 
@@ -104,7 +105,7 @@ def brings_examples(op):
 
 def brings_inputs(op):
     """Tells whether an op is a placeholder of an array, or reads an iterator or a queue."""
-    if op.type in graphs.PLACEHOLDERS:
+    if op.type in walk.PLACEHOLDERS:
         return op.outputs[0].shape.rank != 0
     return op.type.startswith(QUEUES)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from graphkit import graphs
+from graphkit.graph import walk
 from graphkit.inspection.forward import ALIASES
 
 ACTIVATIONS = ("Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Sigmoid", "Tanh", "Softplus", "Softsign")
@@ -27,9 +27,9 @@ class Weight(NamedTuple):
 def find_weights(graph, ops):
     """Returns {op of a variable: Weight} and notes; step counters and such are no weights."""
     keys = tf.compat.v1.GraphKeys
-    trainable = {graphs.handle_op(variable) for variable in graph.get_collection(keys.TRAINABLE_VARIABLES)}
+    trainable = {walk.handle_op(variable) for variable in graph.get_collection(keys.TRAINABLE_VARIABLES)}
     unlisted = not trainable and not graph.get_collection(keys.GLOBAL_VARIABLES)
-    variables = {op: variable_type(op) for op in ops if op.type in graphs.VARIABLES}
+    variables = {op: variable_type(op) for op in ops if op.type in walk.VARIABLES}
     variables = {op: kind for op, kind in variables.items() if op in trainable or kind[0].is_floating}
     kernels = [scope_of(op) for op, (_, shape) in variables.items() if shape.rank is None or shape.rank > 1]
     weights, notes = {}, []

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from graphkit import graphs
+from graphkit.graph import walk
 from graphkit.inspection import forward, functions
 from graphkit.inspection.kept import kept_outputs
 from graphkit.inspection.notes import loop_notes
@@ -98,7 +98,7 @@ def copy_for_batch(definition, ops, inputs, batch_size):
     changed.CopyFrom(definition)
     for node in changed.node:
         shapes = list(node.attr["output_shapes"].list.shape) if "output_shapes" in node.attr else []
-        if node.op in graphs.PLACEHOLDERS and node.name in inputs:
+        if node.op in walk.PLACEHOLDERS and node.name in inputs:
             shapes.append(node.attr["shape"].shape)
         for shape in shapes:
             if shape.dim and shape.dim[0].size == -1:
@@ -114,7 +114,7 @@ def figures(op, outputs, examples, library):
     flops, kept_bytes = flops_of(op, examples), bytes_of(op, outputs, examples)
     inside = [
         inner_figures(op, library[name], examples, library)
-        for name in graphs.called_functions(op.node_def)
+        for name in walk.called_functions(op.node_def)
         if name in library
     ]
     if not inside:

@@ -6,7 +6,7 @@ import math
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.nn import initializers, masks, scopes
+from graphkit.nn import counter_random, initializers, scopes
 from graphkit.nn import inputs as graph_inputs
 from graphkit.nn.parts import DATA_FORMATS, activate, add_bias_variable, check_activation
 
@@ -210,7 +210,7 @@ def dropout(inputs, keep_prob, noise_shape=None, name=None):
         if sizes is not None:
             shape = tf.stack([shape[axis] if size is None else 1 for axis, size in enumerate(sizes)])
         seed, step = graph_inputs.seed_input(), scopes.global_step()
-        mask = masks.keep_mask(shape, keep_prob, seed, step, scope)
+        mask = counter_random.keep_mask(shape, keep_prob, seed, step, scope)
         factor = tf.cast(1 / keep_prob, inputs.dtype)
         outputs = tf.where(mask, inputs * factor, tf.zeros((), inputs.dtype))
         outputs = tf.ensure_shape(outputs, inputs.shape)

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from graphkit import checks
-from graphkit.train import saving
+from graphkit.checkpoints import saving
 
 __all__ = ["Callback", "Checkpointing", "EarlyStopping", "ReduceOnPlateau"]
 

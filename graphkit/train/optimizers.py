@@ -4,10 +4,11 @@ import logging
 
 import tensorflow as tf
 
-from graphkit import checks, graphs
+from graphkit import checks
+from graphkit.graph import walk
 from graphkit.nn import losses
+from graphkit.running import session as sessions
 from graphkit.train import schedules
-from graphkit.train import session as sessions
 
 __all__ = ["AdamW"]
 
@@ -141,13 +142,13 @@ def check_variables(loss, variables):
 
 def add_regularization(loss, trained):
     """Returns the loss plus those REGULARIZATION_LOSSES of the graph that it does not hold yet."""
-    held = graphs.ancestors([loss])
-    handles = {graphs.handle_op(variable) for variable in trained}
+    held = walk.ancestors([loss])
+    handles = {walk.handle_op(variable) for variable in trained}
     added = []
     for term in map(tf.convert_to_tensor, loss.graph.get_collection(Keys.REGULARIZATION_LOSSES)):
-        if any(graphs.same_computation(term.op, op) for op in [*held, *(t.op for t in added)]):
+        if any(walk.same_computation(term.op, op) for op in [*held, *(t.op for t in added)]):
             continue
-        if graphs.ancestors([term]) & handles:  # else `check_graph` has said that it is of no such variable
+        if walk.ancestors([term]) & handles:  # else `check_graph` has said that it is of no such variable
             added.append(term)
     if not added:
         return loss

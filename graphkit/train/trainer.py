@@ -11,23 +11,17 @@ import weakref
 import numpy as np
 import tensorflow as tf
 
-from graphkit import checks, graphs, lint
+from graphkit import checks
+from graphkit.checkpoints import exporting, restoring, saving
 from graphkit.data import batches
+from graphkit.diagnosis import recorder
+from graphkit.graph import walk
+from graphkit.inspection import faults
 from graphkit.nn import inputs, scopes
+from graphkit.running import feeds, loops, metrics, steps
+from graphkit.running import session as sessions
 from graphkit.train import callbacks as callback_module
-from graphkit.train import (
-    exporting,
-    feeds,
-    figures,
-    fused,
-    optimizers,
-    postmortem,
-    restoring,
-    saving,
-    signals,
-    steps,
-)
-from graphkit.train import session as sessions
+from graphkit.train import optimizers, signals
 
 __all__ = ["Trainer"]
 
@@ -107,8 +101,8 @@ class Trainer:
         session_config=None,
         strict=False,
     ):
-        self.graph = graphs.check_loss("Trainer", loss)
-        self.metrics = figures.check_metrics(self.graph, metrics or {})
+        self.graph = walk.check_loss("Trainer", loss)
+        self.metrics = metrics.check_metrics(self.graph, metrics or {})
         self.seed = checks.integer("Trainer", "seed", seed, minimum=0)
         checks.require(self.seed < 2**31, "Trainer", "seed must be below 2**31", seed=seed)
         if clip_norm is not None:
@@ -130,7 +124,7 @@ class Trainer:
         self.epoch = 0
         self.batch = 0  # of the epoch under way
         self.order = None  # [examples, batch size, …] of the epoch under way
-        self.means = figures.Means(self.metrics)
+        self.means = metrics.Means(self.metrics)
         self.rate_factor = 1.0
         self.callbacks = []
         self.recorder = None  # of the fit under way
@@ -152,7 +146,7 @@ class Trainer:
     def build(self, loss, optimizer, clip_norm, accumulate, trained, precision):
         """Adds to the graph all that the trainer will ever run, and finalizes it."""
         self.loss = optimizers.add_regularization(loss, trained)
-        self.metrics = {"loss": figures.loss_metric(self.loss), **self.metrics}
+        self.metrics = {"loss": metrics.loss_metric(self.loss), **self.metrics}
         self.values = [metric.tensor for metric in self.metrics.values()]
         self.global_step = scopes.global_step()
         self.seed_input = inputs.seed_input()
@@ -181,7 +175,7 @@ class Trainer:
         local = tf.compat.v1.local_variables()
         self.checkpoints = saving.Checkpoints(everything, weights)
         self.trained = [variable for _, variable in pairs]
-        self.examiner = postmortem.Examiner(
+        self.examiner = recorder.Examiner(
             self.loss,
             pairs,
             everything,
@@ -192,7 +186,7 @@ class Trainer:
             scaled=isinstance(optimizer, optimizers.LossScaled),
         )
         tables = tf.compat.v1.tables_initializer()
-        self.loops = fused.make_loops(
+        self.loops = loops.make_loops(
             self.train_op,
             self.values,
             self.rate_input,
@@ -201,7 +195,7 @@ class Trainer:
             self.seed_input,
             self.global_step,
         )
-        self.graph_fingerprint = graphs.fingerprint(graphs.ancestors([self.train_op, *self.values]))
+        self.graph_fingerprint = walk.fingerprint(walk.ancestors([self.train_op, *self.values]))
         self.initializer = tf.group(sessions.make_initializer([*everything, *local], self.seed), tables)
         self.graph.finalize()
 
@@ -297,11 +291,11 @@ class Trainer:
         try:
             for callback in self.callbacks:
                 callback.on_fit_start(self)
-            self.recorder = postmortem.Recorder(
+            self.recorder = recorder.Recorder(
                 self, self.examiner, runners, sources, constants, bounds, self.searches
             )
             self.train_epochs(last_epoch, runners, bounds, order, validation)
-        except postmortem.Noticed as noticed:
+        except recorder.Noticed as noticed:
             error = self.recorder.examine(noticed)
             self.step, self.batch = error.report.step, error.report.batch
             raise error from None
@@ -333,7 +327,7 @@ class Trainer:
             self.stop_reason = None
             if self.batch and (self.order, self.data_fingerprint) != (order, data_fingerprint):
                 self.batch = 0  # the epoch under way was of other data
-                self.means = figures.Means(self.metrics)
+                self.means = metrics.Means(self.metrics)
         self.order, self.data_fingerprint = order, data_fingerprint
         if not resume and found and self.step == 0:
             self.replaced = saving.paths_in(self.logdir, "model", "best")
@@ -477,8 +471,8 @@ class Trainer:
         self.recorder.took(rates)
         if sound < len(finite):
             rate = rates[sound] if rates else None
-            at = postmortem.position_of(self)
-            raise postmortem.Noticed("loss", at, float(values[0][sound]), rate)
+            at = recorder.position_of(self)
+            raise recorder.Noticed("loss", at, float(values[0][sound]), rate)
         self.rate = rates[-1] if rates else None
         for callback in self.callbacks:
             if callback_module.overrides_on_step(callback):
@@ -488,7 +482,7 @@ class Trainer:
 
     def figures_of(self, values, examples):
         """Returns {name: figure} of one mini-batch."""
-        means = figures.Means(self.metrics)
+        means = metrics.Means(self.metrics)
         means.add(values, examples)
         return means.result()
 
@@ -504,8 +498,8 @@ class Trainer:
         row["seconds"] = seconds
         row["examples_per_second"] = self.means.examples / seconds
         self.epoch, self.batch = self.epoch + 1, 0
-        self.means = figures.Means(self.metrics)
-        figures.add_row(self.history, row)
+        self.means = metrics.Means(self.metrics)
+        metrics.add_row(self.history, row)
         for callback in self.callbacks:
             callback.on_epoch_end(self, row)
 
@@ -560,7 +554,7 @@ class Trainer:
         function = "predict"
         self.check_open(function)
         rule = "tensor must be a tensor of the trainer's graph"
-        if not graphs.is_graph_tensor(tensor):
+        if not walk.is_graph_tensor(tensor):
             raise TypeError(checks.message(function, rule, tensor=tensor))
         checks.require(tensor.graph is self.graph, function, rule, tensor=tensor.name)
         batch_size = checks.integer(function, "batch_size", batch_size)
@@ -637,7 +631,7 @@ class Trainer:
 
     def with_own(self, constants, fetches):
         """Returns the constants and the seed, as far as they matter to the fetches: each feed costs time."""
-        needed = graphs.ancestors(fetches)
+        needed = walk.ancestors(fetches)
         constants = {self.seed_input: np.int64(self.seed), **constants}
         return {
             placeholder: value
@@ -757,7 +751,7 @@ class Trainer:
         for name in ("step", "epoch", "batch", "order", "history", "stop_reason", "rate", "rate_factor"):
             setattr(self, name, state[name])
         self.data_fingerprint = state["data"]
-        self.means = figures.Means(self.metrics, state["totals"], state["examples"])
+        self.means = metrics.Means(self.metrics, state["totals"], state["examples"])
         for callback, (kind, kept) in zip(self.callbacks, state["callbacks"], strict=False):
             if type(callback).__name__ == kind:
                 callback.restore_state(kept)
@@ -808,8 +802,8 @@ class Trainer:
 
 def check_faults(loss, trained, strict):
     """Logs the faults that `gk.check_graph` finds, or refuses them."""
-    found = lint.check_graph(loss, variables=trained)
-    rule = f"strict refuses a graph with faults:\n{lint.report(found)}"
+    found = faults.check_graph(loss, variables=trained)
+    rule = f"strict refuses a graph with faults:\n{faults.report(found)}"
     checks.require(not (strict and found), "Trainer", rule)
     for finding in found:
         logger.warning("%s", finding)

@@ -15,8 +15,8 @@ import tensorflow as tf
 import graphkit as gk
 from fuzzing.outcomes import Fault
 from graphkit import runs
+from graphkit.checkpoints import restoring, saving
 from graphkit.data import datasets, readers
-from graphkit.train import restoring, saving
 
 EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1)
 IMAGE_SHAPE = (6, 5, 3)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graphkit as gk
-from graphkit import graphs
+from graphkit.graph import walk
 from graphkit.inspection import rules
 
 V1 = tf.compat.v1
@@ -165,7 +165,7 @@ OPS = {
 @pytest.mark.parametrize("kind", OPS)
 def test_each_rule_is_the_profilers(kind):
     result = OPS[kind]()
-    assert any(op.type == kind for op in graphs.ancestors([result])), "the example does not make such an op"
+    assert any(op.type == kind for op in walk.ancestors([result])), "the example does not make such an op"
     assert summary(result).forward_flops(1) == profiled(result) > 0
 
 
@@ -197,7 +197,7 @@ def test_both_data_formats_cost_the_same(kind):
 
 def read_by_gradients(loss):
     """Returns the bytes for each example of the forward arrays that gradient ops take as values."""
-    forward = graphs.ancestors([loss])
+    forward = walk.ancestors([loss])
     tf.gradients(loss, V1.trainable_variables())
     shapes_only = {"Shape", "ShapeN", "Size", "ZerosLike", "OnesLike", "Rank"}
     kept = set()

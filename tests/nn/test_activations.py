@@ -9,6 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from references import normal, run
 
 import graphkit as gk
 
@@ -32,15 +33,6 @@ SLOPES = {
 }
 
 each_activation = pytest.mark.parametrize("name", REFERENCES)
-
-
-def run(fetches, feed=None):
-    with v1.Session() as session:
-        return session.run(fetches, feed)
-
-
-def normal(*shape, dtype=np.float32, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
 
 
 def softmax(logits, axis=-1):

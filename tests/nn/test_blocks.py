@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import normal, run
 
 import graphkit as gk
 from graphkit.nn import inputs as graph_inputs
@@ -13,16 +14,6 @@ from graphkit.nn import inputs as graph_inputs
 v1 = tf.compat.v1
 
 BRANCHES = {"conv1x1": 2, "reduce3x3": 3, "conv3x3": 4, "reduce5x5": 1, "conv5x5": 5, "pool1x1": 6}
-
-
-def run(fetches, feed=None):
-    with v1.Session() as session:
-        session.run(v1.global_variables_initializer())
-        return session.run(fetches, feed)
-
-
-def normal(*shape, dtype=np.float32, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
 
 
 def parameters():

@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import normal, run
 
 import graphkit as gk
 
@@ -16,16 +17,6 @@ Keys = v1.GraphKeys
 
 each_padding = pytest.mark.parametrize("padding", ["valid", "same"])
 each_format = pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-
-
-def run(fetches, feed=None):
-    with v1.Session() as session:
-        session.run(v1.global_variables_initializer())
-        return session.run(fetches, feed)
-
-
-def normal(*shape, dtype=np.float32, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
 
 
 def constant(array):

@@ -7,6 +7,7 @@ from concurrent import futures
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import run
 
 import graphkit as gk
 from graphkit.nn import inputs
@@ -27,11 +28,6 @@ PLACEHOLDERS = {
     "keep_prob_input": (lambda **name: gk.keep_prob_input(**name), tf.float32, [], "keep_prob"),
 }
 each_placeholder = pytest.mark.parametrize("function", PLACEHOLDERS)
-
-
-def run(fetches, feed=None):
-    with v1.Session() as session:
-        return session.run(fetches, feed)
 
 
 @each_placeholder

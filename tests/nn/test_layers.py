@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import normal, run
 
 import graphkit as gk
 from graphkit.nn import inputs
@@ -20,16 +21,6 @@ EAGER = tf.ones((2, 4, 4, 3))  # made outside of any graph
 
 each_padding = pytest.mark.parametrize("padding", ["valid", "same"])
 each_format = pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-
-
-def run(fetches, feed=None):
-    with v1.Session() as session:
-        session.run(v1.global_variables_initializer())
-        return session.run(fetches, feed)
-
-
-def normal(*shape, dtype=np.float32, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
 
 
 def constant(array):

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import run
 
 import graphkit as gk
 
@@ -12,11 +13,6 @@ v1 = tf.compat.v1
 
 LOGITS = np.array([[0.1, 0.9, 0.3], [0.8, 0.2, 0.1], [0.2, 0.3, 0.4], [0.5, 0.4, 0.3]], np.float32)
 LABELS = np.array([1, 0, 0, 2])  # right, right, wrong, wrong
-
-
-def run(fetches, feed=None):
-    with v1.Session() as session:
-        return session.run(fetches, feed)
 
 
 def test_share_of_right_predictions():

@@ -9,20 +9,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from references import normal, run
 
 import graphkit as gk
 
 v1 = tf.compat.v1
-
-
-def run(fetches, feed=None):
-    with v1.Session() as session:
-        session.run(v1.global_variables_initializer())
-        return session.run(fetches, feed)
-
-
-def normal(*shape, dtype=np.float32, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
 
 
 def shares(*shape, seed=1):

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from references import normal, run
 
 import graphkit as gk
 
@@ -41,18 +42,9 @@ FIGURES = {"precision": PRECISIONS, "recall": RECALLS, "f1_score": F1_SCORES}
 each_figure = pytest.mark.parametrize("name", FIGURES)
 
 
-def run(fetches, feed=None):
-    with v1.Session() as session:
-        return session.run(fetches, feed)
-
-
 def finished(metric, examples):
     """Returns the figure of a metric over one batch."""
     return metric.finish(np.asarray(run(metric.tensor), np.float64), examples)
-
-
-def normal(*shape, dtype=np.float32, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
 
 
 # top_k_accuracy

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import normal, run
 
 import graphkit as gk
 
@@ -14,15 +15,6 @@ REDUCTIONS = {"global_avg_pool": np.mean, "global_max_pool": np.max}
 
 each_pool = pytest.mark.parametrize("name", REDUCTIONS)
 each_format = pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-
-
-def run(fetches, feed=None):
-    with v1.Session() as session:
-        return session.run(fetches, feed)
-
-
-def normal(*shape, dtype=np.float32, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
 
 
 def image_axes(data_format):

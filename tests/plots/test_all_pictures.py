@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from matplotlib import backend_bases, colormaps, colors, figure, rcParams, text
 from matplotlib.backends import backend_agg
-from pictures import CALLS, draw
+from plots.pictures import CALLS, draw
 
 import graphkit as gk
 from graphkit.plots import canvas

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from pictures import HISTORY, draw
+from plots.pictures import HISTORY, draw
 
 import graphkit as gk
 from graphkit.plots import curves

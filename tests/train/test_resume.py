@@ -13,8 +13,10 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
+from graphkit.checkpoints import saving
 from graphkit.data import batches
-from graphkit.train import saving, signals, steps
+from graphkit.running import steps
+from graphkit.train import signals
 
 random = np.random.default_rng(0)
 IMAGES = batches.aligned_empty((70, 8, 8, 1), np.uint8)

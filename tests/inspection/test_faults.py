@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
-from graphkit import lint, runs
+from graphkit import runs
+from graphkit.inspection import faults
 
 V1 = tf.compat.v1
 
@@ -334,9 +335,9 @@ def line_of(program):
 def test_fault_is_found_at_its_line(rule, program, mend):
     findings = gk.check_graph(program(mended=False))
     found = [(finding.rule, finding.line) for finding in findings]
-    assert found == [(rule, line_of(program))], lint.report(findings)
+    assert found == [(rule, line_of(program))], faults.report(findings)
     assert mend in findings[0].message
-    assert lint.report(findings) == str(findings[0])
+    assert faults.report(findings) == str(findings[0])
 
 
 @pytest.mark.parametrize("rule, program, mend", FAULTS)
@@ -345,7 +346,7 @@ def test_mended_program_has_no_fault(rule, program, mend):
 
 
 def test_every_rule_has_a_planted_fault():
-    assert {rule for rule, *_ in FAULTS} == set(lint.RULES)
+    assert {rule for rule, *_ in FAULTS} == set(faults.RULES)
 
 
 def test_a_branch_apart_is_told_with_its_update_ops():
@@ -525,7 +526,7 @@ def test_regularization_that_is_left_out():
     assert "get_regularization_loss" in finding.message
     copy = tf.nn.l2_loss(V1.trainable_variables()[0])
     for term in (V1.losses.get_regularization_loss(), copy):
-        assert "REGULARIZATION" not in lint.report(gk.check_graph(loss + term, [loss]))
+        assert "REGULARIZATION" not in faults.report(gk.check_graph(loss + term, [loss]))
 
 
 def test_variables_that_another_loss_trains():

@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
-from graphkit import graphs
-from graphkit.train import replay as replays
+from graphkit.diagnosis import replica as replays
+from graphkit.graph import walk
 
 POINTS = np.random.default_rng(0).uniform(0.5, 1.5, (20, 2)).astype(np.float32)
 POINTS[7] = 0
@@ -123,5 +123,5 @@ def test_strings_and_bfloat16_are_stored_without_pickle():
 
 def test_only_functions_that_are_called_are_kept(failed):
     case, _ = replays.load(failed.file)
-    called = {name for node in case.definition.node for name in graphs.called_functions(node)}
+    called = {name for node in case.definition.node for name in walk.called_functions(node)}
     assert {function.signature.name for function in case.definition.library.function} == called - {""}

@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.data import batches, preprocess
-from graphkit.train import callbacks, feeds, steps
-from graphkit.train import session as sessions
+from graphkit.running import feeds, steps
+from graphkit.running import session as sessions
+from graphkit.train import callbacks
 from graphkit.train.trainer import EVALUATION_BATCH, Trainer
 
 __all__ = ["LossSurface", "WeightPath", "loss_surface"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.train import restoring
+from graphkit.checkpoints import restoring
 
 fcntl = importlib.import_module("fcntl") if os.name == "posix" else None
 

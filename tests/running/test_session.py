@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
-from graphkit.train import session as sessions
+from graphkit.running import session as sessions
 
 V1 = tf.compat.v1
 

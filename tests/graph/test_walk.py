@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
-from graphkit import graphs
+from graphkit.graph import walk
 
 V1 = tf.compat.v1
 
@@ -13,15 +13,15 @@ def test_needed_placeholders_leave_out_what_has_a_default():
     images, labels, keep_prob = gk.feature_input(2), gk.label_input(), gk.keep_prob_input()
     logits = gk.dense(gk.dropout(images, keep_prob), 2)
     loss = gk.softmax_cross_entropy(logits, labels)
-    assert [p.name for p in graphs.needed_placeholders([loss])] == ["features:0", "labels:0"]
-    assert [p.name for p in graphs.needed_placeholders([logits])] == ["features:0"]
+    assert [p.name for p in walk.needed_placeholders([loss])] == ["features:0", "labels:0"]
+    assert [p.name for p in walk.needed_placeholders([logits])] == ["features:0"]
 
 
 def test_control_inputs_are_needed_too():
     first, second = gk.feature_input(1, name="first"), gk.feature_input(1, name="second")
     with tf.control_dependencies([second]):
         total = tf.identity(first)
-    assert [p.name for p in graphs.needed_placeholders([total])] == ["first:0", "second:0"]
+    assert [p.name for p in walk.needed_placeholders([total])] == ["first:0", "second:0"]
 
 
 def by_labels(indices):
@@ -53,57 +53,57 @@ def by_one_hot(indices):
 def test_index_limit(use):
     labels = gk.label_input()
     use(labels)
-    assert graphs.index_limit(labels)[0] == 7
+    assert walk.index_limit(labels)[0] == 7
 
 
 def test_smallest_limit_counts():
     labels = gk.label_input()
     tf.one_hot(labels, 9)
     tf.one_hot(labels, 4)
-    assert graphs.index_limit(labels) == (4, "OneHot")
+    assert walk.index_limit(labels) == (4, "OneHot")
 
 
 def test_plain_numbers_have_no_limit():
     labels = gk.label_input()
     tf.cast(labels, tf.float32) * 2
-    assert graphs.index_limit(labels) == (None, None)
+    assert walk.index_limit(labels) == (None, None)
 
 
 def test_same_computation_tells_copies_from_others():
     w, v = (V1.get_variable(name, (3,), use_resource=True) for name in "wv")
     first, copy, other = tf.nn.l2_loss(w) * 0.5, tf.nn.l2_loss(w) * 0.5, tf.nn.l2_loss(v) * 0.5
-    assert graphs.same_computation(first.op, copy.op)
-    assert not graphs.same_computation(first.op, other.op)
-    assert not graphs.same_computation(first.op, (tf.nn.l2_loss(w) * 0.25).op)
-    assert not graphs.same_computation(tf.random.normal((2,)).op, tf.random.normal((2,)).op)
+    assert walk.same_computation(first.op, copy.op)
+    assert not walk.same_computation(first.op, other.op)
+    assert not walk.same_computation(first.op, (tf.nn.l2_loss(w) * 0.25).op)
+    assert not walk.same_computation(tf.random.normal((2,)).op, tf.random.normal((2,)).op)
 
 
 def test_sources_and_consumers_are_each_others_reverse(fresh_graph):
     first, second = gk.feature_input(1, name="first"), gk.feature_input(1, name="second")
     with tf.control_dependencies([second]):
         total = first * first
-    users = graphs.consumers(fresh_graph.get_operations())
+    users = walk.consumers(fresh_graph.get_operations())
     assert users == {first.op: [total.op], second.op: [total.op]}
-    assert set(graphs.sources(total.op)) == {first.op, second.op}
+    assert set(walk.sources(total.op)) == {first.op, second.op}
 
 
 def test_origin_passes_what_hands_values_on():
     x = gk.feature_input(4)
-    assert graphs.origin(tf.reshape(tf.stop_gradient(tf.transpose(x)), [-1])) is x
-    assert graphs.origin(-x).op.type == "Neg"
+    assert walk.origin(tf.reshape(tf.stop_gradient(tf.transpose(x)), [-1])) is x
+    assert walk.origin(-x).op.type == "Neg"
 
 
 def test_default_value_is_what_comes_out_when_nothing_is_fed():
     rate = V1.placeholder_with_default(0.25, ())
-    assert graphs.default_value(tf.identity(1 - 2 * rate) / 2) == 0.25
-    assert graphs.default_value(1 - V1.placeholder(tf.float32, ())) is None
+    assert walk.default_value(tf.identity(1 - 2 * rate) / 2) == 0.25
+    assert walk.default_value(1 - V1.placeholder(tf.float32, ())) is None
 
 
 def test_inputs_of_examples_tell_the_inputs_apart(fresh_graph):
     left, right, rate = gk.feature_input(2, "left"), gk.feature_input(2, "right"), gk.keep_prob_input()
     one, other = left * rate, right + tf.cast(tf.shape(left)[1], tf.float32)
     both = one + other
-    found = graphs.inputs_of_examples(fresh_graph.get_operations())
+    found = walk.inputs_of_examples(fresh_graph.get_operations())
     assert rate.op not in found
     assert found[one.op] == found[left.op] and found[other.op] == found[right.op]
     assert not found[one.op] & found[other.op] and found[both.op] == found[one.op] | found[other.op]
@@ -113,19 +113,19 @@ def test_elements_of_a_pipeline_are_inputs_of_their_own(fresh_graph):
     data = tf.data.Dataset.from_tensors((tf.zeros(2), tf.ones(2))).batch(3)
     left, right = V1.data.make_one_shot_iterator(data).get_next()
     one, other = left + 1, right + 1
-    found = graphs.inputs_of_examples(fresh_graph.get_operations())
+    found = walk.inputs_of_examples(fresh_graph.get_operations())
     assert found[one.op] and found[other.op] and not found[one.op] & found[other.op]
 
 
 def test_descendants_take_values(fresh_graph):
     x = gk.feature_input(2)
     result = tf.reduce_mean(x) + 1
-    assert graphs.descendants([x.op], fresh_graph.get_operations()) >= {x.op, result.op}
-    assert graphs.descendants([result.op], fresh_graph.get_operations()) == {result.op}
+    assert walk.descendants([x.op], fresh_graph.get_operations()) >= {x.op, result.op}
+    assert walk.descendants([result.op], fresh_graph.get_operations()) == {result.op}
 
 
 def test_sparse_tensor_is_no_tensor_of_a_graph():
     sparse = tf.sparse.from_dense([[1.0, 0.0]])
-    assert graphs.is_graph_tensor(sparse.values) and not graphs.is_graph_tensor(sparse)
+    assert walk.is_graph_tensor(sparse.values) and not walk.is_graph_tensor(sparse)
     with pytest.raises(TypeError, match="summary: target must be a tensor of a graph"):
         gk.summary(sparse)

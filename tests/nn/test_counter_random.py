@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
-from graphkit.nn import inputs, masks
+from graphkit.nn import counter_random, inputs
 
 v1 = tf.compat.v1
 
@@ -33,7 +33,7 @@ def draw():
     def draw(shape=COUNT, keep_prob=0.5, seed=1, step=0, op="dropout/"):
         if op not in made:
             with graph.as_default():
-                made[op] = masks.keep_mask(*fed, op)
+                made[op] = counter_random.keep_mask(*fed, op)
         return session.run(
             made[op], dict(zip(fed, (np.atleast_1d(shape), keep_prob, seed, step), strict=True))
         )
@@ -187,7 +187,7 @@ def test_mixing_is_that_of_splitmix64():
     published = [6457827717110365317, 3203168211198807973, 9817491932198370423]
     assert mix(states).tolist() == published
     with tf.compat.v1.Session() as session:
-        assert session.run(masks.mix(tf.constant(states))).tolist() == published
+        assert session.run(counter_random.mix(tf.constant(states))).tolist() == published
 
 
 @each_pair
@@ -306,7 +306,7 @@ def test_masks_of_any_shape_are_the_same_sequence(draw, shape):
 @pytest.mark.parametrize("shape", [(), (1,), (7, 11), (64, 3, 5), (0, 5)])
 def test_xla_makes_the_same_mask(shape):
     def mask(*scalars):
-        return masks.keep_mask(tf.constant(shape, tf.int32), *scalars, "dropout/")
+        return counter_random.keep_mask(tf.constant(shape, tf.int32), *scalars, "dropout/")
 
     fed = [v1.placeholder(dtype, ()) for dtype in (tf.float32, tf.int64, tf.int64)]
     both = [mask(*fed), tf.function(mask, jit_compile=True)(*fed)]

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import graphkit as gk
-from graphkit.train import restoring
+from graphkit.checkpoints import restoring
 
 V1 = tf.compat.v1
 DATA = "data-00000-of-00001"

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
-from graphkit.train import saving
+from graphkit.checkpoints import saving
 
 POINTS = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
 KINDS = (POINTS[:, 0] > 0).astype(np.int32)

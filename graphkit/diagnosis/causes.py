@@ -2,9 +2,9 @@
 
 import math
 
-from graphkit import graphs
+from graphkit.graph import walk
 
-READS = (*graphs.VARIABLES, "ReadVariableOp", "ResourceGather", "ResourceGatherNd", "Gather", "GatherV2")
+READS = (*walk.VARIABLES, "ReadVariableOp", "ResourceGather", "ResourceGatherNd", "Gather", "GatherV2")
 GROWTH = 10.0  # times the gradient norm of some steps ago
 HUGE = 1e6  # for a weight
 UNBOUNDED = {  # derivatives that are infinite somewhere, by the op that is differentiated

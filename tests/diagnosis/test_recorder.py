@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import graphkit as gk
 from graphkit.data import batches
-from graphkit.train import postmortem
+from graphkit.diagnosis import recorder
 
 EXECUTIONS = ("feed", "chunks", "resident", "compiled")
 EXAMPLES, BATCH, BAD = 70, 8, 37
@@ -233,8 +233,8 @@ def test_a_snapshot_that_is_taken_later_leads_to_the_same_report(monkeypatch):
 
     options = {"learning_rate": 3.0, "fit": {"epochs": 30, "steps_per_run": 3}}
     expected = failure(build, POINTS, "resident", **options)[0]
-    monkeypatch.setattr(postmortem, "INTERVAL", 0.0)
-    monkeypatch.setattr(postmortem, "SHARE", 0)
+    monkeypatch.setattr(recorder, "INTERVAL", 0.0)
+    monkeypatch.setattr(recorder, "SHARE", 0)
     got = failure(build, POINTS, "resident", **options)[0]
     assert got.report.step == expected.report.step and got.report.op == expected.report.op
     assert dict(got.report.norms).items() <= dict(expected.report.norms).items()

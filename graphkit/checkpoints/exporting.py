@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from graphkit import checks, graphs
+from graphkit import checks
+from graphkit.graph import walk
 from graphkit.nn import inputs
-from graphkit.train import session as sessions
+from graphkit.running import session as sessions
 
 HANDLES = (tf.resource, tf.variant)  # dtypes that no array has
 PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
@@ -36,13 +37,13 @@ def check_folder(folder):
 def check_outputs(graph, outputs):
     """Returns {name: tensor}, if these are tensors of the graph that can be fetched."""
     rule = "outputs must be a tensor of the trainer's graph, or {name: tensor}"
-    if graphs.is_graph_tensor(outputs):
+    if walk.is_graph_tensor(outputs):
         outputs = {"output": outputs}
     if not isinstance(outputs, dict):
         raise TypeError(checks.message("export", rule, outputs=outputs))
     checks.require(outputs, "export", rule, outputs=outputs)
     for name, tensor in outputs.items():
-        if not (isinstance(name, str) and graphs.is_graph_tensor(tensor)):
+        if not (isinstance(name, str) and walk.is_graph_tensor(tensor)):
             raise TypeError(checks.message("export", rule, name=name, output=tensor))
         checks.require(tensor.graph is graph, "export", rule, name=name, output=tensor.name)
         checks.require(name and name.isprintable(), "export", "names must be printable", name=name)
@@ -87,32 +88,32 @@ class Extract:
         self.ops = self.needed([*targets, *self.initializers])
         self.inputs = [op.outputs[0] for op in self.ops if self.is_input(op)]
         nodes = [op.node_def for op in self.ops]
-        self.library = graphs.needed_functions(nodes, self.graph.as_graph_def().library)
+        self.library = walk.needed_functions(nodes, self.graph.as_graph_def().library)
         self.check_state()
         self.variables = self.find_variables()
 
     def needed(self, targets):
         """Returns the ops that the tensors (or ops) need, in the order in which they were made."""
-        found = graphs.ancestors(targets, self.sources)
+        found = walk.ancestors(targets, self.sources)
         return [op for op in self.graph.get_operations() if op in found]
 
     def sources(self, op):
         """Returns the ops that the copy of an op takes values of, or waits for."""
         if op not in self.instead:
-            return graphs.sources(op)
+            return walk.sources(op)
         source = self.instead[op]
         return (source.op, *op.control_inputs) if tf.is_tensor(source) else ()
 
     def is_input(self, op):
-        return graphs.is_fed(op) and op not in self.instead
+        return walk.is_fed(op) and op not in self.instead
 
     def check_state(self):
         """Refuses ops whose state, or whose code, would not be in the SavedModel."""
         filled = {op.inputs[0].op for op in self.initializers}
         for op in self.ops:
             holds = any(t.dtype == tf.resource or t.dtype != t.dtype.base_dtype for t in op.outputs)
-            known = op.inputs or op.type in graphs.VARIABLES or op in filled
-            foreign = (holds and not known) or graphs.DATA.match(op.type)
+            known = op.inputs or op.type in walk.VARIABLES or op in filled
+            foreign = (holds and not known) or walk.DATA.match(op.type)
             rule = "outputs must not depend on a state other than variables and tables of constants"
             checks.require(not foreign, "export", rule, op=op.name, type=op.type)
             changed = any(argument.is_ref for argument in op.op_def.input_arg)
@@ -125,8 +126,8 @@ class Extract:
 
     def find_variables(self):
         keys = (tf.compat.v1.GraphKeys.GLOBAL_VARIABLES, tf.compat.v1.GraphKeys.LOCAL_VARIABLES)
-        known = {graphs.handle_op(v): v for key in keys for v in self.graph.get_collection(key)}
-        found = {op: known.get(op) for op in self.ops if op.type in graphs.VARIABLES}
+        known = {walk.handle_op(v): v for key in keys for v in self.graph.get_collection(key)}
+        found = {op: known.get(op) for op in self.ops if op.type in walk.VARIABLES}
         lost = [op.name for op, variable in found.items() if variable is None]
         rule = "a variable must be in the collection of global or of local variables"
         checks.require(not lost, "export", rule, variables=lost)
@@ -171,14 +172,14 @@ class Extract:
 
 def idle_dropouts(session, targets, constants):
     """Returns {op of a dropout's outputs: its inputs} of those that keep everything."""
-    ops = graphs.ancestors(targets)
+    ops = walk.ancestors(targets)
     tensors = {tensor.name: tensor for op in ops for tensor in op.outputs}
     known = {placeholder.name for placeholder in constants}
     keep_probs, sources = {}, {}
     for text in session.graph.get_collection(inputs.DROPOUTS):
         source, keep_prob, result = map(tensors.get, json.loads(text))
         if result is not None and session.graph.is_fetchable(keep_prob):
-            needed = {placeholder.name for placeholder in graphs.needed_placeholders([keep_prob])}
+            needed = {placeholder.name for placeholder in walk.needed_placeholders([keep_prob])}
             if needed <= known:
                 keep_probs[result.op], sources[result.op] = keep_prob, source
     values = session.run(keep_probs, constants)

@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit.data import batches
-from graphkit.train import figures
 
 AUGMENTATION = 1  # tells the seeds of augmentation, (seed, step, 1), from those of shuffling, (seed, epoch)
 EXECUTIONS = ("auto", "feed", "chunks", "resident", "compiled")
@@ -183,7 +182,7 @@ def run_slices(runner, bounds):
 
 def figures_over(runner, bounds, metrics, after_batch=lambda: None):
     """Returns {name: figure} over all examples of the mini-batches, as they stand."""
-    means = figures.Means(metrics)
+    means = metrics.Means(metrics)
     for values, (start, stop) in run_slices(runner, bounds):
         means.add(values, stop - start)
         after_batch()

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from graphkit import graphs
-from graphkit.nn import masks
+from graphkit.graph import walk
+from graphkit.nn import counter_random
 
 CANNOT_COPY = {
     "VariableV2": "ref variables",
@@ -96,7 +96,7 @@ def make_loops(train_op, values, rate_input, training_input, scalings, seed, glo
       seed: the graph's scalar seed of all masks.
       global_step: the variable that counts the steps.
     """
-    ops = graphs.ancestors([train_op, *values])
+    ops = walk.ancestors([train_op, *values])
     reason = obstacle(ops)
     drawing = min((op.name for op in ops if is_random(op)), default=None)
     if reason:
@@ -125,7 +125,7 @@ def obstacle(ops):
             return f"the graph has queues ({op.name})"
         if is_random(op) and op.type != "RandomUniform" and op.type not in STATELESS:
             return f"the random numbers of {op.name} follow from the state of a kernel"
-        if op.type == "PlaceholderWithDefault" and any(map(graphs.is_fed, graphs.ancestors(op.inputs))):
+        if op.type == "PlaceholderWithDefault" and any(map(walk.is_fed, walk.ancestors(op.inputs))):
             return f"the default of {op.name} depends on what is fed"
     return None
 
@@ -187,14 +187,14 @@ class Step:
         self.rate_name = None if rate_input is None else rate_input.name
         self.training_name = training_input.name
         self.scalings = scalings
-        needed = graphs.needed_placeholders([train_op, *values])
+        needed = walk.needed_placeholders([train_op, *values])
         self.sliced = [p for p in needed if p.name != self.rate_name and holds_examples(p)]
         replaced = {p.name for p in self.sliced} | {self.rate_name, self.training_name}
         whole = train_op.graph.as_graph_def()
         self.definition = tf.compat.v1.GraphDef(versions=whole.versions, library=whole.library)
         self.outside = {}
         for op in ops:
-            if op.outputs and (op.type == "VarHandleOp" or op.type in graphs.PLACEHOLDERS):
+            if op.outputs and (op.type == "VarHandleOp" or op.type in walk.PLACEHOLDERS):
                 if op.outputs[0].name not in replaced:
                     self.outside[op.outputs[0].name] = op.outputs[0]
             else:
@@ -255,7 +255,7 @@ class Step:
     def uniform_function(self, shape_dtype, dtype):
         """Adds to the definition the function (shape, key) -> uniform numbers; returns its name."""
         specs = tf.TensorSpec([None], shape_dtype), tf.TensorSpec([], tf.uint64)
-        drawn = tf.function(lambda shape, key: masks.uniform(shape, key, dtype), autograph=False)
+        drawn = tf.function(lambda shape, key: counter_random.uniform(shape, key, dtype), autograph=False)
         made = drawn.get_concrete_function(*specs).function_def
         self.definition.library.function.add().CopyFrom(made)
         return made.signature.name
@@ -264,7 +264,7 @@ class Step:
         """Returns {placeholder of the definition: key} of the current step's random ops."""
         given = {}
         for name, op_name in self.random.items():
-            key = masks.mask_key(tf.identity(self.seed), self.global_step.read_value(), op_name)
+            key = counter_random.mask_key(tf.identity(self.seed), self.global_step.read_value(), op_name)
             given[f"{name}:0"] = key
             given[f"{name}_vector:0"] = tf.reshape(key, [1])
             given[f"{name}_counter:0"] = tf.zeros([2], tf.uint64)

@@ -9,8 +9,9 @@ import tensorflow as tf
 
 import graphkit as gk
 from graphkit.data import batches
-from graphkit.nn import masks
-from graphkit.train import fused, optimizers, steps
+from graphkit.nn import counter_random
+from graphkit.running import loops, steps
+from graphkit.train import optimizers
 
 rng = np.random.default_rng(0)
 IMAGES = batches.aligned_empty((70, 8, 8, 1), np.uint8)  # as `load_dataset` has them
@@ -263,7 +264,7 @@ def test_dropout_of_other_programs_keeps_its_share_and_changes_with_the_step():
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
 def test_uniform_numbers_fill_the_interval(dtype):
     dtype = tf.as_dtype(dtype)
-    drawn = masks.uniform([1 << 16], masks.mask_key(1, 2, "x"), dtype)
+    drawn = counter_random.uniform([1 << 16], counter_random.mask_key(1, 2, "x"), dtype)
     with tf.compat.v1.Session() as session:
         values = session.run(tf.cast(drawn, tf.float64))
     assert drawn.dtype == dtype and values.min() >= 0 and values.max() < 1
@@ -302,7 +303,7 @@ def test_products_by_large_transposed_matrices_agree_in_all_executions():
             loss = gk.softmax_cross_entropy(gk.dense(net, 3), y)
             with gk.Trainer(loss, seed=1) as trainer:
                 types = [op.type for op in trainer.graph.get_operations()]
-                slow = [op for op in trainer.graph.get_operations() if fused.is_slow_product(op)]
+                slow = [op for op in trainer.graph.get_operations() if loops.is_slow_product(op)]
                 assert "MatMul" in types and len(slow) == 1
                 options = {"batch_size": 16, "progress": False, "execution": execution}
                 history = trainer.fit({x: POINTS, y: LABELS}, epochs=3, **options)
@@ -392,7 +393,7 @@ def test_a_large_mapped_file_trains_to_the_same_bits(execution, tmp_path, monkey
 
 
 def test_runs_take_as_many_steps_as_a_fifth_of_a_second_allows():
-    loop = fused.Loop({}, {}, {}, None, None, None, [])  # of a graph without placeholders
+    loop = loops.Loop({}, {}, {}, None, None, None, [])  # of a graph without placeholders
 
     class Session:
         def make_callable(self, fetches, feed):

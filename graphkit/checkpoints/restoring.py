@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.train import session as sessions
+from graphkit.running import session as sessions
 
 PARTS = re.compile(r"(.+)\.(meta|index|data-\d{5}-of-\d{5})")  # the files of a checkpoint
 FOLDER_FILES = ("checkpoint", "saved_model.pb")  # stand for the folder that they are in

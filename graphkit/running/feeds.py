@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from graphkit import checks, graphs
+from graphkit import checks
 from graphkit.data import batches
+from graphkit.graph import walk
 from graphkit.nn import inputs
 
 CHUNK = 1 << 22  # bytes looked at in one go
@@ -77,7 +78,7 @@ def check_data(function, graph, data, fetches, constants):
     sound = len(set(lengths.values())) == 1 and min(lengths.values()) > 0
     checks.require(sound, function, rule, examples=lengths)
     fed = {source.placeholder.name for source in sources} | {c.name for c in constants}
-    missing = [p.name for p in graphs.needed_placeholders(fetches) if p.name not in fed]
+    missing = [p.name for p in walk.needed_placeholders(fetches) if p.name not in fed]
     rule = f"placeholder {', '.join(missing)} needs data"
     checks.require(not missing, function, rule, fed=sorted(fed))
     for source in sources:
@@ -161,9 +162,9 @@ def is_default(placeholder, value):
 def check_key(function, graph, key):
     """Refuses a key that is no placeholder of the trainer's graph."""
     rule = "keys must be placeholders of the trainer's graph"
-    if not graphs.is_graph_tensor(key):
+    if not walk.is_graph_tensor(key):
         raise TypeError(checks.message(function, rule, key=key))
-    sound = key.graph is graph and graphs.is_placeholder(key)
+    sound = key.graph is graph and walk.is_placeholder(key)
     checks.require(sound, function, rule, key=key.name, op=key.op.type)
     return key
 
@@ -197,7 +198,7 @@ def check_values(function, source):
             check_finite(function, placeholder, array[start : start + rows], start)
             source.release()
     elif array.dtype.kind in "ui":
-        limit, op_type = graphs.index_limit(placeholder)
+        limit, op_type = walk.index_limit(placeholder)
         lowest, highest = placeholder.dtype.min, placeholder.dtype.max
         rule = f"{placeholder.name} takes {placeholder.dtype.name}"
         if limit is not None:

@@ -15,11 +15,12 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import message
 
-from graphkit import checks, graphs
+from graphkit import checks
 from graphkit.data import readers
+from graphkit.diagnosis import causes
+from graphkit.graph import walk
 from graphkit.nn import scopes
-from graphkit.train import causes
-from graphkit.train import session as sessions
+from graphkit.running import session as sessions
 
 __all__ = ["PostMortem", "replay"]
 
@@ -187,7 +188,7 @@ class Replica:
             }
             self.values, assigns = {}, []
             for op in self.ops:
-                if op.type in graphs.VARIABLES:
+                if op.type in walk.VARIABLES:
                     value = v1.placeholder(op.get_attr("dtype"), name="graphkit_value")
                     self.values[op.name] = value
                     assigns.append(assign(op, value))
@@ -399,7 +400,7 @@ def define(ops):
         line = user_line(op)
         if line is not None:
             node.attr[LINE].s = line.encode()
-    definition.library.CopyFrom(graphs.needed_functions(definition.node, whole.library))
+    definition.library.CopyFrom(walk.needed_functions(definition.node, whole.library))
     return definition
 
 

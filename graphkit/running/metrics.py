@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from graphkit import checks, graphs
+from graphkit import checks
+from graphkit.graph import walk
 from graphkit.nn import metrics as nn_metrics
 
 RESERVED = ("loss", "epoch", "step", "learning_rate", "seconds", "examples_per_second")
@@ -65,7 +66,7 @@ def check_metrics(graph, metrics):
             and name not in RESERVED
             and not name.startswith("valid_")
         )
-        sound = sound and graphs.is_graph_tensor(tensor) and tensor.graph is graph
+        sound = sound and walk.is_graph_tensor(tensor) and tensor.graph is graph
         sound = sound and (metric is value or tensor.shape.rank == 0)
         checks.require(sound, "Trainer", rule, name=name, metric=value)
         checked[name] = metric

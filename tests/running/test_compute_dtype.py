@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
-from graphkit.train import session as sessions
+from graphkit.running import session as sessions
 
 v1 = tf.compat.v1
 POINTS = np.random.default_rng(0).normal(size=(256, 128)).astype(np.float32)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from graphkit import checks, graphs
+from graphkit import checks
+from graphkit.graph import walk
 
 ON = 1  # RewriterConfig.Toggle
 
@@ -95,7 +96,7 @@ def make_initializer(variables, seed):
     """
     unseeded = {}  # ops that make the initial value, by the name of the variable
     for variable in variables:
-        ops = graphs.ancestors([variable.initial_value])
+        ops = walk.ancestors([variable.initial_value])
         if any(is_seedless(op) for op in ops):
             unseeded[variable.name] = ops
     names = [v.initial_value.name for v in variables if v.name in unseeded]

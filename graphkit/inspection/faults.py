@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from graphkit import checks, graphs
+from graphkit import checks
+from graphkit.graph import walk
 from graphkit.nn import inputs, losses, scopes
 
 __all__ = ["Finding", "check_graph"]
@@ -25,7 +26,7 @@ STOPS = (
     "UniqueV2 PyFunc PyFuncStateless Assign AssignAdd AssignSub"
 ).split()
 WRITES = re.compile(r"Assign|(Resource)?(Sparse)?Apply|(Resource)?Scatter(?!Nd$)")
-READS = ("ReadVariableOp", *graphs.SAME_VALUES)
+READS = ("ReadVariableOp", *walk.SAME_VALUES)
 ELEMENTWISE = "Add AddV2 Sub Mul Div RealDiv SquaredDifference Maximum Minimum Pow".split()
 ADDITIONS = re.compile(r"Add(V2)?$|BiasAdd|FusedBatchNorm")
 CHOICES = ("Select", "SelectV2", "Merge")
@@ -96,7 +97,7 @@ def check_graph(loss, train_op=None, variables=None):
       >>> [finding.rule for finding in gk.check_graph(loss)]
       ['softmax_twice']
     """
-    graph = graphs.check_loss("check_graph", loss)
+    graph = walk.check_loss("check_graph", loss)
     view = View(graph, loss, check_train_op(graph, train_op), check_variables(graph, variables))
     return [
         Finding(rule, op.name, view.line(op), message)
@@ -117,7 +118,7 @@ def check_train_op(graph, train_op):
     rule = "train_op must be an op or a tensor of the loss's graph, or a list of them"
     given = list(train_op) if isinstance(train_op, (list, tuple)) else [train_op]
     for item in given:
-        if not (isinstance(item, tf.Operation) or graphs.is_graph_tensor(item)):
+        if not (isinstance(item, tf.Operation) or walk.is_graph_tensor(item)):
             raise TypeError(checks.message("check_graph", rule, train_op=item))
         checks.require(item.graph is graph, "check_graph", rule, train_op=item.name)
     return given
@@ -133,7 +134,7 @@ def check_variables(graph, variables):
             raise TypeError(checks.message("check_graph", rule, variables=variable))
         checks.require(variable.graph is graph, "check_graph", rule, variables=variable.name)
     trained = graph.get_collection(Keys.TRAINABLE_VARIABLES) if variables is None else variables
-    return {graphs.handle_op(variable): variable for variable in trained}
+    return {walk.handle_op(variable): variable for variable in trained}
 
 
 class View:
@@ -145,14 +146,14 @@ class View:
         self.own_training = train_op is not None
         self.trained = trained
         self.ops = graph.get_operations()
-        self.loss_ops = graphs.ancestors([loss])
-        self.run_ops = self.loss_ops | graphs.ancestors(train_op or [])
+        self.loss_ops = walk.ancestors([loss])
+        self.run_ops = self.loss_ops | walk.ancestors(train_op or [])
         self.terms = self.collected(Keys.REGULARIZATION_LOSSES)
         self.updates = self.collected(Keys.UPDATE_OPS)
-        self.penalty_ops = self.loss_ops | graphs.ancestors(self.terms)
-        self.consumers = graphs.consumers(self.ops)
-        self.examples = graphs.inputs_of_examples(self.ops)
-        self.learned = graphs.descendants(trained, self.ops)
+        self.penalty_ops = self.loss_ops | walk.ancestors(self.terms)
+        self.consumers = walk.consumers(self.ops)
+        self.examples = walk.inputs_of_examples(self.ops)
+        self.learned = walk.descendants(trained, self.ops)
         self.types = {}
         for op in self.ops:
             if op in self.penalty_ops:
@@ -207,7 +208,7 @@ def listed(ops):
 def softmax_twice(view):
     """Finds probabilities that are given to a loss that takes logits."""
     for op in view.of_type(*SOFTMAX_LOSSES):
-        source = graphs.origin(op.inputs[0]).op
+        source = walk.origin(op.inputs[0]).op
         if source.type == "Softmax":
             yield op, twice_message(view, "softmax", source)
     for op in view.of_type("Log1p"):
@@ -233,7 +234,7 @@ def sigmoid_in_loss(log1p):
         argument = argument.inputs[1].op
     if argument.type != "Neg":
         return None
-    source = graphs.origin(argument.inputs[0], (*graphs.SAME_VALUES, "Abs")).op
+    source = walk.origin(argument.inputs[0], (*walk.SAME_VALUES, "Abs")).op
     return source if source.type == "Sigmoid" else None
 
 
@@ -253,12 +254,12 @@ def log_of_softmax(view):
 def guarded_probability(tensor):
     """Returns the Softmax or Sigmoid under an added epsilon, a clip or a choice, or None."""
     while True:
-        op = graphs.origin(tensor).op
+        op = walk.origin(tensor).op
         if op.type in LOG_MENDS:
             return op
         if op.type not in GUARDS:
             return None
-        computed = [source for source in op.inputs if graphs.origin(source).op.type != "Const"]
+        computed = [source for source in op.inputs if walk.origin(source).op.type != "Const"]
         if op.type.startswith(("Gather", "StridedSlice", "Clip")):
             computed = op.inputs[:1]
         if len(computed) != 1:
@@ -270,10 +271,7 @@ def no_gradient(view):
     """Finds trained variables that the loss does not depend on, or only through what stops gradients."""
     reached = gradient_ops(view.loss)
     updated = {
-        source
-        for op in view.run_ops - view.loss_ops
-        if WRITES.match(op.type)
-        for source in graphs.sources(op)
+        source for op in view.run_ops - view.loss_ops if WRITES.match(op.type) for source in walk.sources(op)
     }
     stopped, apart = {}, []
     for op in view.trained:
@@ -366,12 +364,12 @@ def missing_terms(view):
 def is_held(view, term):
     """Tells whether the training computes a regularization loss, or a copy of it."""
     alike = (op for op in view.penalties(term.type) if op in view.run_ops)
-    return term in view.run_ops or any(graphs.same_computation(term, op) for op in alike)
+    return term in view.run_ops or any(walk.same_computation(term, op) for op in alike)
 
 
 def is_apart(view, update, mark):
     """Tells whether an update is of examples, but of nothing that the loss computes of them."""
-    written = [tensor.op for tensor in update.inputs if tensor.op.type in graphs.VARIABLES]
+    written = [tensor.op for tensor in update.inputs if tensor.op.type in walk.VARIABLES]
     if update not in view.examples or any(op in view.loss_ops for op in (update, *written)):
         return False
     return bool(mark & APART) or not mark & COMPUTED
@@ -386,7 +384,7 @@ def beside_loss(view):
             marks[op] = (TRAINED if op in view.learned else 0) | (COMPUTED if computed else 0)
         else:
             marks[op] = APART if op in view.trained else 0
-            for source in graphs.sources(op):
+            for source in walk.sources(op):
                 marks[op] |= marks.get(source, 0)  # 0 for the end of a loop that leads back
     return marks
 
@@ -398,7 +396,7 @@ def broadcast_in_loss(view):
         shapes = (first.shape, second.shape)
         if not all(tensor.op in view.examples for tensor in op.inputs) or not makes_square(*shapes):
             continue
-        if graphs.origin(first) is graphs.origin(second):
+        if walk.origin(first) is walk.origin(second):
             continue  # all pairs of one array are meant
         texts = [tuple(shape.as_list()) for shape in shapes]
         yield (
@@ -423,7 +421,7 @@ def l2_on_bias(view):
     penalized = {}
     for op in view.penalties("L2Loss", "Sum", "Mean"):
         source = squared(op)
-        variable = None if source is None else graphs.origin(source, READS).op
+        variable = None if source is None else walk.origin(source, READS).op
         if variable in view.trained and is_bias(view, variable):
             penalized.setdefault(view.line(op), (op, []))[1].append(variable)
     for op, variables in penalized.values():
@@ -438,7 +436,7 @@ def squared(op):
     """Returns the tensor whose squares an op sums, or None."""
     if op.type == "L2Loss":
         return op.inputs[0]
-    source = graphs.origin(op.inputs[0]).op
+    source = walk.origin(op.inputs[0]).op
     square = source.type == "Square" or (source.type == "Mul" and source.inputs[0] is source.inputs[1])
     return source.inputs[0] if square else None
 
@@ -463,10 +461,10 @@ def dropout_always_on(view):
 
 def dropout_fault(op, probability, off):
     """Yields the fault of a dropout whose keep_prob (off at 1) or rate (off at 0) is not off unfed."""
-    value = graphs.default_value(probability)
+    value = walk.default_value(probability)
     if value is None or value == off or op.control_inputs:  # those of a branch of tf.cond
         return
-    fed = any(source.type == "PlaceholderWithDefault" for source in graphs.ancestors([probability]))
+    fed = any(source.type == "PlaceholderWithDefault" for source in walk.ancestors([probability]))
     name, number = ("keep_prob", value) if off else ("rate", value)
     text = f"dropout is on in evaluation too: its {name} is {number:.4g}" + (" unless fed" if fed else "")
     mend = f"make its default {off}" if fed else f"take a placeholder with the default {off} for it"
@@ -475,7 +473,7 @@ def dropout_fault(op, probability, off):
 
 def is_dropout_mask(view, op):
     """Tells whether an op compares random numbers with a rate to set units to 0, whatever comes after."""
-    random = graphs.origin(op.inputs[0], (*graphs.SAME_VALUES, "Mul", "Add", "AddV2")).op
+    random = walk.origin(op.inputs[0], (*walk.SAME_VALUES, "Mul", "Add", "AddV2")).op
     of_units = op.outputs[0].shape.rank != 0 and op.inputs[1].shape.rank == 0
     if not UNIFORM.match(random.type) or not of_units:
         return False
@@ -551,7 +549,7 @@ def ops_in_loop(view):
     idle = {}
     for op in view.ops:
         if op not in view.consumers and op not in view.run_ops:
-            variable = next((t.op for t in op.inputs if t.op.type in graphs.VARIABLES), None)
+            variable = next((t.op for t in op.inputs if t.op.type in walk.VARIABLES), None)
             idle.setdefault((op.type, variable), {}).setdefault(round_of(op), op)
     lines = {}
     for ops in idle.values():
@@ -578,7 +576,7 @@ def alone(view, ops):
 
 def round_of(op):
     """Returns the name of an op, or what all ops of one call of tf.gradients have in common."""
-    found = graphs.GRADIENTS.search(op.name)
+    found = walk.GRADIENTS.search(op.name)
     return op.name[: found.end()] if found else op.name
 
 
@@ -591,8 +589,8 @@ def roots(view, op, walked):
     waiting, own, found = [op], {op}, set()
     line = view.line(op)
     while waiting:
-        for source in graphs.sources(waiting.pop()):
-            if source.type in graphs.VARIABLES or view.line(source) != line:
+        for source in walk.sources(waiting.pop()):
+            if source.type in walk.VARIABLES or view.line(source) != line:
                 found.add(source)
             elif source in view.run_ops or source in walked:
                 return None
@@ -606,7 +604,7 @@ def roots(view, op, walked):
 def unused_placeholder(view):
     """Finds placeholders that must be fed, and that nothing takes."""
     for op in view.ops:
-        if graphs.is_fed(op) and op not in view.consumers and op not in view.run_ops:
+        if walk.is_fed(op) and op not in view.consumers and op not in view.run_ops:
             yield op, "nothing takes this placeholder's values; delete it, or give it to the layer it is for"
 
 

@@ -14,12 +14,13 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from graphkit import checks, graphs
+from graphkit import checks
 from graphkit.data import batches
-from graphkit.nn import masks
-from graphkit.train import fused, steps
-from graphkit.train import replay as replays
-from graphkit.train import session as sessions
+from graphkit.diagnosis import replica as replays
+from graphkit.graph import walk
+from graphkit.nn import counter_random
+from graphkit.running import loops, steps
+from graphkit.running import session as sessions
 
 __all__ = ["NotFiniteError"]
 
@@ -100,7 +101,7 @@ class Examiner:
         self, loss, pairs, variables, rate_input, training_input, seed_input, global_step, scaled=False
     ):
         self.loss = loss
-        self.gradients = {graphs.handle_op(variable).name: dense(gradient) for gradient, variable in pairs}
+        self.gradients = {walk.handle_op(variable).name: dense(gradient) for gradient, variable in pairs}
         self.variables = variables
         self.inputs = rate_input, training_input, seed_input
         self.global_step = global_step
@@ -109,18 +110,18 @@ class Examiner:
         self.names = np.array([variable.name for variable in floats])
         with tf.compat.v1.name_scope("graphkit/finite/"):
             self.flags = tf.stack([replays.is_finite(variable) for variable in floats])
-        needed = graphs.ancestors([loss, *self.gradients.values()])
+        needed = walk.ancestors([loss, *self.gradients.values()])
         self.ops = [op for op in loss.graph.get_operations() if op in needed]
 
     def reads(self):
         """Returns {name of a variable's op: tensor to read it by} of what the loss depends on."""
-        known = {graphs.handle_op(v).name: v for v in self.variables}
-        found = {op.name: reading(op, known) for op in self.ops if op.type in graphs.VARIABLES}
+        known = {walk.handle_op(v).name: v for v in self.variables}
+        found = {op.name: reading(op, known) for op in self.ops if op.type in walk.VARIABLES}
         return {name: tensor for name, tensor in found.items() if tensor is not None}
 
     def volatile(self, keyed):
         """Returns the ops whose values do not follow from their inputs."""
-        return [op for op in self.ops if op.type in PYTHON or (fused.is_random(op) and not keyed)]
+        return [op for op in self.ops if op.type in PYTHON or (loops.is_random(op) and not keyed)]
 
     def define(self, keyed):
         """Returns (definition of the ops, {placeholder of a key: name of the random op that draws from it}).
@@ -129,10 +130,10 @@ class Examiner:
           keyed: whether random numbers are drawn from keys, as in the loops.
         """
         definition = replays.define(self.ops)
-        if not keyed or not any(map(fused.is_random, self.ops)):
+        if not keyed or not any(map(loops.is_random, self.ops)):
             return definition, {}
         rate_input, training_input, seed_input = self.inputs
-        step = fused.Step(
+        step = loops.Step(
             self.ops, self.loss.op, [self.loss], rate_input, training_input, {}, seed_input, self.global_step
         )
         drawn = {node.name: node for node in step.definition.node}
@@ -142,7 +143,7 @@ class Examiner:
                 node.CopyFrom(drawn[node.name])
                 node.attr[replays.LINE].s = line
         definition.node.extend(n for name, n in drawn.items() if name.startswith(tuple(step.random)))
-        definition.library.CopyFrom(graphs.needed_functions(definition.node, step.definition.library))
+        definition.library.CopyFrom(walk.needed_functions(definition.node, step.definition.library))
         return definition, step.random
 
 
@@ -384,7 +385,7 @@ class Scene:
         self.case = replays.Case(
             self.definition, self.examiner.loss.name, gradients, {}, {}, self.trainer.precision
         )
-        self.inputs = {f"{node.name}:0" for node in self.definition.node if node.op in graphs.PLACEHOLDERS}
+        self.inputs = {f"{node.name}:0" for node in self.definition.node if node.op in walk.PLACEHOLDERS}
         self.reads = self.examiner.reads()
         self.replica = replays.Replica(self.case, self.trainer.config)
         hidden = {op.name for op in replays.inside_control_flow(self.examiner.ops)}
@@ -462,18 +463,21 @@ class Scene:
 
 
 def draw(keys, seed, step):
-    """Returns {name of a tensor: value} of the keys that random ops draw from, as `fused.Step.keys` does."""
+    """Returns {name of a tensor: value} of the keys that random ops draw from, as `loops.Step.keys` does."""
     if not keys:
         return {}
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        made = {name: masks.mask_key(tf.constant(seed), tf.constant(step), op) for name, op in keys.items()}
+        made = {
+            name: counter_random.mask_key(tf.constant(seed), tf.constant(step), op)
+            for name, op in keys.items()
+        }
         drawn = session.run(made)
     given = {}
     for name, key in drawn.items():
         given[f"{name}:0"] = key
         given[f"{name}_vector:0"] = key.reshape(1)
         given[f"{name}_counter:0"] = np.zeros(2, np.uint64)
-        given[f"{name}_algorithm:0"] = np.int32(fused.PHILOX)
+        given[f"{name}_algorithm:0"] = np.int32(loops.PHILOX)
     return given
 
 

@@ -1,0 +1,1 @@
+"""Executing steps: sessions, feeds, loops, execution."""
