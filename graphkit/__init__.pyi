@@ -20,7 +20,7 @@ from .data.preprocess import one_hot as one_hot
 from .data.preprocess import scale_pixels as scale_pixels
 from .data.text import Vocabulary as Vocabulary
 from .diagnosis.recorder import NotFiniteError as NotFiniteError
-from .diagnosis.replica import replay as replay
+from .diagnosis.replay import replay as replay
 from .inspection.faults import check_graph as check_graph
 from .inspection.summaries import summary as summary
 from .models import char_rnn as char_rnn
@@ -72,10 +72,10 @@ from .nn.pooling import global_avg_pool as global_avg_pool
 from .nn.pooling import global_max_pool as global_max_pool
 from .nn.pooling import max_pool as max_pool
 from .nn.recurrent import rnn as rnn
+from .running.callback import Callback as Callback
 from .studies.loss_surface import WeightPath as WeightPath
 from .studies.loss_surface import loss_surface as loss_surface
 from .studies.rate_finder import find_learning_rate as find_learning_rate
-from .train.callbacks import Callback as Callback
 from .train.callbacks import Checkpointing as Checkpointing
 from .train.callbacks import EarlyStopping as EarlyStopping
 from .train.callbacks import ReduceOnPlateau as ReduceOnPlateau

@@ -16,6 +16,7 @@ from graphkit import checks, models
 from graphkit.checkpoints import saving
 from graphkit.data import datasets, readers, text
 from graphkit.nn import activations, inputs, losses, metrics
+from graphkit.running import callback
 from graphkit.train import callbacks
 from graphkit.train import trainer as trainers
 
@@ -206,7 +207,7 @@ def make_trainer(config, network, logdir=None, device="auto"):
     )
 
 
-class RunFile(callbacks.Callback):
+class RunFile(callback.Callback):
     """Writes `run.json` when there is an epoch to load."""
 
     def __init__(self, config):

@@ -22,8 +22,8 @@ ALLOWED = {
     "checkpoints": "checks graph nn running",
     "diagnosis": "checks graph data nn running",
     "plots": "checks sizes data inspection",
-    "train": "checks graph data nn inspection running checkpoints",
-    "studies": "checks graph data nn running train",
+    "train": "checks graph data nn inspection running checkpoints diagnosis",
+    "studies": "checks graph data nn running diagnosis train",
     "runs": "checks data nn models running checkpoints train",
 }
 WITHOUT_TENSORFLOW = ("graphkit._version", "graphkit.checks", "graphkit.sizes", "graphkit.data")
@@ -118,6 +118,12 @@ def test_order_inside_nn():
     for place, name in enumerate(order):
         later = {f"graphkit.nn.{other}" for other in order[place + 1 :]}
         assert not own_imports(f"graphkit.nn.{name}") & later
+
+
+def test_the_trainer_does_not_know_what_reaches_it_by_callbacks():
+    for name in ("trainer", "open_graph", "fitting", "building", "state"):
+        known = {room(imported) for imported in own_imports(f"graphkit.train.{name}")}
+        assert not known & {"diagnosis", "studies"}
 
 
 def test_no_circles():

@@ -274,7 +274,7 @@ class Weights(gk.Callback):
     def __init__(self):
         self.values = []
 
-    def on_step(self, trainer, figures):
+    def on_step(self, trainer, metrics):
         self.values.append(trainer.session.run(trainer.graph.get_collection("trainable_variables")))
 
 

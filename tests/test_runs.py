@@ -31,7 +31,7 @@ def test_run_is_loaded_with_its_weights(trained, data):
     with run.trainer as trainer:
         assert run.config == config
         assert trainer.evaluate(run.network.feed(data.test)) == figures
-    assert figures["accuracy"] > 0.7
+    assert metrics["accuracy"] > 0.7
 
 
 def test_best_weights_are_loaded_where_early_stopping_kept_them(data, tmp_path):
@@ -75,7 +75,7 @@ def test_run_on_words_is_loaded_with_its_alphabet(tmp_path):
     with run.trainer as trainer:
         assert run.config == config
         assert trainer.evaluate(run.network.feed(words.test)) == figures
-    assert figures["accuracy"] > 0.3
+    assert metrics["accuracy"] > 0.3
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"model": "mlp"}', "\x00"])

@@ -214,5 +214,5 @@ def test_program_of_the_readme_runs_as_written(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     figures = ast.literal_eval(done.stdout.splitlines()[-1])
-    assert figures["accuracy"] > 0.93
+    assert metrics["accuracy"] > 0.93
     assert (tmp_path / "runs" / "mnist" / "history.csv").exists()

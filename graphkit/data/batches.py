@@ -1,9 +1,13 @@
 """Splits, seeded shuffling and mini-batches. An order is a pure function of (seed, epoch)."""
 
+import dataclasses
 import math
 import mmap
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from graphkit import checks
 
@@ -13,11 +17,11 @@ LARGE_FILE = 1 << 28  # bytes; what was read of smaller mapped files may stay in
 ALIGNMENT = 64  # bytes; what is aligned less, TensorFlow copies when it is fed
 
 
-def epoch_order(num_examples, seed, epoch):
+def epoch_order(num_examples: int, seed: int, epoch: int) -> np.ndarray:
     """Returns the order in which an epoch visits the examples: a permutation set by (seed, epoch).
 
     Args:
-      num_examples: how many examples there are.
+      num_examples: number of examples.
       seed: a non-negative integer.
       epoch: number of the epoch, counted from 0.
 
@@ -25,7 +29,8 @@ def epoch_order(num_examples, seed, epoch):
       int64 (num_examples,), each of 0 .. num_examples - 1 once.
 
     Raises:
-      ValueError: a negative argument.
+      TypeError: an argument is not an integer.
+      ValueError: an argument is negative.
 
     Example:
       >>> sorted(gk.epoch_order(4, seed=7, epoch=0).tolist())
@@ -33,60 +38,105 @@ def epoch_order(num_examples, seed, epoch):
       >>> (gk.epoch_order(99, 7, 3) == gk.epoch_order(99, 7, 3)).all()
       np.True_
     """
-    function = "epoch_order"
-    num_examples = checks.integer(function, "num_examples", num_examples, minimum=0)
-    seed = checks.integer(function, "seed", seed, minimum=0, maximum=None)
-    epoch = checks.integer(function, "epoch", epoch, minimum=0, maximum=None)
+    check = checks.Checker("epoch_order")
+    num_examples = check.integer("num_examples", num_examples, minimum=0)
+    seed = check.integer("seed", seed, minimum=0, maximum=None)
+    epoch = check.integer("epoch", epoch, minimum=0, maximum=None)
     return np.random.default_rng([seed, epoch]).permutation(num_examples)
 
 
-def minibatches(arrays, batch_size, seed=0, epoch=0, shuffle=True, drop_remainder=False):
-    """Yields the mini-batches of one epoch, the last one short unless it is dropped.
+def minibatches(
+    arrays: Sequence[np.ndarray],
+    batch_size: int,
+    *,
+    seed: int = 0,
+    epoch: int = 0,
+    shuffle: bool = True,
+    drop_remainder: bool = False,
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """Yields the mini-batches of one epoch; the last one may be shorter, unless it is dropped.
 
     Args:
       arrays: a sequence of arrays whose first axis is the example, all of one length.
       batch_size: examples in a mini-batch.
       seed: sets the order, together with `epoch`.
       epoch: number of the epoch, counted from 0.
-      shuffle: False visits the examples as they stand.
+      shuffle: False visits the examples in the order of the data.
       drop_remainder: True leaves out a last mini-batch of fewer than `batch_size` examples.
 
     Returns:
       An iterator of tuples of arrays (batch_size, ...), one array for each of `arrays`.
 
     Raises:
-      ValueError: no arrays, unequal lengths, no examples, or a batch size below one.
+      TypeError: arrays are not a sequence of arrays, or a number is not an integer.
+      ValueError: no arrays, arrays of unequal lengths or without examples, or a batch size below 1.
 
     Example:
       >>> labels = np.arange(5)
       >>> [batch.tolist() for batch, in gk.minibatches([labels], 2, shuffle=False)]
       [[0, 1], [2, 3], [4]]
     """
-    function = "minibatches"
-    batch_size = checks.integer(function, "batch_size", batch_size)
-    if hasattr(arrays, "dtype"):
-        raise TypeError(checks.message(function, "arrays must be a sequence of arrays", arrays=type(arrays)))
-    arrays = tuple(checks.array(function, "each of arrays", array) for array in arrays)
+    check = checks.Checker("minibatches")
+    batch_size = check.integer("batch_size", batch_size)
+    rule = "arrays must be a sequence of arrays"
+    check.require_type(not hasattr(arrays, "dtype"), rule, arrays=type(arrays))
+    arrays = tuple(check.array("each of arrays", array) for array in arrays)
     lengths = [len(array) for array in arrays]
     rule = "arrays must be one or more arrays with the same number of examples"
-    checks.require(len(set(lengths)) == 1 and lengths[0] > 0, function, rule, lengths=lengths)
-    order = visiting_order(lengths[0], seed, epoch, shuffle)
-    bounds = batch_bounds(lengths[0], batch_size, drop_remainder)
-    return (tuple(array[order[start:stop]] for array in arrays) for start, stop in bounds)
+    check.require(len(set(lengths)) == 1 and lengths[0] > 0, rule, lengths=lengths)
+    plan = Plan(lengths[0], batch_size, shuffle, drop_remainder, seed)
+    return (tuple(array[indices] for array in arrays) for indices in plan.epoch(epoch))
 
 
-def visiting_order(num_examples, seed, epoch, shuffle):
-    """Returns the order in which an epoch visits the examples, as they stand if they are not shuffled."""
-    return epoch_order(num_examples, seed, epoch) if shuffle else np.arange(num_examples)
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Which examples each mini-batch takes, in every epoch.
+
+    It follows from its fields alone, so that equal plans make equal mini-batches: a checkpoint holds the
+    plan of the epoch under way, and a resumed run compares it with its own.
+
+    Attributes:
+      examples: number of examples in the data.
+      batch_size: examples in a mini-batch; the last one of an epoch may be shorter.
+      shuffle: False visits the examples in the order of the data.
+      drop_remainder: True leaves out a last mini-batch of fewer than batch_size examples.
+      seed: sets the order, together with the number of the epoch.
+    """
+
+    examples: int
+    batch_size: int
+    shuffle: bool = True
+    drop_remainder: bool = False
+    seed: int = 0
+
+    def __len__(self) -> int:
+        """Returns the number of mini-batches in an epoch."""
+        whole, rest = divmod(self.examples, self.batch_size)
+        return whole + (rest > 0 and not self.drop_remainder)
+
+    @property
+    def examples_per_epoch(self) -> int:
+        """Examples that an epoch visits."""
+        return min(self.examples, len(self) * self.batch_size)
+
+    def slices(self) -> list[slice]:
+        """Returns for each mini-batch its place in the order of an epoch."""
+        last, size = self.examples_per_epoch, self.batch_size
+        return [slice(start, min(start + size, last)) for start in range(0, last, size)]
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Returns the order in which an epoch, counted from 0, visits the examples."""
+        if self.shuffle:
+            return epoch_order(self.examples, self.seed, epoch)
+        return np.arange(self.examples)
+
+    def epoch(self, epoch: int) -> list[np.ndarray]:
+        """Returns for each mini-batch of an epoch, counted from 0, the indices of its examples."""
+        order = self.order(epoch)
+        return [order[part] for part in self.slices()]
 
 
-def batch_bounds(num_examples, batch_size, drop_remainder=False):
-    """Returns the (start, stop) of each mini-batch of an epoch."""
-    last = num_examples - num_examples % batch_size if drop_remainder else num_examples
-    return [(start, min(start + batch_size, last)) for start in range(0, last, batch_size)]
-
-
-def aligned_empty(shape, dtype):
+def aligned_empty(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:
     """Returns an array whose memory TensorFlow can take as it is, without a copy."""
     dtype = np.dtype(dtype)
     count = math.prod(shape) * dtype.itemsize
@@ -95,13 +145,13 @@ def aligned_empty(shape, dtype):
     return memory[start : start + count].view(dtype).reshape(shape)
 
 
-def is_aligned(array, dtype):
-    """Tells whether TensorFlow can take the array's memory as it is, as an array of the dtype."""
+def is_aligned(array: np.ndarray, dtype: DTypeLike) -> bool:
+    """Whether TensorFlow can take the array's memory as it is, as an array of the dtype."""
     return array.dtype == dtype and array.flags.c_contiguous and array.ctypes.data % ALIGNMENT == 0
 
 
-def aligned(array, dtype):
-    """Returns the array as one of the dtype that TensorFlow can take as it is; a copy if it must be."""
+def aligned(array: np.ndarray, dtype: DTypeLike) -> np.ndarray:
+    """Returns the array, or a copy, in a dtype and memory that TensorFlow takes without a copy."""
     if is_aligned(array, dtype):
         return array
     copy = aligned_empty(array.shape, dtype)
@@ -109,63 +159,67 @@ def aligned(array, dtype):
     return copy
 
 
-def mapping_of(array):
-    """Returns the `mmap` of a file that the array shows, or None where it or its changes are in memory."""
-    base, shared = array, False
+def mapping_of(array: np.ndarray) -> mmap.mmap | None:
+    """Returns the `mmap` of a file that the array shows; None if it, or changes to it, are in memory."""
+    base: Any = array
+    shared = False
     while isinstance(base, np.ndarray):
         shared |= isinstance(base, np.memmap) and base.mode != "c"
         base = base.base
     return base if shared and isinstance(base, mmap.mmap) else None
 
 
-def release(array):
-    """Gives back the memory of what was read of a large mapped file; it is read again when needed."""
+def release(array: np.ndarray) -> None:
+    """Frees the memory of what was read of a large mapped file; it is read again when needed."""
     mapping = mapping_of(array)
     if mapping is not None and len(mapping) > LARGE_FILE and hasattr(mapping, "madvise"):
         mapping.madvise(mmap.MADV_DONTNEED)
 
 
-def take(array, indices):
-    """Returns the examples at the indices, in memory that TensorFlow can take as it is."""
+def take(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Returns the examples at the indices, in memory that TensorFlow takes without a copy."""
     taken = aligned_empty((len(indices), *array.shape[1:]), array.dtype)
     return np.take(array, indices, axis=0, out=taken, mode="clip")
 
 
-def split_indices(num_examples, fraction, seed, labels=None):
-    """Parts examples at random in two: `fraction` of them, and the rest.
+def split_indices(
+    num_examples: int, fraction: float, seed: int, labels: ArrayLike | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Splits examples at random in two: `fraction` of them, and the rest.
 
     Args:
-      num_examples: how many examples there are.
-      fraction: share of the second part, from 0 to below 1; its size is rounded to the nearest.
+      num_examples: number of examples.
+      fraction: size of the second part, from 0 to below 1; its number of examples is rounded.
       seed: a non-negative integer.
-      labels: integers (num_examples,); when given, each class is parted by itself (stratified).
+      labels: integers (num_examples,); when given, each class is split separately (stratified).
 
     Returns:
       (rest, part): two int64 arrays of indices, which together hold each example once.
 
     Raises:
-      TypeError: labels that are no integers.
-      ValueError: a fraction outside [0, 1), or labels of another length.
+      TypeError: labels are not integers.
+      ValueError: fraction is outside [0, 1), or labels have another length.
 
     Example:
       >>> rest, part = gk.split_indices(60_000, 1 / 12, seed=0)
       >>> len(rest), len(part)
       (55000, 5000)
     """
-    function = "split_indices"
-    fraction = checks.number(function, "fraction", fraction, at_least=0, below=1)
+    check = checks.Checker("split_indices")
+    fraction = check.number("fraction", fraction, at_least=0, below=1)
     order = epoch_order(num_examples, seed, 0)
     if labels is None:
         count = round(num_examples * fraction)
         return order[count:], order[:count]
-    labels = np.asarray(labels) if isinstance(labels, (tuple, list)) else labels
-    checks.array(function, "labels", labels)
-    rule = "labels must have one label for each example"
-    checks.require(labels.shape == (num_examples,), function, rule, shape=labels.shape)
-    if labels.dtype.kind not in "ui" and len(labels):
-        raise TypeError(checks.message(function, "labels must be integers", dtype=str(labels.dtype)))
+    array = np.asarray(labels) if isinstance(labels, (tuple, list)) else labels
+    array = check.array("labels", array)
+    check.require(
+        array.shape == (num_examples,), "labels must have one label for each example", shape=array.shape
+    )
+    integers = array.dtype.kind in "ui" or len(array) == 0
+    check.require_type(integers, "labels must be integers", dtype=str(array.dtype))
     in_part = np.zeros(num_examples, bool)
-    for label in np.unique(labels):
-        members = order[labels[order] == label]
+    for label in np.unique(array):
+        members = order[array[order] == label]
         in_part[members[: round(len(members) * fraction)]] = True
     return order[~in_part[order]], order[in_part[order]]

@@ -1,9 +1,10 @@
 """What a trainer feeds: whole arrays, checked in full before the first step, then sliced."""
 
+import functools
 import hashlib
 import json
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -13,35 +14,45 @@ from graphkit.data import batches
 from graphkit.graph import walk
 from graphkit.nn import inputs
 
-CHUNK = 1 << 22  # bytes looked at in one go
+CHUNK = 1 << 22  # bytes that are looked at together
 FINGERPRINT_ROWS = 64
+DATA_RULE = "data must be {placeholder: array}"
+
+Augment = Callable[[np.ndarray, tuple], np.ndarray]
 
 
 class Source(NamedTuple):
-    """An array and the placeholder it is for."""
+    """An array and the placeholder it is for.
+
+    Attributes:
+      placeholder: takes rows of the array.
+      array: all examples, in memory or memory-mapped.
+      scaling: (offset, 1 / scale) for uint8 images, else None.
+      augment: function (rows, seed) -> rows of training mini-batches, or None.
+    """
 
     placeholder: tf.Tensor
     array: np.ndarray
-    scaling: tuple  # (offset, 1 / scale) for uint8 images, else None
-    augment: Callable = None  # function (rows, seed) -> rows
+    scaling: tuple | None = None
+    augment: Augment | None = None
 
     @property
-    def mapped(self):
+    def mapped(self) -> bool:
         """Whether the array is a file that is mapped into memory."""
         return isinstance(self.array, np.memmap) or batches.mapping_of(self.array) is not None
 
-    def release(self):
-        """Gives back the memory of what was read of a mapped file."""
+    def release(self) -> None:
+        """Frees the memory of what was read of a mapped file."""
         batches.release(self.array)
 
-    def raw_rows(self, selection, seed=None):
+    def raw_rows(self, selection: Any, seed: tuple | None = None) -> np.ndarray:
         """Returns the selected examples as the array holds them, augmented."""
         values = self.array[selection]
         if self.augment is None:
             return values
-        return self.augment(np.array(values), seed)  # a copy: it may work in place
+        return self.augment(np.array(values), seed or ())  # a copy: it may work in place
 
-    def rows(self, selection, seed=None):
+    def rows(self, selection: Any, seed: tuple | None = None) -> np.ndarray:
         """Returns the selected examples as the placeholder takes them."""
         values = self.raw_rows(selection, seed)
         dtype = self.placeholder.dtype.as_numpy_dtype
@@ -54,148 +65,179 @@ class Source(NamedTuple):
         return values
 
 
-def check_data(function, graph, data, fetches, constants):
-    """Returns (sources, number of examples) of {placeholder: array}, or refuses the data.
+class Examples:
+    """Checked arrays, and what is fed unchanged with each of their mini-batches.
+
+    Attributes:
+      sources: a `Source` for each array.
+      constants: {placeholder: value} of what stays the same.
+    """
+
+    def __init__(self, sources: Sequence[Source], constants: Mapping[tf.Tensor, Any]) -> None:
+        self.sources = tuple(sources)
+        self.constants = dict(constants)
+
+    def __len__(self) -> int:
+        """Returns the number of examples."""
+        return len(self.sources[0].array)
+
+    def constants_for(self, fetches: Sequence[tf.Tensor | tf.Operation]) -> dict[tf.Tensor, Any]:
+        """Returns those constants that change the fetches; each feed of a `session.run` takes about 30 us."""
+        needed = walk.ancestors(fetches)
+        return {
+            placeholder: value
+            for placeholder, value in self.constants.items()
+            if placeholder.op in needed and not is_default(placeholder, value)
+        }
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A text that differs for other data: made of names, shapes, dtypes and some of the rows."""
+        digest = hashlib.sha256()
+        for source in self.sources:
+            array = source.array
+            digest.update(repr((source.placeholder.name, array.shape, str(array.dtype))).encode())
+            places = np.unique(np.linspace(0, len(array) - 1, FINGERPRINT_ROWS).astype(int))
+            rows = np.ascontiguousarray(array[places])
+            digest.update(repr(rows.tolist()).encode() if rows.dtype.hasobject else rows.tobytes())
+        return digest.hexdigest()
+
+
+def check_examples(
+    check: checks.Checker,
+    graph: tf.Graph,
+    data: Any,
+    feed: Any,
+    fetches: Sequence[tf.Tensor | tf.Operation],
+    own: Mapping[tf.Tensor, Any],
+    augment: Any = None,
+) -> Examples:
+    """Returns the examples of {placeholder: array}, or refuses them.
 
     Args:
-      function: who asks, for the messages.
+      check: of the function that was called.
       graph: the trainer's graph.
       data: {placeholder: array of all examples}.
-      fetches: tensors to be computed; each placeholder they need must have its data.
-      constants: placeholders that are fed otherwise.
+      feed: {placeholder: value} of what is fed unchanged, or None.
+      fetches: what is computed; each placeholder that it needs must have its data.
+      own: {placeholder: value} of what the trainer feeds; None for a value that it feeds in each run.
+      augment: {placeholder: function (rows, seed) -> rows}, or None.
     """
-    if not isinstance(data, dict):
-        raise TypeError(checks.message(function, "data must be {placeholder: array}", data=type(data)))
+    constants = check_feed(check, graph, feed)
+    check.require_type(isinstance(data, dict), DATA_RULE, data=type(data))
     scalings = pixel_scalings(graph)
     sources = []
     for key, value in data.items():
-        placeholder = check_key(function, graph, key)
-        array = check_array(function, placeholder, value)
+        placeholder = check_key(check, graph, key)
+        array = check_array(check, placeholder, value)
         scaling = scalings.get(placeholder.name) if array.dtype == np.uint8 else None
         sources.append(Source(placeholder, array, scaling))
     lengths = {source.placeholder.name: len(source.array) for source in sources}
+    same = len(set(lengths.values())) == 1 and min(lengths.values()) > 0
     rule = "all arrays must have the same number of examples, and at least one"
-    sound = len(set(lengths.values())) == 1 and min(lengths.values()) > 0
-    checks.require(sound, function, rule, examples=lengths)
-    fed = {source.placeholder.name for source in sources} | {c.name for c in constants}
+    check.require(same, rule, examples=lengths)
+    fed = {placeholder.name for placeholder in (*data, *constants, *own)}
     missing = [p.name for p in walk.needed_placeholders(fetches) if p.name not in fed]
-    rule = f"placeholder {', '.join(missing)} needs data"
-    checks.require(not missing, function, rule, fed=sorted(fed))
+    check.require(not missing, f"placeholder {', '.join(missing)} needs data", fed=sorted(fed))
     for source in sources:
-        check_values(function, source)
-    return sources, len(sources[0].array)
+        check_values(check, source)
+    given = {placeholder: value for placeholder, value in own.items() if value is not None}
+    return Examples(with_augment(check, graph, sources, augment), given | constants)
 
 
-def fingerprint(sources):
-    """Returns a text that tells other data from these: by names, shapes, dtypes and some of the rows."""
-    digest = hashlib.sha256()
+def with_augment(
+    check: checks.Checker, graph: tf.Graph, sources: Sequence[Source], augment: Any
+) -> list[Source]:
+    """Returns the sources with their augmentations, each tried on the first two examples."""
+    rule = "augment must be {placeholder: function (rows, seed) -> rows}"
+    check.require_type(isinstance(augment or {}, dict), rule, augment=augment)
+    changes = {check_key(check, graph, key).name: value for key, value in (augment or {}).items()}
+    unknown = sorted(changes.keys() - {source.placeholder.name for source in sources})
+    check.require(not unknown, "augment must name placeholders of data", augment=unknown)
     for source in sources:
-        array = source.array
-        digest.update(repr((source.placeholder.name, array.shape, str(array.dtype))).encode())
-        places = np.unique(np.linspace(0, len(array) - 1, FINGERPRINT_ROWS).astype(int))
-        rows = np.ascontiguousarray(array[places])
-        digest.update(repr(rows.tolist()).encode() if rows.dtype.hasobject else rows.tobytes())
-    return digest.hexdigest()
+        if source.placeholder.name in changes:
+            try_augment(check, source, changes[source.placeholder.name])
+    return [source._replace(augment=changes.get(source.placeholder.name)) for source in sources]
 
 
-def check_augment(function, graph, augment, sources):
-    """Returns the sources with their augmentations, each tried on the first example."""
-    augment = augment or {}
-    if not isinstance(augment, dict):
-        rule = "augment must be {placeholder: function (rows, seed) -> rows}"
-        raise TypeError(checks.message(function, rule, augment=augment))
-    augmented = {check_key(function, graph, key).name: value for key, value in augment.items()}
-    names = [source.placeholder.name for source in sources]
-    unknown = sorted(augmented.keys() - set(names))
-    checks.require(not unknown, function, "augment must name placeholders of data", augment=unknown)
-    for source in sources:
-        change = augmented.get(source.placeholder.name)
-        if change is not None:
-            if not callable(change):
-                rule = f"augment of {source.placeholder.name} must be a function (rows, seed) -> rows"
-                raise TypeError(checks.message(function, rule, augment=change))
-            rows = source.array[:2]
-            changed = change(np.array(rows), (0, 0, 0))
-            rule = f"augment of {source.placeholder.name} must keep shape and dtype"
-            array = np.asarray(changed)
-            alike = (
-                isinstance(changed, np.ndarray) and array.shape == rows.shape and array.dtype == rows.dtype
-            )
-            received = {"type": type(changed), "shape": array.shape, "dtype": str(array.dtype)}
-            checks.require(alike, function, rule, **received)
-    return [s._replace(augment=augmented.get(s.placeholder.name)) for s in sources]
+def try_augment(check: checks.Checker, source: Source, change: Any) -> None:
+    """Refuses an augmentation that does not keep the shape and the dtype of rows."""
+    name = f"augment of {source.placeholder.name}"
+    check.require_type(callable(change), f"{name} must be a function (rows, seed) -> rows", augment=change)
+    rows = source.array[:2]
+    changed = change(np.array(rows), (0, 0, 0))
+    array = np.asarray(changed)
+    same = isinstance(changed, np.ndarray) and (array.shape, array.dtype) == (rows.shape, rows.dtype)
+    received = {"type": type(changed), "shape": array.shape, "dtype": str(array.dtype)}
+    check.require(same, f"{name} must keep shape and dtype", **received)
 
 
-def check_feed(function, graph, feed):
+def check_feed(check: checks.Checker, graph: tf.Graph, feed: Any) -> dict[tf.Tensor, np.ndarray]:
     """Returns {placeholder: value} of what is fed unchanged in every step, or refuses it."""
-    if feed is not None and not isinstance(feed, dict):
-        raise TypeError(checks.message(function, "feed must be {placeholder: value}", feed=feed))
+    check.require_type(feed is None or isinstance(feed, dict), "feed must be {placeholder: value}", feed=feed)
     checked = {}
     for key, value in (feed or {}).items():
-        placeholder = check_key(function, graph, key)
+        placeholder = check_key(check, graph, key)
+        name = placeholder.name
         try:
             value = np.asarray(value, placeholder.dtype.as_numpy_dtype)
         except (TypeError, ValueError):
-            rule = f"{placeholder.name} takes {placeholder.dtype.name}"
-            raise TypeError(checks.message(function, rule, value=value)) from None
-        rule = f"{placeholder.name} has shape {placeholder.shape}"
+            raise TypeError(check.message(f"{name} takes {placeholder.dtype.name}", value=value)) from None
         fits = placeholder.shape.is_compatible_with(value.shape)
-        checks.require(fits, function, rule, shape=value.shape)
+        check.require(fits, f"{name} has shape {placeholder.shape}", shape=value.shape)
         if value.dtype.kind == "f":
-            rule = f"{placeholder.name} must be finite"
-            checks.require(np.isfinite(value).all(), function, rule, value=value)
+            check.require(np.isfinite(value).all(), f"{name} must be finite", value=value)
         if any(placeholder is p for p in graph.get_collection(inputs.KEEP_PROBS)):
-            rule = f"{placeholder.name} is a probability to keep, in (0, 1]"
-            checks.require(0 < value <= 1, function, rule, value=float(value))
+            rule = f"{name} is a probability to keep, in (0, 1]"
+            check.require(0 < value <= 1, rule, value=float(value))
         checked[placeholder] = value
     return checked
 
 
-def is_default(placeholder, value):
-    """Tells whether the placeholder has this value where it is not fed."""
+def is_default(placeholder: tf.Tensor, value: Any) -> bool:
+    """Whether the placeholder has this value where it is not fed."""
     if placeholder.op.type != "PlaceholderWithDefault":
         return False
     default = tf.get_static_value(placeholder.op.inputs[0])
     return default is not None and np.array_equal(default, value)
 
 
-def check_key(function, graph, key):
-    """Refuses a key that is no placeholder of the trainer's graph."""
+def check_key(check: checks.Checker, graph: tf.Graph, key: Any) -> tf.Tensor:
+    """Returns the key, which must be a placeholder of the trainer's graph."""
     rule = "keys must be placeholders of the trainer's graph"
-    if not walk.is_graph_tensor(key):
-        raise TypeError(checks.message(function, rule, key=key))
-    sound = key.graph is graph and walk.is_placeholder(key)
-    checks.require(sound, function, rule, key=key.name, op=key.op.type)
+    check.require_type(walk.is_graph_tensor(key), rule, key=key)
+    check.require(key.graph is graph and walk.is_placeholder(key), rule, key=key.name, op=key.op.type)
     return key
 
 
-def check_array(function, placeholder, value):
+def check_array(check: checks.Checker, placeholder: tf.Tensor, value: Any) -> np.ndarray:
     """Returns the array if its dtype and the shape of its examples fit the placeholder."""
-    name = placeholder.name
+    name, takes, shape = placeholder.name, placeholder.dtype, placeholder.shape
     array = value if isinstance(value, np.ndarray) else np.asarray(value)
     received = {"shape": array.shape, "dtype": str(array.dtype)}
-    takes = placeholder.dtype
-    kinds = "uif" if takes.is_floating else "ui" if takes.is_integer else "b"
-    if takes == tf.string:
-        kinds = "USO"
-    elif takes.is_complex:
-        kinds = "uifc"
-    if array.dtype.kind not in kinds:
-        raise TypeError(checks.message(function, f"{name} takes {takes.name}", **received))
-    shape = placeholder.shape
-    rule = f"{name} takes {shape}, of which the first axis is the example"
+    check.require_type(array.dtype.kind in kinds_for(takes), f"{name} takes {takes.name}", **received)
     fits = array.ndim > 0 and (shape.rank is None or shape[1:].is_compatible_with(array.shape[1:]))
-    checks.require(fits and shape.rank != 0, function, rule, **received)
+    rule = f"{name} takes {shape}, of which the first axis is the example"
+    check.require(fits and shape.rank != 0, rule, **received)
     return array
 
 
-def check_values(function, source):
-    """Refuses numbers that are not finite, and integers that no op behind the placeholder can take."""
+def kinds_for(dtype: tf.DType) -> str:
+    """Returns the kinds of NumPy arrays that a placeholder of the dtype takes."""
+    if dtype == tf.string:
+        return "USO"
+    if dtype.is_complex:
+        return "uifc"
+    return "uif" if dtype.is_floating else "ui" if dtype.is_integer else "b"
+
+
+def check_values(check: checks.Checker, source: Source) -> None:
+    """Refuses numbers that are not finite, and integers that the ops behind the placeholder cannot take."""
     placeholder, array = source.placeholder, source.array
     rows = max(1, CHUNK // max(1, array[:1].nbytes))
     if array.dtype.kind == "f":
         for start in range(0, len(array), rows):
-            check_finite(function, placeholder, array[start : start + rows], start)
+            check_finite(check, placeholder, array[start : start + rows], start)
             source.release()
     elif array.dtype.kind in "ui":
         limit, op_type = walk.index_limit(placeholder)
@@ -208,25 +250,24 @@ def check_values(function, source):
             return
         for start in range(0, len(array), rows):
             part = array[start : start + rows]
-            wrong = (part < lowest) | (part > highest)
+            refuse_where(check, (part < lowest) | (part > highest), part, rule, start)
             source.release()
-            if wrong.any():
-                at = tuple(int(axis[0]) for axis in np.nonzero(wrong))
-                found = {"value": part[at].item(), "example": start + at[0]}
-                raise ValueError(checks.message(function, rule, **found))
 
 
-def check_finite(function, placeholder, part, start):
+def check_finite(check: checks.Checker, placeholder: tf.Tensor, part: np.ndarray, start: int) -> None:
+    # Terms that are not finite make the sum so, too; summing needs no array of flags as large as the data.
     if not np.isfinite(part.sum(dtype=np.float64)):
-        wrong = ~np.isfinite(part)
-        if wrong.any():
-            at = tuple(int(axis[0]) for axis in np.nonzero(wrong))
-            found = {"value": float(part[at]), "example": start + at[0]}
-            rule = f"{placeholder.name} must be finite"
-            raise ValueError(checks.message(function, rule, **found))
+        refuse_where(check, ~np.isfinite(part), part, f"{placeholder.name} must be finite", start)
 
 
-def pixel_scalings(graph):
+def refuse_where(check: checks.Checker, wrong: np.ndarray, part: np.ndarray, rule: str, start: int) -> None:
+    """Raises `ValueError` for the first number that is wrong, with the example that it is of."""
+    if wrong.any():
+        at = tuple(int(axis[0]) for axis in np.nonzero(wrong))
+        raise ValueError(check.message(rule, value=part[at].item(), example=start + at[0]))
+
+
+def pixel_scalings(graph: tf.Graph) -> dict[str, tuple]:
     """Returns {placeholder name: (offset, 1 / scale)} of the graph's image placeholders."""
     scalings = {}
     for text in graph.get_collection(inputs.PIXEL_SCALING):

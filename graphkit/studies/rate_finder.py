@@ -1,16 +1,20 @@
 """A learning-rate finder: rates that grow from step to step, and the loss that each leads to."""
 
-from typing import NamedTuple
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from graphkit import checks
-from graphkit.train import callbacks
+from graphkit.diagnosis.recorder import Recorder
+from graphkit.running.callback import Callback
 from graphkit.train.trainer import Trainer
 
-__all__ = ["RateTest", "find_learning_rate"]
-
-SMOOTHING = 0.9  # share of the running mean that the loss of a step leaves
+SMOOTHING = 0.9  # fraction of the running mean that is kept at each step
 BLOWN_UP = 4.0  # times the best loss, at which the test ends
 
 
@@ -23,7 +27,8 @@ class RateTest(NamedTuple):
       suggestion: a tenth of the rate at the lowest of these losses.
 
     Example:
-      >>> gk.RateTest(np.array([0.1, 1.0]), np.array([2.0, 1.0]), 0.1).suggestion
+      >>> from graphkit.studies import RateTest
+      >>> RateTest(np.array([0.1, 1.0]), np.array([2.0, 1.0]), 0.1).suggestion
       0.1
     """
 
@@ -32,31 +37,37 @@ class RateTest(NamedTuple):
     suggestion: float
 
 
-class Enough(Exception):
-    """Ends the test inside an epoch."""
-
-
-class Losses(callbacks.Callback):
+class Losses(Callback):
     """Keeps the running mean of the loss, until it has blown up or enough steps are made."""
 
-    def __init__(self, steps):
+    def __init__(self, steps: int) -> None:
         self.steps = steps
-        self.means = []
+        self.means: list[float] = []
         self.mean = 0.0
 
-    def on_step(self, trainer, figures):
-        self.mean = SMOOTHING * self.mean + (1 - SMOOTHING) * figures["loss"]
+    def on_step(self, trainer: Any, metrics: dict[str, Any]) -> None:
+        self.mean = SMOOTHING * self.mean + (1 - SMOOTHING) * metrics["loss"]
+        # Divided by the weight of all losses so far, since the running mean starts at 0, as in Adam.
         self.means.append(self.mean / (1 - SMOOTHING ** (len(self.means) + 1)))
         if len(self.means) == self.steps or self.blown_up():
-            raise Enough
+            trainer.stop("all rates were tried, or the loss has blown up", now=True)
 
-    def blown_up(self):
+    def blown_up(self) -> bool:
         best = min(self.means)
         return self.means[-1] > best + (BLOWN_UP - 1) * abs(best)
 
 
-def find_learning_rate(trainer, data, feed=None, lowest=1e-6, highest=1.0, steps=100, batch_size=128):
-    """Trains for some steps at growing rates, and brings the trainer back to where it was.
+def find_learning_rate(
+    trainer: Trainer,
+    data: Mapping[tf.Tensor, Any],
+    feed: Mapping[tf.Tensor, Any] | None = None,
+    *,
+    lowest: float = 1e-6,
+    highest: float = 1.0,
+    steps: int = 100,
+    batch_size: int = 128,
+) -> RateTest:
+    """Trains for some steps at growing rates, and restores the trainer.
 
     Args:
       trainer: a `Trainer` with an optimizer by name or function.
@@ -68,10 +79,11 @@ def find_learning_rate(trainer, data, feed=None, lowest=1e-6, highest=1.0, steps
       batch_size: examples in a mini-batch.
 
     Returns:
-      A `RateTest`.
+      A `RateTest` (`graphkit.studies.RateTest`).
 
     Raises:
-      ValueError: rates that do not grow, an optimizer that brings its own rate; see `Trainer.fit`.
+      TypeError: trainer is not a `Trainer`, or a number has another type; see `Trainer.fit` for the data.
+      ValueError: the rates do not grow, or the optimizer brings its own rate; see `Trainer.fit`.
 
     Source: L. Smith, "Cyclical learning rates for training neural networks", WACV 2017, section 3.3.
 
@@ -83,23 +95,39 @@ def find_learning_rate(trainer, data, feed=None, lowest=1e-6, highest=1.0, steps
       >>> len(test.rates), test.rates[0]
       (20, np.float64(1e-06))
     """
-    function = "find_learning_rate"
-    if not isinstance(trainer, Trainer):
-        raise TypeError(checks.message(function, "trainer must be a gk.Trainer", trainer=trainer))
-    lowest = checks.number(function, "lowest", lowest, above=0)
-    highest = checks.number(function, "highest", highest, above=lowest)
-    steps = checks.integer(function, "steps", steps, minimum=2)
+    check = checks.Checker("find_learning_rate")
+    check.require_type(isinstance(trainer, Trainer), "trainer must be a gk.Trainer", trainer=trainer)
+    lowest = check.number("lowest", lowest, above=0)
+    highest = check.number("highest", highest, above=lowest)
+    steps = check.integer("steps", steps, minimum=2)
     rule = "the optimizer brings its own learning rate, which cannot be varied"
-    checks.require(trainer.schedule is not None, function, rule)
+    check.require(trainer.learning_rate.schedule is not None, rule)
     rates = np.geomspace(lowest, highest, steps)
     losses = Losses(steps)
-    with trainer.experiment(lambda step: float(rates[min(len(losses.means), steps - 1)])):
+    with at_rates(trainer, lambda step: float(rates[min(len(losses.means), steps - 1)])):
+        observers = [Recorder(search=False), losses]
         try:
-            trainer.fit(data, feed, steps, batch_size, callbacks=[losses], progress=False)
-        except Enough:
-            pass
+            trainer.fit(data, feed, steps, batch_size=batch_size, callbacks=observers, progress=False)
         except checks.GraphkitError:  # the loss is not finite: this rate is one too many
-            checks.require(losses.means, function, "the loss must be finite at the lowest rate")
+            check.require(losses.means, "the loss must be finite at the lowest rate")
     means = np.array(losses.means)
     tried = rates[: len(means)]
     return RateTest(tried, means, float(tried[means.argmin()]) / 10)
+
+
+@contextlib.contextmanager
+def at_rates(trainer: Trainer, schedule: Callable[[int], float]) -> Iterator[None]:
+    """Lets a block train at other rates and write nothing, then restores the trainer."""
+    kept = trainer.learning_rate.schedule, trainer.logdir, trainer.callbacks
+    history = trainer.history
+    with tempfile.TemporaryDirectory() as folder:
+        path = trainer.save(os.path.join(folder, "before"))
+        trainer.learning_rate.schedule, trainer.logdir, trainer.rate_factor = schedule, None, 1.0
+        trainer.state.history = {}
+        try:
+            yield
+        finally:
+            trainer.callbacks = []
+            trainer.restore(path)
+            trainer.state.history = history  # the same object, which the caller may hold
+            trainer.learning_rate.schedule, trainer.logdir, trainer.callbacks = kept

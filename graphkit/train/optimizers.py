@@ -1,6 +1,7 @@
 """Optimizers by name, and the training op that they emit."""
 
 import logging
+from typing import Any
 
 import tensorflow as tf
 
@@ -8,7 +9,6 @@ from graphkit import checks
 from graphkit.graph import walk
 from graphkit.nn import losses
 from graphkit.running import session as sessions
-from graphkit.train import schedules
 
 __all__ = ["AdamW"]
 
@@ -100,19 +100,9 @@ def make_optimizer(optimizer, learning_rate):
     return made
 
 
-def check_learning_rate(optimizer, learning_rate):
-    """Returns the function step -> rate, or None where the optimizer brings its own."""
-    if isinstance(optimizer, V1.Optimizer):
-        rule = "an optimizer object brings its own learning rate"
-        checks.require(learning_rate is None, "Trainer", rule, learning_rate=learning_rate)
-        return None
-    if callable(learning_rate):
-        return lambda step: checks.number(
-            "Trainer", f"learning_rate({step})", learning_rate(step), at_least=0, at_most=schedules.LARGEST
-        )
-    rate = 1e-3 if learning_rate is None else learning_rate
-    rate = checks.number("Trainer", "learning_rate", rate, above=0, at_most=schedules.LARGEST)
-    return lambda step: rate
+def brings_rate(optimizer: Any) -> bool:
+    """Whether an optimizer has a learning rate already, as an optimizer object has."""
+    return isinstance(optimizer, V1.Optimizer)
 
 
 def with_loss_scaling(optimizer):

@@ -224,7 +224,7 @@ def test_an_exported_convnet_takes_four_bytes_a_parameter(tmp_path):
 
 def test_training_goes_on_as_if_nothing_had_been_exported(tmp_path):
     class Export(gk.Callback):
-        def on_epoch_end(self, trainer, figures):
+        def on_epoch_end(self, trainer, metrics):
             trainer.export(tmp_path / f"epoch-{trainer.epoch}", outputs)
 
     ends = []

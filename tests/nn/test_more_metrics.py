@@ -209,7 +209,7 @@ def test_evaluation_does_not_depend_on_the_batch_size(fed):
         for batch_size in (1, 2, 3, 7, 10, 512):
             figures = trainer.evaluate(fed, batch_size=batch_size)
             assert list(figures) == ["loss", *METRICS]
-            assert figures["matrix"].dtype == np.int64
+            assert metrics["matrix"].dtype == np.int64
             for name, expected in EXPECTED.items():
                 np.testing.assert_allclose(figures[name], expected, rtol=1e-6, err_msg=name)
 
@@ -247,7 +247,7 @@ def test_the_line_of_an_epoch_shows_numbers_and_leaves_matrices_out(fed, capsys)
 class Interrupting(gk.Callback):
     """Saves after a step in the middle of an epoch, and breaks off."""
 
-    def on_step(self, trainer, figures):
+    def on_step(self, trainer, metrics):
         if trainer.step == 5:
             trainer.save()
             raise InterruptedError

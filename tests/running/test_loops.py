@@ -177,8 +177,8 @@ def test_a_callback_that_looks_at_each_step_sees_the_weights_of_that_step(caplog
     seen = []
 
     class Look(gk.Callback):
-        def on_step(self, trainer, figures):
-            seen.append((trainer.step, int(trainer.session.run(trainer.global_step)), figures["loss"]))
+        def on_step(self, trainer, metrics):
+            seen.append((trainer.step, int(trainer.session.run(trainer.global_step)), metrics["loss"]))
 
     line = said(caplog, fit={"callbacks": [Look()]})
     assert line == 'execution "feed" (a callback looks at each step)'

@@ -68,7 +68,7 @@ def test_evaluation_is_over_all_examples_whatever_the_batch_size():
         for batch_size in (1, 7, 16, 70, 512):
             figures = trainer.evaluate(problem.data, batch_size=batch_size)
             assert_same(figures, expected)
-            assert figures["matrix"].shape == (3, 3) and figures["matrix"].dtype == np.int64
+            assert metrics["matrix"].shape == (3, 3) and metrics["matrix"].dtype == np.int64
     assert 0 < expected["f1"] < 1  # neither trivial
 
 
@@ -81,18 +81,18 @@ def test_history_holds_the_figures_of_the_whole_epoch_and_matrices_as_lists():
         figures = {name: column[row] for name, column in history.items()}
         assert_same(figures, by_hand(predicted, KINDS))
         assert_same(figures, by_hand(predicted[:31], KINDS[:31]), "valid_")
-        assert isinstance(figures["matrix"], list) and isinstance(figures["matrix"][0][0], int)
-        assert isinstance(figures["f1"], float)
+        assert isinstance(metrics["matrix"], list) and isinstance(metrics["matrix"][0][0], int)
+        assert isinstance(metrics["f1"], float)
 
 
 def test_callbacks_see_the_figures_of_each_mini_batch():
     steps, epochs = [], []
 
     class Note(gk.Callback):
-        def on_step(self, trainer, figures):
+        def on_step(self, trainer, metrics):
             steps.append(figures)
 
-        def on_epoch_end(self, trainer, figures):
+        def on_epoch_end(self, trainer, metrics):
             epochs.append(figures)
 
     problem = Problem(learning_rate=lambda step: 0.0)
@@ -121,7 +121,7 @@ def test_matrices_in_the_csv_file_are_read_back(tmp_path):
 
 def test_resumed_run_has_the_same_figures(tmp_path):
     class Halt(gk.Callback):
-        def on_step(self, trainer, figures):
+        def on_step(self, trainer, metrics):
             if trainer.step == 8:
                 trainer.save()
                 raise KeyboardInterrupt
@@ -162,9 +162,9 @@ def test_a_figure_of_ones_own_is_finished_from_means():
         figures = trainer.evaluate({points: POINTS}, batch_size=11)
         history = trainer.fit({points: POINTS}, batch_size=11, progress=False)
     expected = np.sqrt((POINTS.astype(np.float64) ** 2).mean(axis=0))
-    np.testing.assert_allclose(figures["columns"], expected, rtol=1e-6)
+    np.testing.assert_allclose(metrics["columns"], expected, rtol=1e-6)
     np.testing.assert_allclose(history["columns"][0], expected, rtol=1e-6)
-    assert figures["all"] == pytest.approx(float((POINTS.astype(np.float64) ** 2).mean() ** 0.5), rel=1e-6)
+    assert metrics["all"] == pytest.approx(float((POINTS.astype(np.float64) ** 2).mean() ** 0.5), rel=1e-6)
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.float32, np.bool_, np.array])

@@ -473,7 +473,7 @@ def test_a_following_fit_equals_one_without_a_surface():
 
 def test_a_callback_can_look_at_the_surface_while_fit_runs():
     class Look(gk.Callback):
-        def on_epoch_end(self, trainer, figures):
+        def on_epoch_end(self, trainer, metrics):
             surfaces.append(gk.loss_surface(trainer, line.data, path, resolution=2))
 
     line, path, surfaces = Line(), gk.WeightPath(), []

@@ -171,7 +171,7 @@ def test_inside_an_epoch():
             problem = Problem()
 
             class Halt(gk.Callback):
-                def on_step(self, trainer, figures):
+                def on_step(self, trainer, metrics):
                     if trainer.step == 3:
                         raise KeyboardInterrupt
 

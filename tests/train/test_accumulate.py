@@ -90,7 +90,7 @@ class Weights(gk.Callback):
     def __init__(self):
         self.seen = []
 
-    def on_step(self, trainer, figures):
+    def on_step(self, trainer, metrics):
         self.seen.append(float(values(trainer)["w"]))
 
 
@@ -152,7 +152,7 @@ def run(logdir, epochs, halt_at=None, resume=True):
     """Returns (loss by epoch, all variables) of a run with 5 mini-batches an epoch, 3 an update."""
 
     class Halt(gk.Callback):
-        def on_step(self, trainer, figures):
+        def on_step(self, trainer, metrics):
             if trainer.step == halt_at:
                 trainer.save()
                 raise KeyboardInterrupt
@@ -238,8 +238,8 @@ def test_metrics_and_losses_are_those_of_each_mini_batch():
     losses = []
 
     class Note(gk.Callback):
-        def on_step(self, trainer, figures):
-            losses.append(figures["loss"])
+        def on_step(self, trainer, metrics):
+            losses.append(metrics["loss"])
 
     with trainer:
         trainer.fit({x: column(2, 4, 1, 5)}, batch_size=1, shuffle=False, callbacks=[Note()], progress=False)

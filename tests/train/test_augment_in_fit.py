@@ -101,7 +101,7 @@ def run(augment, logdir=None, epochs=3, halt_at=None, resume=False):
     """Returns (loss by epoch, all variables as bytes) of a run in a graph of its own."""
 
     class Halt(gk.Callback):
-        def on_step(self, trainer, figures):
+        def on_step(self, trainer, metrics):
             if trainer.step == halt_at:
                 trainer.save()
                 raise KeyboardInterrupt
@@ -143,8 +143,8 @@ def test_evaluation_and_validation_see_the_data_as_it_is():
         figures = trainer.evaluate(problem.data)
         flat = trainer.predict(problem.flat, {problem.images: IMAGES})
     assert calls == len(recorder.seeds) == 1 + 2 * 4
-    assert history["valid_loss"][-1] == figures["loss"]
-    assert history["valid_seen"][-1] == figures["seen"].tolist()
+    assert history["valid_loss"][-1] == metrics["loss"]
+    assert history["valid_seen"][-1] == metrics["seen"].tolist()
     assert np.array_equal(flat, (IMAGES.reshape(50, -1).astype(np.float32) - 128) / 128)
 
 

@@ -36,7 +36,7 @@ def test_stops_after_patience_and_restores_the_best_weights(with_logdir, tmp_pat
     values = []
 
     class Watch(gk.Callback):
-        def on_epoch_end(self, trainer, figures):
+        def on_epoch_end(self, trainer, metrics):
             values.append(weight(trainer))
 
     with trainer:
@@ -101,11 +101,11 @@ def test_callbacks_are_called_in_order():
         def on_fit_start(self, trainer):
             calls.append("start")
 
-        def on_step(self, trainer, figures):
+        def on_step(self, trainer, metrics):
             calls.append(sorted(figures))
 
-        def on_epoch_end(self, trainer, figures):
-            calls.append(figures["epoch"])
+        def on_epoch_end(self, trainer, metrics):
+            calls.append(metrics["epoch"])
 
         def on_fit_end(self, trainer):
             calls.append("end")

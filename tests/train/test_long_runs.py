@@ -38,7 +38,7 @@ class Watch(gk.Callback):
     def __init__(self):
         self.seen = []
 
-    def on_epoch_end(self, trainer, figures):
+    def on_epoch_end(self, trainer, metrics):
         self.seen.append((resident_bytes(), open_files(), len(trainer.graph.get_operations())))
 
 

@@ -125,7 +125,7 @@ def run(logdir, epochs, resume=True, halt_at=None):
     """Returns (history without times, all variables, rate_factor) of a run that may halt inside an epoch."""
 
     class Halt(gk.Callback):
-        def on_step(self, trainer, figures):
+        def on_step(self, trainer, metrics):
             if trainer.step == halt_at:
                 trainer.save()
                 raise KeyboardInterrupt

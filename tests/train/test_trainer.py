@@ -100,7 +100,7 @@ def test_last_short_batch_is_included_by_default_and_dropped_on_request():
     sizes = []
 
     class Sizes(gk.Callback):
-        def on_step(self, trainer, figures):
+        def on_step(self, trainer, metrics):
             sizes.append(trainer.means.examples)
 
     problem = Problem()
@@ -224,7 +224,7 @@ def test_checkpoint_inside_an_epoch_resumes_to_the_same_bits(tmp_path):
     whole, history = fitted(epochs=2)
 
     class Halt(gk.Callback):
-        def on_step(self, trainer, figures):
+        def on_step(self, trainer, metrics):
             if trainer.step == 7:
                 trainer.save()
                 raise KeyboardInterrupt
@@ -322,7 +322,7 @@ def test_regularization_losses_are_added_exactly_once(add_by_hand):
     with gk.Trainer(loss, metrics={"plain": plain}) as trainer:
         figures = trainer.evaluate(data)
         (kernel,) = value(trainer, "logits/kernel")
-    assert figures["loss"] - figures["plain"] == pytest.approx(0.5 * (kernel**2).sum() / 2, rel=1e-4)
+    assert metrics["loss"] - metrics["plain"] == pytest.approx(0.5 * (kernel**2).sum() / 2, rel=1e-4)
 
 
 def test_regularization_of_what_is_not_trained_is_left_out_with_a_word(caplog):

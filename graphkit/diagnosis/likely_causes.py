@@ -1,6 +1,7 @@
-"""What is likely to have made a training step not finite, from what was found out about it."""
+"""What has likely made a training step not finite, from what was found out about it."""
 
 import math
+from typing import Any
 
 from graphkit.graph import walk
 
@@ -23,7 +24,7 @@ UNBOUNDED = {  # derivatives that are infinite somewhere, by the op that is diff
 }
 
 
-def likely(report):
+def likely(report: Any) -> list[str]:
     """Returns sentences that say what the cause may be, the likeliest first.
 
     Args:
@@ -33,10 +34,10 @@ def likely(report):
     first = of_variables(report) if by_variables else of_op(report)
     last = None if by_variables or first else of_overflow(report)
     found = [cause for cause in (first, of_growth(report), last) if cause]
-    return found or ["none was recognized; a lower learning_rate often helps"]
+    return found or ["no known cause; a lower learning_rate often helps"]
 
 
-def of_variables(report):
+def of_variables(report: Any) -> str:
     """Returns what made variables not finite."""
     names = ", ".join(report.variables[:3])
     if report.update == -1:
@@ -49,7 +50,7 @@ def of_variables(report):
     )
 
 
-def of_growth(report):
+def of_growth(report: Any) -> str | None:
     """Returns that the learning rate is too high, if norms have grown or weights are huge."""
     norms = [norm for _, norm in report.norms]
     if math.isfinite(report.norm):
@@ -64,7 +65,7 @@ def of_growth(report):
     return None
 
 
-def of_op(report):
+def of_op(report: Any) -> str | None:
     """Returns what the op is known for, given its inputs."""
     if report.op is None:
         return None
@@ -92,7 +93,7 @@ def of_op(report):
     return None
 
 
-def of_power(base, exponent):
+def of_power(base: tuple, exponent: tuple) -> str | None:
     """Returns what is wrong with a power, given (lowest, highest, nearest to 0) of base and exponent."""
     if base[2] == 0 and exponent[0] < 0:
         return "a negative power of 0, which is a division by 0; keep its base above 0"
@@ -101,7 +102,7 @@ def of_power(base, exponent):
     return None
 
 
-def of_overflow(report):
+def of_overflow(report: Any) -> str | None:
     """Returns that the op overflows, if its inputs are large."""
     magnitude = max((max(abs(low), abs(high)) for low, high, _ in report.ranges), default=0.0)
     if report.op is None or magnitude <= 1:

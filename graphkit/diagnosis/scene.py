@@ -1,0 +1,151 @@
+"""Single steps of a trainer, looked at before they are made in a replica of the loss and its gradients."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from graphkit.diagnosis import replay
+from graphkit.diagnosis.replica import Case, Replica, define, inside_control_flow
+from graphkit.diagnosis.report import PostMortem
+from graphkit.graph import walk
+from graphkit.running import keyed
+from graphkit.running.steps import AUGMENTATION
+
+PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
+
+
+class Scene:
+    """Looks at single steps of a fit before they are made.
+
+    Args:
+      trainer: the `Trainer`, whose variables are those before the step.
+    """
+
+    def __init__(self, trainer: Any) -> None:
+        self.trainer, self.step = trainer, trainer.training_step
+        ops = ops_of(trainer)
+        self.keys = keyed.Keys()
+        definition = define(ops, self.keys if trainer.runner.keyed else None)
+        gradients = {walk.handle_op(v).name: dense(gradient).name for gradient, v in self.step.gradients}
+        dtype = trainer.compute_dtype
+        self.case = Case(definition, self.step.loss.name, gradients, {}, {}, dtype)
+        self.inputs = {f"{node.name}:0" for node in definition.node if node.op in walk.PLACEHOLDERS}
+        self.reads = self.reading_tensors(ops)
+        self.replica = Replica(self.case, trainer.config)
+        hidden = inside_control_flow(ops)
+        volatile = [op for op in self.volatile_ops(trainer) if op not in hidden]
+        self.volatile = [tensor.name for op in volatile for tensor in op.outputs]
+
+    @staticmethod
+    def volatile_ops(trainer: Any) -> list[tf.Operation]:
+        """Returns the ops whose values do not follow from their inputs."""
+        random = [] if trainer.runner.keyed else [op for op in ops_of(trainer) if keyed.is_random(op)]
+        return [op for op in ops_of(trainer) if op.type in PYTHON] + random
+
+    def reading_tensors(self, ops: list[tf.Operation]) -> dict[str, Any]:
+        """Returns {name of a variable's op: tensor to read it by} of what the loss depends on."""
+        known = {walk.handle_op(v).name: v for v in self.step.variables}
+        found = {op.name: reading(op, known) for op in ops if op.type in walk.VARIABLES}
+        return {name: tensor for name, tensor in found.items() if tensor is not None}
+
+    def look(self, indices: np.ndarray, step: int, rate: float | None) -> dict[str, Any]:
+        """Returns loss, gradient norm and names of gradients that are not finite of a step.
+
+        Args:
+          indices: of the examples of its mini-batch.
+          step: its number.
+          rate: its learning rate, or None.
+        """
+        read = self.trainer.session.run(self.reads)
+        # The value of a reference variable is its memory, which the step is going to change.
+        variables = {name: np.array(value) for name, value in read.items()}
+        fed = self.fed(indices, step, rate)
+        self.replica.load(variables)
+        found, more = self.replica.run(fed, self.volatile)
+        fed.update(zip(self.volatile, more, strict=True))
+        self.case = self.case._replace(variables=variables, fed=fed)
+        return found
+
+    def fed(self, indices: np.ndarray, step: int, rate: float | None) -> dict[str, Any]:
+        """Returns {name of a tensor: value} of all that the step was fed."""
+        given: dict[str, Any] = {self.step.training_input.name: np.bool_(True)}
+        if self.step.rate_input is not None and rate is not None:
+            given[self.step.rate_input.name] = np.float32(rate)
+        examples, seed = self.trainer.examples, self.trainer.seed
+        given |= {placeholder.name: value for placeholder, value in examples.constants.items()}
+        row_seed = (seed, step, AUGMENTATION)
+        given |= {s.placeholder.name: s.rows(indices, row_seed) for s in examples.sources}
+        counted = self.trainer.session.run(self.step.global_step)
+        given |= self.keys.values(given[self.step.seed_input.name], counted)
+        return {name: given[name] for name in self.inputs & given.keys()}
+
+    def why_finite(self) -> str:
+        """Returns why the step was finite here, if it was not so in the training."""
+        by_xla = '; XLA rounds differently, see execution="chunks"' if self.trainer.runner.compiled else ""
+        return f"the step was finite when it was run alone{by_xla}"
+
+    def first_op(self, what: str, found: dict[str, Any], indices: np.ndarray) -> dict[str, Any]:
+        """Returns what a report holds of the first op that is not finite, as far as it can be found."""
+        if "reason" in found:
+            return {}
+        first = self.replica.first_op(self.case.fed, what, found["gradients"], indices)
+        wrong = [name for name, value in self.case.variables.items() if not all_finite(value)]
+        return {**first, "variables": tuple(wrong)}
+
+    def write(self, report: PostMortem) -> PostMortem:
+        """Completes the report of the step, and writes a replay file where there is a logdir."""
+        case = self.case
+        weights = [case.variables[name] for name in case.gradients if name in case.variables]
+        report = dataclasses.replace(report, largest_weight=max(map(largest, weights), default=0.0))
+        if self.trainer.logdir is None:
+            return report
+        path = str(self.trainer.logdir / f"notfinite-{report.step}.npz")
+        report = dataclasses.replace(report, file=path)
+        try:
+            replay.save(path, case, report)
+        except OSError as error:
+            reason = f"{report.reason or ''} (no replay file: {error})".strip()
+            report = dataclasses.replace(report, file=None, reason=reason)
+        return report
+
+    def __enter__(self) -> "Scene":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.replica.close()
+
+
+def ops_of(trainer: Any) -> list[tf.Operation]:
+    """Returns the ops that loss and gradients depend on, in the order in which they were made."""
+    step = trainer.training_step
+    needed = walk.ancestors([step.loss, *(dense(gradient) for gradient, _ in step.gradients)])
+    return [op for op in trainer.graph.get_operations() if op in needed]
+
+
+def dense(gradient: Any) -> tf.Tensor:
+    """Returns the numbers of a gradient: of a sparse one, those of its rows."""
+    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
+
+
+def reading(op: tf.Operation, known: dict[str, tf.Variable]) -> Any:
+    """Returns a tensor (or variable) whose value is that of the variable with this op, or None."""
+    if op.type != "VarHandleOp":
+        return op.outputs[0]
+    plain = (
+        consumer.outputs[0]
+        for consumer in op.outputs[0].consumers()
+        if consumer.type == "ReadVariableOp" and not consumer.control_inputs
+    )
+    return known.get(op.name, next(plain, None))
+
+
+def all_finite(value: np.ndarray) -> bool:
+    return value.dtype.kind not in "fV" or bool(np.isfinite(value.astype(np.float64)).all())
+
+
+def largest(value: np.ndarray) -> float:
+    """Returns the largest finite magnitude in the array."""
+    magnitudes = np.abs(value.astype(np.float64))
+    return float(np.max(magnitudes, where=np.isfinite(magnitudes), initial=0.0))

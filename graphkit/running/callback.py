@@ -1,0 +1,86 @@
+"""What a trainer calls while it fits. Callbacks are handed the trainer and never import it."""
+
+from typing import Any
+
+from graphkit import checks
+from graphkit.running.steps import Run
+
+
+class Callback:
+    """What a trainer calls while it fits; override what is of interest.
+
+    Each method is handed the trainer, of which all documented attributes may be read. An exception ends the
+    fit. In each fit the order is: `on_fit_start`; in each epoch `on_epoch_start`, for each run of steps
+    `on_step` and `on_run_end`, then `on_validation_start`, `on_validation_end` and `on_epoch_end`; at last
+    `on_fit_end`. `on_save_start` and `on_save_end` come with each checkpoint.
+
+    Attributes:
+      every_steps: a run of many steps ends at each multiple of so many, counted from the first step of all,
+        so that `on_run_end` finds the variables as they are there; None leaves it to the trainer.
+
+    Example:
+      >>> class Shout(gk.Callback):
+      ...     def on_epoch_end(self, trainer, metrics):
+      ...         print(f"epoch {metrics['epoch']}!")
+    """
+
+    every_steps: int | None = None
+
+    def on_fit_start(self, trainer: Any) -> None:
+        """Called before the first step, when all input has been checked."""
+
+    def on_epoch_start(self, trainer: Any) -> None:
+        """Called before the first step of each epoch, also where a fit continues inside an epoch."""
+
+    def on_step(self, trainer: Any, metrics: dict[str, Any]) -> None:
+        """Called after each step with its {"loss": …, metric: …}; steps are then run one by one."""
+
+    def on_run_end(self, trainer: Any) -> None:
+        """Called after each run of one or more steps, `trainer.last_run`: several times a second."""
+
+    def on_not_finite(self, trainer: Any, run: Run) -> None:
+        """Called when a loss is not finite, before the fit ends with an error.
+
+        The trainer's step and metrics are as before the step; the variables have been updated by the whole
+        run. `run` holds that step and those that were run after it.
+        """
+
+    def on_validation_start(self, trainer: Any) -> None:
+        """Called before the validation of each epoch, where there is validation data."""
+
+    def on_validation_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
+        """Called after the validation of each epoch with its {"valid_loss": …, "valid_…": …}."""
+
+    def on_epoch_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
+        """Called after each epoch and its validation with the new row of the history."""
+
+    def on_save_start(self, trainer: Any) -> None:
+        """Called before a checkpoint or an export is written; earlier files are untouched if this raises."""
+
+    def on_save_end(self, trainer: Any, path: str) -> None:
+        """Called when a checkpoint has been written at this path."""
+
+    def on_fit_end(self, trainer: Any) -> None:
+        """Called when `fit` ends, also by an error."""
+
+    def state(self) -> Any:
+        """Returns what a checkpoint keeps of the callback, as JSON."""
+        return None
+
+    def restore_state(self, state: Any) -> None:
+        """Takes back what `state` returned, when a run is resumed."""
+
+
+def check_callbacks(check: checks.Checker, callbacks: Any) -> list[Callback]:
+    """Returns the callbacks as a list, or refuses them."""
+    for callback in callbacks:
+        is_callback = isinstance(callback, Callback)
+        check.require_type(is_callback, "callbacks must be gk.Callback objects", received=callback)
+        if callback.every_steps is not None:
+            check.integer(f"every_steps of {type(callback).__name__}", callback.every_steps)
+    return list(callbacks)
+
+
+def observes_steps(callback: Callback) -> bool:
+    """Whether the callback looks at each step."""
+    return type(callback).on_step is not Callback.on_step

@@ -1,0 +1,216 @@
+"""Which execution a fit gets, and why: the one place that decides how its steps are run."""
+
+import contextlib
+import logging
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from graphkit.data import batches
+from graphkit.running.feeds import Examples
+from graphkit.running.loops import Loop, Loops
+from graphkit.running.steps import AUGMENTATION, FeedSteps, LoopSteps, Run, Steps, run_all
+from graphkit.running.training_step import TrainingStep
+
+logger = logging.getLogger("graphkit")
+EXECUTIONS = ("auto", "feed", "chunks", "resident", "compiled")
+RESIDENT_FRACTION = 0.25  # of the machine's memory that data may take to be given to each run as a whole
+WORTH_COMPILING = 300  # steps of a fit
+
+Rates = Callable[[range], list[float]]
+
+
+class Wanted(NamedTuple):
+    """What a call of `fit` asks of its execution.
+
+    Attributes:
+      execution: one of EXECUTIONS.
+      steps_per_run: mini-batches in a run, or None for as many as take a fifth of a second.
+      total_steps: of the whole training, so that a resumed one is executed as one that never stopped.
+      observed: whether a callback looks at each step.
+      stops: a run ends at each step that is a multiple of one of these.
+    """
+
+    execution: str
+    steps_per_run: int | None
+    total_steps: int
+    observed: bool
+    stops: Sequence[int] = ()
+
+
+class Position(Protocol):
+    """Where a training stands: steps made, epochs finished, mini-batches made of the epoch under way."""
+
+    step: int
+    epoch: int
+    batch: int
+
+
+class Runner:
+    """Runs the steps of a fit.
+
+    Args:
+      execution: "feed", "chunks", "resident" or "compiled".
+      reason: why it is not another one, or None.
+      plan: which examples each mini-batch takes.
+      steps: what runs mini-batches.
+      short_steps: what runs the last mini-batch of an epoch where it is shorter; None for `steps`.
+      stops: a run ends at each step that is a multiple of one of these.
+
+    Attributes:
+      keyed: whether random numbers are drawn from keys, as in the loops.
+      compiled: whether XLA compiles the steps, and rounds differently.
+    """
+
+    def __init__(
+        self,
+        execution: str,
+        reason: str | None,
+        plan: batches.Plan,
+        steps: Steps,
+        short_steps: Steps | None = None,
+        stops: Sequence[int] = (),
+    ) -> None:
+        self.execution, self.reason = execution, reason
+        self.plan = plan
+        self.steps, self.short_steps = steps, short_steps or steps
+        self.stops = stops
+        self.keyed = isinstance(steps, LoopSteps)
+        self.compiled = execution == "compiled"
+
+    def runs(self, position: Position, rates_of: Rates) -> Iterator[Run]:
+        """Yields the runs of the epoch under way, from where it stands to its end.
+
+        Args:
+          position: read at the start alone.
+          rates_of: function steps -> their learning rates, asked for when a run starts.
+        """
+        left = self.plan.epoch(position.epoch)[position.batch :]
+        whole = [indices for indices in left if len(indices) == self.plan.batch_size]
+        step = position.step
+        yield from self.runs_of(whole, step, rates_of)
+        yield from self.runs_of(left[len(whole) :], step + len(whole), rates_of)
+
+    def runs_of(self, selections: Sequence[np.ndarray], start: int, rates_of: Rates) -> Iterator[Run]:
+        """Yields the runs of mini-batches of one size, of which the first is the step `start`."""
+        if not selections:
+            return
+        whole = len(selections[0]) == self.plan.batch_size
+        runs = run_all(
+            self.steps if whole else self.short_steps,
+            selections,
+            seed_of=lambda place: (self.plan.seed, start + place, AUGMENTATION),
+            rates_of=lambda places: rates_of(range(start + places.start, start + places.stop)),
+            limit=lambda place: min((n - (start + place) % n for n in self.stops), default=math.inf),
+        )
+        with contextlib.closing(runs):
+            for run, _ in runs:
+                yield run
+
+
+def runner_for(
+    session: Any,
+    step: TrainingStep,
+    loops: Loops,
+    examples: Examples,
+    plan: batches.Plan,
+    wanted: Wanted,
+) -> Runner:
+    """Returns what runs the steps of a fit, and says in the log which execution was taken and why.
+
+    It follows from the graph, the data and what is wanted, not from timings, so that it is the same in each
+    run of a program.
+    """
+    execution, reason = choose(loops, examples, wanted)
+    most = min(wanted.stops, default=math.inf)
+
+    def loop_steps(loop: Loop, count: int | None, resident: bool, fixed: bool = False) -> LoopSteps:
+        return LoopSteps(session, loop, examples, resident, count, fixed, most)
+
+    steps: Steps
+    short_steps: Steps | None = None
+    if execution == "compiled":
+        loop, resident = loops.compiled_for(examples.sources), can_be_resident(loops.plain, examples)
+        steps = loop_steps(loop, wanted.steps_per_run, resident, fixed=True)
+        # XLA would compile once more for the shape of a shorter last mini-batch; the plain loop runs that.
+        short_steps = loop_steps(loops.plain, 1, resident)
+        failure = steps.compile(min(plan.batch_size, plan.examples))
+        if failure is not None:
+            execution, reason = "resident" if resident else "chunks", failure
+    if execution in ("chunks", "resident"):
+        steps = loop_steps(loops.plain, wanted.steps_per_run, execution == "resident")
+        short_steps = None
+    if execution == "feed":
+        steps = feed_steps(session, step, loops, examples, loop_steps)
+    logger.info('execution "%s"%s', execution, f" ({reason})" if reason else "")
+    return Runner(execution, reason, plan, steps, short_steps, wanted.stops)
+
+
+def feed_steps(
+    session: Any,
+    step: TrainingStep,
+    loops: Loops,
+    examples: Examples,
+    loop_steps: Callable[[Loop, int, bool], LoopSteps],
+) -> Steps:
+    """Returns what runs mini-batches one by one."""
+    if loops.rewritten and not mismatch(loops.plain, examples):
+        # The loop's random numbers and products are not those of the graph's own ops: a loop of one step
+        # gives the bits that all other executions give.
+        return loop_steps(loops.plain, 1, False)
+    if loops.drawing:
+        text = "%s draws from the state of a kernel: a resumed run would not have the same bits"
+        logger.warning(text, loops.drawing)
+    training = {step.training_input: np.bool_(True), **examples.constants}
+    fed = Examples(examples.sources, training)
+    return FeedSteps(session, [*step.values, step.update], fed, step.rate_input)
+
+
+def choose(loops: Loops, examples: Examples, wanted: Wanted) -> tuple[str, str | None]:
+    """Returns (execution, reason): how the steps are best run, and why not otherwise."""
+    reason = loops.reason or mismatch(loops.plain, examples)
+    if wanted.observed and not reason:
+        reason = "a callback looks at each step"
+    if wanted.execution == "feed" or reason:
+        return "feed", reason
+    fits = "resident" if can_be_resident(loops.plain, examples) else "chunks"
+    if wanted.execution == "compiled":
+        return ("compiled", None) if loops.compiled else (fits, loops.compiled_reason)
+    augmented = any(source.augment is not None for source in examples.sources)
+    if wanted.execution == "resident" and augmented:
+        return "chunks", "augmented rows are made for each mini-batch"
+    if wanted.execution in ("chunks", "resident"):
+        return wanted.execution, None
+    if loops.compiled is None:
+        return fits, loops.compiled_reason
+    if wanted.total_steps < WORTH_COMPILING:
+        return fits, f"{wanted.total_steps} steps are not worth compiling"
+    return "compiled", None
+
+
+def mismatch(loop: Loop, examples: Examples) -> str | None:
+    """Returns why these examples cannot be given to the loop, or None."""
+    placeholders = [source.placeholder for source in examples.sources]
+    names = {placeholder.name for placeholder in placeholders}
+    if names != loop.data.keys():
+        return f"the examples are of {sorted(names)}, and the graph's are of {sorted(loop.data)}"
+    texts = [placeholder.name for placeholder in placeholders if placeholder.dtype == tf.string]
+    return f"text, of {texts}, is fed step by step" if texts else None
+
+
+def can_be_resident(loop: Loop, examples: Examples) -> bool:
+    """Whether the arrays may be given as a whole to each run, without a large copy."""
+    total = 0
+    for source in examples.sources:
+        if source.mapped or source.augment is not None:
+            return False
+        takes = loop.input_for(source).dtype.as_numpy_dtype
+        if source.array.ndim > 1 and not batches.is_aligned(source.array, takes):
+            return False
+        total += source.array.nbytes
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return total <= RESIDENT_FRACTION * memory

@@ -1,0 +1,58 @@
+"""A training step, as a graph holds it."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+FLOATS = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+
+
+class TrainingStep(NamedTuple):
+    """What a graph holds of a training step; a trainer makes it before the graph is finalized.
+
+    Attributes:
+      update: the op that makes a step.
+      loss: float scalar tensor that is minimized, regularization included.
+      values: tensors that each step returns, the loss first, computed before the update.
+      gradients: (gradient, variable) of each trained variable, before gradients are clipped.
+      variables: all that a step may change.
+      finite: bool vector: for each of the variables of floats, whether it is finite.
+      rate_input: scalar placeholder of the learning rate, or None where the optimizer brings its own.
+      training_input: scalar placeholder that is True in a training step.
+      seed_input: scalar placeholder of the seed of all keyed random numbers.
+      global_step: the variable that counts steps.
+      skips_overflow: whether a step with gradients that overflow leaves the variables as they are.
+    """
+
+    update: tf.Operation
+    loss: tf.Tensor
+    values: list[tf.Tensor]
+    gradients: list[tuple]
+    variables: list[tf.Variable]
+    finite: tf.Tensor
+    rate_input: tf.Tensor | None
+    training_input: tf.Tensor
+    seed_input: tf.Tensor
+    global_step: tf.Variable
+    skips_overflow: bool = False
+
+    @property
+    def trained(self) -> list[tf.Variable]:
+        """The variables that have a gradient."""
+        return [variable for _, variable in self.gradients]
+
+
+def is_float(tensor: tf.Tensor | tf.Variable) -> bool:
+    """Whether a tensor or variable holds floating-point numbers."""
+    return tensor.dtype.base_dtype in FLOATS
+
+
+def is_finite(tensor: tf.Tensor | tf.Variable) -> tf.Tensor:
+    """Returns whether all numbers of a tensor are finite, as a bool scalar tensor."""
+    return tf.reduce_all(tf.math.is_finite(tensor))
+
+
+def finite_flags(variables: list[tf.Variable]) -> tf.Tensor:
+    """Returns the bool vector that says for each variable of floats whether it is finite."""
+    with tf.compat.v1.name_scope("graphkit/finite/"):
+        return tf.stack([is_finite(variable) for variable in variables if is_float(variable)])

@@ -1,0 +1,125 @@
+"""What a trainer adds to a graph before it is finalized: the training step, loops, savers, initial values."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from graphkit import checks
+from graphkit.checkpoints import saving
+from graphkit.graph import lines, walk
+from graphkit.inspection import faults
+from graphkit.nn import inputs, scopes
+from graphkit.nn.metrics import Metric
+from graphkit.running import feeds, loops, session, training_step
+from graphkit.running import metrics as running_metrics
+from graphkit.train import optimizers
+from graphkit.train.learning_rate import LearningRate
+
+logger = logging.getLogger("graphkit")
+
+
+class Settings(NamedTuple):
+    """How a trainer makes its training step; see `Trainer` for what each means."""
+
+    optimizer: Any
+    clip_norm: float | None
+    accumulate: int
+    variables: Any
+    compute_dtype: str
+    strict: bool
+
+
+class Built(NamedTuple):
+    """What a trainer runs.
+
+    Attributes:
+      metrics: {name: `Metric`}, the loss first.
+      step: the training step.
+      loops: the loops over it.
+      checkpoints: saves and restores the variables.
+      initializer: gives all variables their initial values.
+      fingerprint: a text that differs for another training step.
+    """
+
+    metrics: dict[str, Metric]
+    step: training_step.TrainingStep
+    loops: loops.Loops
+    checkpoints: saving.Checkpoints
+    initializer: tf.Operation
+    fingerprint: str
+
+
+def build(
+    loss: tf.Tensor,
+    metrics: Mapping[str, Metric],
+    learning_rate: LearningRate,
+    seed: int,
+    settings: Settings,
+) -> Built:
+    """Adds to the loss's graph all that its trainer will ever run, and finalizes the graph."""
+    graph = loss.graph
+    rule = f"the graph is finalized and cannot be trained anew; called at {lines.caller_line()}"
+    checks.Checker("Trainer").require(not graph.finalized, rule)
+    with graph.as_default():
+        trained = optimizers.check_variables(loss, settings.variables)
+        check_graph(loss, trained, settings.strict)
+        loss = optimizers.add_regularization(loss, trained)
+        metrics = {"loss": running_metrics.loss_metric(loss), **metrics}
+        weights = tf.compat.v1.global_variables()
+        step = build_step(loss, metrics, learning_rate, trained, settings)
+        weights = [v for v in weights if v is not step.global_step]
+        checkpoints = saving.Checkpoints(step.variables, weights)
+        tables = tf.compat.v1.tables_initializer()
+        made_loops = loops.make_loops(step, feeds.pixel_scalings(graph))
+        fingerprint = walk.fingerprint(walk.ancestors([step.update, *step.values]))
+        variables = [*step.variables, *tf.compat.v1.local_variables()]
+        initializer = tf.group(session.make_initializer(variables, seed), tables)
+        graph.finalize()
+    return Built(metrics, step, made_loops, checkpoints, initializer, fingerprint)
+
+
+def build_step(
+    loss: tf.Tensor,
+    metrics: Mapping[str, Metric],
+    learning_rate: LearningRate,
+    trained: list[tf.Variable],
+    settings: Settings,
+) -> training_step.TrainingStep:
+    """Adds the training step to the current graph."""
+    global_step = scopes.global_step()
+    seed_input, training_input = inputs.seed_input(), inputs.training_input()
+    rate_input = learning_rate.make_input()
+    values = [metric.tensor for metric in metrics.values()]
+    optimizer = optimizers.make_optimizer(settings.optimizer, rate_input)
+    if settings.compute_dtype == "float16":
+        optimizer = optimizers.with_loss_scaling(optimizer)
+    # Values are those before the update, which therefore waits for them.
+    before = [*values, *loss.graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)]
+    update, gradients = optimizers.minimize(
+        optimizer, loss, trained, settings.clip_norm, settings.accumulate, global_step, before
+    )
+    variables = tf.compat.v1.global_variables()
+    return training_step.TrainingStep(
+        update=update,
+        loss=loss,
+        values=values,
+        gradients=gradients,
+        variables=variables,
+        finite=training_step.finite_flags(variables),
+        rate_input=rate_input,
+        training_input=training_input,
+        seed_input=seed_input,
+        global_step=global_step,
+        skips_overflow=isinstance(optimizer, optimizers.LossScaled),
+    )
+
+
+def check_graph(loss: tf.Tensor, trained: list[tf.Variable], strict: bool) -> None:
+    """Logs the issues that `gk.check_graph` finds, or refuses them."""
+    found = faults.check_graph(loss, variables=trained)
+    rule = f"strict refuses a graph with issues:\n{faults.report(found)}"
+    checks.Checker("Trainer").require(not (strict and found), rule)
+    for finding in found:
+        logger.warning("%s", finding)

@@ -1,0 +1,203 @@
+"""A finished graph with an open session: evaluates, predicts, hands out weights, exports."""
+
+import os
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import tensorflow as tf
+
+from graphkit import checks
+from graphkit.checkpoints import exporting, saving
+from graphkit.data import batches
+from graphkit.graph import walk
+from graphkit.nn.metrics import Metric
+from graphkit.running import feeds, steps
+from graphkit.running.callback import Callback
+from graphkit.running.training_step import TrainingStep
+
+EVALUATION_BATCH = 1024  # examples; more are hardly faster, and take memory
+
+Feed = Mapping[tf.Tensor, Any]
+T = TypeVar("T", bound="OpenGraph")
+
+
+class OpenGraph:
+    """A finished graph with an open session, which does not change it.
+
+    Args:
+      graph: the graph, finalized.
+      config: `tf.compat.v1.ConfigProto` of the session.
+      metrics: {name: `Metric`}, the loss first.
+      step: the training step, of which the inputs are fed.
+      checkpoints: saves and restores the variables.
+      seed: of all keyed random numbers.
+    """
+
+    def __init__(
+        self,
+        graph: tf.Graph,
+        config: Any,
+        metrics: Mapping[str, Metric],
+        step: TrainingStep,
+        checkpoints: saving.Checkpoints,
+        seed: int,
+    ) -> None:
+        self.graph, self.metrics, self.training_step = graph, metrics, step
+        self.checkpoints, self.config, self.seed = checkpoints, config, seed
+        self.callbacks: list[Callback] = []
+        self.session = tf.compat.v1.Session(graph=graph, config=config)
+        self.closer = weakref.finalize(self, self.session.close)
+
+    def check_examples(
+        self,
+        check: checks.Checker,
+        data: Any,
+        feed: Any,
+        fetches: Sequence[Any],
+        augment: Any = None,
+    ) -> feeds.Examples:
+        """Returns the checked examples that the fetches need, see `feeds.check_examples`."""
+        step = self.training_step
+        own = {step.seed_input: np.int64(self.seed), step.training_input: None}
+        if step.rate_input is not None:
+            own[step.rate_input] = None
+        return feeds.check_examples(check, self.graph, data, feed, fetches, own, augment)
+
+    def evaluator(self, examples: feeds.Examples, fetches: Sequence[tf.Tensor]) -> steps.FeedSteps:
+        """Returns what computes the fetches for mini-batches of examples, without training."""
+        return steps.FeedSteps(self.session, fetches, examples, prefetches=True)
+
+    def evaluate(
+        self, data: Feed, feed: Feed | None = None, *, batch_size: int = EVALUATION_BATCH
+    ) -> dict[str, Any]:
+        """Returns the loss and the metrics over a data set, with placeholders at their defaults.
+
+        Args:
+          data: {placeholder: array of all examples}, see `fit`.
+          feed: {placeholder: value} of placeholders that are not to have their defaults.
+          batch_size: examples in a run; it changes the result by no more than rounding.
+
+        Returns:
+          {"loss": float, metric: value} over all examples.
+
+        Raises:
+          TypeError: see `fit`.
+          ValueError: see `fit`.
+        """
+        check = self.check_open("evaluate")
+        batch_size = check.integer("batch_size", batch_size)
+        values = self.training_step.values
+        examples = self.check_examples(check, data, feed, values)
+        plan = batches.Plan(len(examples), batch_size, shuffle=False)
+        return steps.evaluate(self.evaluator(examples, values), plan, self.metrics)
+
+    def predict(
+        self, tensor: tf.Tensor, data: Feed, feed: Feed | None = None, *, batch_size: int = EVALUATION_BATCH
+    ) -> np.ndarray:
+        """Returns a tensor's values for all examples, with placeholders at their defaults.
+
+        Args:
+          tensor: a tensor of the trainer's graph whose first axis is the example.
+          data: {placeholder: array of all examples} for the placeholders that the tensor needs.
+          feed: {placeholder: value} of placeholders that are not to have their defaults.
+          batch_size: examples in a run.
+
+        Returns:
+          An array (examples, ...).
+
+        Raises:
+          TypeError: tensor is not a tensor; see `fit` for the data.
+          ValueError: a tensor of another graph, or without an axis for the examples; see `fit`.
+        """
+        check = self.check_open("predict")
+        rule = "tensor must be a tensor of the trainer's graph"
+        check.require_type(walk.is_graph_tensor(tensor), rule, tensor=tensor)
+        check.require(tensor.graph is self.graph, rule, tensor=tensor.name)
+        batch_size = check.integer("batch_size", batch_size)
+        examples = self.check_examples(check, data, feed, [tensor])
+        slices = batches.Plan(len(examples), batch_size, shuffle=False).slices()
+        parts = []
+        for run, _ in steps.run_all(self.evaluator(examples, [tensor]), slices):
+            part = run.values[0][0]
+            fits = np.ndim(part) > 0 and len(part) == run.batch_size
+            rule = f"the first axis of {tensor.name} must be the example"
+            check.require(fits, rule, shape=np.shape(part), examples=run.batch_size)
+            parts.append(part)
+        return np.concatenate(parts)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Returns the values of the model's variables by name, without those of the optimizer.
+
+        Returns:
+          {name: array}, such as {"conv1/kernel": (5, 5, 1, 32) float32}, in the order in which the graph made
+          them; moving means and variances of `gk.batch_norm` are among them.
+
+        Raises:
+          RuntimeError: the trainer is closed.
+        """
+        self.check_open("weights")
+        return self.session.run(self.checkpoints.weights)
+
+    def export(self, folder: str | os.PathLike, outputs: Any, feed: Feed | None = None) -> str:
+        """Writes a SavedModel that computes some outputs as `predict` does, for programs without graphkit.
+
+        It holds the ops and variables that the outputs need, and nothing of the training. Its inputs are the
+        placeholders without a default which they depend on, by name and as they are: a `gk.image_input`
+        takes floats that were scaled, as by `gk.scale_pixels`. All else has the values of `predict`: dropout
+        is off, `gk.batch_norm` takes its moving averages. Reference variables become resource variables.
+
+        The signature is "serving_default", the tag "serve". The graph is on no device, and in float32 where
+        the trainer's `compute_dtype` is another one. The trainer is not changed.
+
+        Args:
+          folder: where to write it: a new folder, or an empty one; it is there complete or not at all.
+          outputs: a tensor of the trainer's graph, to be called "output", or {name: tensor}.
+          feed: {placeholder: value} of what is to be constant, such as a keep_prob without a default.
+
+        Returns:
+          The path of the folder, as `tf.saved_model.load` and `restore` take it.
+
+        Raises:
+          TypeError: outputs are not tensors, or names are not strings; see `fit` for the feed.
+          ValueError: no output, one of another graph, or one that depends on no input, on a Python function,
+            or on a state other than variables and constant tables.
+          OSError: the folder is not empty, or cannot be written.
+
+        Example:
+          >>> import tempfile
+          >>> features, labels = gk.feature_input(2), gk.label_input()
+          >>> logits = gk.dense(features, 3)
+          >>> outputs = {"probabilities": gk.softmax(logits)}
+          >>> with gk.Trainer(gk.softmax_cross_entropy(logits, labels)) as trainer:
+          ...     path = trainer.export(tempfile.mkdtemp(), outputs)
+          >>> tf.saved_model.contains_saved_model(path)
+          True
+        """
+        check = self.check_open("export")
+        target = exporting.check_folder(folder)
+        outputs = exporting.check_outputs(self.graph, outputs)
+        constants = feeds.check_feed(check, self.graph, feed)
+        for callback in self.callbacks:
+            callback.on_save_start(self)
+        constants = {self.training_step.seed_input: np.int64(self.seed), **constants}
+        needed = feeds.Examples([], constants).constants_for(list(outputs.values()))
+        exporting.write(self.session, target, outputs, needed)
+        return str(target)
+
+    def close(self) -> None:
+        """Closes the session, after which nothing more can be run."""
+        self.closer()
+
+    def check_open(self, function: str) -> checks.Checker:
+        """Returns the checker of a method, which needs the session."""
+        if not self.closer.alive:
+            raise RuntimeError(f"{function}: the trainer is closed")
+        return checks.Checker(function)
+
+    def __enter__(self: T) -> T:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

@@ -1,0 +1,63 @@
+"""Where a training stands, as a checkpoint holds it."""
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from graphkit.data import batches
+from graphkit.nn.metrics import Metric
+from graphkit.running.metrics import Means
+
+
+@dataclasses.dataclass
+class TrainingState:
+    """Where a training stands: all that a checkpoint holds next to the variables.
+
+    Attributes:
+      means: of the loss and the metrics over the epoch under way.
+      step: number of steps made.
+      epoch: number of epochs finished.
+      batch: number of mini-batches made of the epoch under way.
+      plan: of the epoch under way, or of the last one; None before the first fit.
+      data: fingerprint of the examples that the plan is for.
+      rate: learning rate of the last step; None where there is none, or the optimizer brings its own.
+      rate_factor: what the learning rate is multiplied by.
+      history: {name: list with a value for each epoch}.
+      stop_reason: why a callback ended the training, or None.
+    """
+
+    means: Means
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    plan: batches.Plan | None = None
+    data: str | None = None
+    rate: float | None = None
+    rate_factor: float = 1.0
+    history: dict[str, list] = dataclasses.field(default_factory=dict)
+    stop_reason: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the state as JSON."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del fields["means"]
+        plan = None if self.plan is None else dataclasses.asdict(self.plan)
+        return {**fields, "plan": plan, "totals": self.means.state(), "examples": self.means.examples}
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any], metrics: Mapping[str, Metric]) -> "TrainingState":
+        """Returns the state that `to_json` was called on; metrics are those of the trainer."""
+        names = {field.name for field in dataclasses.fields(cls)} - {"means", "plan"}
+        means = Means(metrics, fields["totals"], fields["examples"])
+        plan = None if fields["plan"] is None else batches.Plan(**fields["plan"])
+        return cls(means=means, plan=plan, **{name: fields[name] for name in names})
+
+    def copy(self) -> "TrainingState":
+        """Returns a state that does not change with this one."""
+        return TrainingState.from_json(copy.deepcopy(self.to_json()), self.means.metrics)
+
+    def start_epoch(self) -> None:
+        """Forgets the mini-batches of the epoch under way."""
+        self.batch = 0
+        self.means = Means(self.means.metrics)
