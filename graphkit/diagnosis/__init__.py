@@ -2,5 +2,5 @@
 
 from graphkit.diagnosis.recorder import NotFiniteError as NotFiniteError
 from graphkit.diagnosis.recorder import Recorder as Recorder
-from graphkit.diagnosis.replay import replay as replay
+from graphkit.diagnosis.replay_file import replay as replay
 from graphkit.diagnosis.report import PostMortem as PostMortem

@@ -92,16 +92,18 @@ class Recorder(Callback):
         self.values: list = []  # of all variables then
         self.rates: list[float] = []  # learning rates of the steps since then
         self.due = math.inf  # time of the next snapshot
+        self.noted: Run | None = None  # the last run whose rates are in there
         self.checked: int | None = None  # step after which all variables were finite
 
     def on_fit_start(self, trainer: Any) -> None:
         self.trainer, self.finite_at_start, self.checked = trainer, None, None
+        self.rates, self.noted = [], trainer.last_run
         self.names = np.array([v.name for v in trainer.training_step.variables if is_float(v)])
         if self.search:
             self.take()
 
     def on_run_end(self, trainer: Any) -> None:
-        self.rates += trainer.last_run.rates
+        self.note()
         if not self.search:
             return
         if time.monotonic() >= self.due:
@@ -113,12 +115,19 @@ class Recorder(Callback):
         self.check()
 
     def on_not_finite(self, trainer: Any, run: Run) -> None:
-        self.rates += trainer.last_run.rates
+        self.note()
         rate = run.rates[0] if run.rates else None
         raise self.examine("loss", position_of(trainer), float(run.values[0][0]), rate)
 
     def on_fit_end(self, trainer: Any) -> None:
         self.trainer, self.values, self.rates = None, [], []
+
+    def note(self) -> None:
+        """Adds the learning rates of the last run, once."""
+        run = self.trainer.last_run
+        if run is not self.noted:
+            self.rates += run.rates
+            self.noted = run
 
     def take(self) -> None:
         """Takes a snapshot of the variables, which must be finite where they were so at the start."""
@@ -135,6 +144,7 @@ class Recorder(Callback):
     def check(self) -> None:
         """Ends the fit if a variable is not finite that was so at the start."""
         if self.search and self.trainer is not None and self.checked != self.trainer.step:
+            self.note()
             self.require_finite(self.trainer.session.run(self.trainer.training_step.finite))
 
     def require_finite(self, flags: np.ndarray) -> None:

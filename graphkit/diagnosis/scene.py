@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from graphkit.diagnosis import replay
+from graphkit.diagnosis import replay_file
 from graphkit.diagnosis.replica import Case, Replica, define, inside_control_flow
 from graphkit.diagnosis.report import PostMortem
 from graphkit.graph import walk
@@ -104,7 +104,7 @@ class Scene:
         path = str(self.trainer.logdir / f"notfinite-{report.step}.npz")
         report = dataclasses.replace(report, file=path)
         try:
-            replay.save(path, case, report)
+            replay_file.save(path, case, report)
         except OSError as error:
             reason = f"{report.reason or ''} (no replay file: {error})".strip()
             report = dataclasses.replace(report, file=None, reason=reason)

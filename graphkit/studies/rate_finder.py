@@ -118,11 +118,11 @@ def find_learning_rate(
 @contextlib.contextmanager
 def at_rates(trainer: Trainer, schedule: Callable[[int], float]) -> Iterator[None]:
     """Lets a block train at other rates and write nothing, then restores the trainer."""
-    kept = trainer.learning_rate.schedule, trainer.logdir, trainer.callbacks
+    kept = trainer.learning_rate.schedule, trainer.folder, trainer.callbacks
     history = trainer.history
     with tempfile.TemporaryDirectory() as folder:
         path = trainer.save(os.path.join(folder, "before"))
-        trainer.learning_rate.schedule, trainer.logdir, trainer.rate_factor = schedule, None, 1.0
+        trainer.learning_rate.schedule, trainer.folder, trainer.rate_factor = schedule, None, 1.0
         trainer.state.history = {}
         try:
             yield
@@ -130,4 +130,4 @@ def at_rates(trainer: Trainer, schedule: Callable[[int], float]) -> Iterator[Non
             trainer.callbacks = []
             trainer.restore(path)
             trainer.state.history = history  # the same object, which the caller may hold
-            trainer.learning_rate.schedule, trainer.logdir, trainer.callbacks = kept
+            trainer.learning_rate.schedule, trainer.folder, trainer.callbacks = kept

@@ -302,8 +302,8 @@ def readable(metrics):
 def with_built_in(callbacks: Sequence[Callback], *, writes: bool) -> list[Callback]:
     """Returns the callbacks with those that every fit has.
 
-    The recorder comes first, so that nothing looks at or saves variables before it has found them finite;
-    what writes files comes last, so that it saves what the others have changed.
+    They come after those of the caller, so that files hold what these have changed. The recorder looks at
+    the variables before each save, whoever saves.
 
     Args:
       callbacks: those of the caller, of which a `Recorder` or a `Checkpointing` replaces the built-in one.
@@ -313,8 +313,9 @@ def with_built_in(callbacks: Sequence[Callback], *, writes: bool) -> list[Callba
     def missing(kind: type) -> bool:
         return not any(isinstance(callback, kind) for callback in callbacks)
 
-    first: list[Callback] = [recorder.Recorder()] if missing(recorder.Recorder) else []
-    last: list[Callback] = [HistoryFile()] if writes else []
+    added: list[Callback] = [recorder.Recorder()] if missing(recorder.Recorder) else []
+    if writes:
+        added.append(HistoryFile())
     if writes and missing(Checkpointing):
-        last.append(Checkpointing())
-    return [*first, *callbacks, *last]
+        added.append(Checkpointing())
+    return [*callbacks, *added]

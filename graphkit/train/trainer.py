@@ -117,7 +117,7 @@ class Trainer(OpenGraph):
             clip_norm = check.number("clip_norm", clip_norm, above=0)
         accumulate = check.integer("accumulate", accumulate)
         self.learning_rate = LearningRate(learning_rate, own=optimizers.brings_rate(optimizer))
-        self.logdir = saving.check_logdir(logdir)
+        folder = saving.check_logdir(logdir)
         self.compute_dtype = compute_dtype
         config = session.make_config(device, session_config, compute_dtype)
         settings = building.Settings(optimizer, clip_norm, accumulate, variables, compute_dtype, strict)
@@ -125,15 +125,17 @@ class Trainer(OpenGraph):
         self.loops, self.fingerprint = built.loops, built.fingerprint
         super().__init__(graph, config, built.metrics, built.step, built.checkpoints, seed)
         self.state = TrainingState(running_metrics.Means(self.metrics))
-        self.folder = None if self.logdir is None else RunFolder(self.logdir)
+        self.folder = None if folder is None else RunFolder(folder)
         self.metric_names = list(self.metrics)
         self.interrupted = self.stops_now = False
+        self.last_run: steps.Run | None = None
         try:
             self.session.run(built.initializer)
         except BaseException:
             self.close()
             raise
 
+    logdir = property(lambda self: self.folder and self.folder.logdir)
     step = property(lambda self: self.state.step)
     epoch = property(lambda self: self.state.epoch)
     batch = property(lambda self: self.state.batch)

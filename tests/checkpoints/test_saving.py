@@ -58,7 +58,7 @@ def test_restore_of_weights_leaves_the_training_alone(saved):
         trainer.fit(data, epochs=1, progress=False)
         trainer.restore(path, weights_only=True)
         assert (trainer.step, trainer.epoch, trainer.history["epoch"]) == (1, 1, [1])
-        assert trainer.session.run(trainer.global_step) == 1
+        assert trainer.session.run(trainer.training_step.global_step) == 1
 
 
 def test_folder_holds_the_newest_two_checkpoints_and_names_them(saved):

@@ -19,7 +19,7 @@ def train(precision, execution="auto", epochs=8, scale=1.0, **options):
         x, y = gk.feature_input(128), gk.label_input()
         logits = gk.dense(gk.dense(x, 64, gk.relu, name="hidden"), 2, name="logits")
         loss = gk.softmax_cross_entropy(logits, y) * scale
-        with gk.Trainer(loss, precision=precision, seed=1, **options) as trainer:
+        with gk.Trainer(loss, compute_dtype=precision, seed=1, **options) as trainer:
             fit = {"batch_size": 64, "progress": False, "execution": execution}
             history = trainer.fit({x: POINTS, y: LABELS}, epochs=epochs, **fit)
             variables = trainer.graph.get_collection("variables")
@@ -38,7 +38,7 @@ def test_bfloat16_is_refused_where_the_processor_lacks_it(monkeypatch):
 def test_bfloat16_is_refused_where_a_gpu_would_be_used(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["one"])
     with pytest.raises(ValueError, match='for the processor .*a GPU takes "float16"'):
-        sessions.make_config("auto", precision="bfloat16")
+        sessions.make_config("auto", compute_dtype="bfloat16")
 
 
 @pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor computes in no bfloat16")
@@ -51,14 +51,14 @@ def test_bfloat16_convolutions_learn_as_float32_ones_do(execution):
             loss = gk.softmax_cross_entropy(gk.convnet(images, 3), labels)
             pixels = np.random.default_rng(0).integers(0, 256, (64, 12, 12, 1), dtype=np.uint8)
             data = {images: pixels, labels: np.arange(64) % 3}
-            with gk.Trainer(loss, precision=precision) as trainer:
+            with gk.Trainer(loss, compute_dtype=precision) as trainer:
                 losses[precision] = trainer.fit(data, epochs=3, progress=False, execution=execution)["loss"]
     assert losses["float32"] != losses["bfloat16"]
     np.testing.assert_allclose(losses["float32"], losses["bfloat16"], rtol=0.05)
 
 
 def test_an_unknown_precision_is_refused():
-    with pytest.raises(ValueError, match="precision must be one of 'float32', 'bfloat16', 'float16'"):
+    with pytest.raises(ValueError, match="compute_dtype must be one of 'float32', 'bfloat16', 'float16'"):
         train("float8")
 
 
@@ -76,24 +76,26 @@ def test_bfloat16_reaches_the_matrix_products():
     with tf.Graph().as_default():
         x, y = gk.feature_input(128), gk.label_input()
         loss = gk.softmax_cross_entropy(gk.dense(gk.dense(x, 64, gk.relu), 2), y)
-        with gk.Trainer(loss, precision="bfloat16") as trainer:
+        with gk.Trainer(loss, compute_dtype="bfloat16") as trainer:
             kept, wanted = v1.RunMetadata(), v1.RunOptions(output_partition_graphs=True)
             feed = {x: POINTS[:64], y: LABELS[:64]}
-            trainer.session.run(trainer.train_op, feed, options=wanted, run_metadata=kept)
+            trainer.session.run(trainer.training_step.update, feed, options=wanted, run_metadata=kept)
     nodes = [node for graph in kept.partition_graphs for node in graph.node]
     products = [node for node in nodes if "MatMul" in node.op and "T" in node.attr]
     assert products and any(node.attr["T"].type == tf.bfloat16.as_datatype_enum for node in products)
 
 
 def test_float16_is_refused_without_a_gpu():
-    with pytest.raises(ValueError, match='precision "float16" is for a GPU; a processor takes "bfloat16"'):
+    with pytest.raises(
+        ValueError, match='compute_dtype "float16" is for a GPU; a processor takes "bfloat16"'
+    ):
         train("float16")
 
 
 @pytest.fixture
 def pretend_gpu(monkeypatch):
     """Lets float16 pass its check: on a processor nothing is rewritten, but the loss is scaled."""
-    monkeypatch.setattr(sessions, "check_float16", lambda kind: None)
+    monkeypatch.setattr(sessions, "check_float16", lambda check, kind: None)
 
 
 @pytest.mark.parametrize("execution", ["feed", "chunks", "resident"])

@@ -10,7 +10,7 @@ import tensorflow as tf
 import graphkit as gk
 from graphkit.data import batches
 from graphkit.nn import counter_random
-from graphkit.running import loops, steps
+from graphkit.running import feeds, loops, steps
 from graphkit.train import optimizers
 
 rng = np.random.default_rng(0)
@@ -178,7 +178,9 @@ def test_a_callback_that_looks_at_each_step_sees_the_weights_of_that_step(caplog
 
     class Look(gk.Callback):
         def on_step(self, trainer, metrics):
-            seen.append((trainer.step, int(trainer.session.run(trainer.global_step)), metrics["loss"]))
+            seen.append(
+                (trainer.step, int(trainer.session.run(trainer.training_step.global_step)), metrics["loss"])
+            )
 
     line = said(caplog, fit={"callbacks": [Look()]})
     assert line == 'execution "feed" (a callback looks at each step)'
@@ -203,7 +205,7 @@ def foreign(make):
     ("make", "reason"),
     [
         (lambda x: tf.numpy_function(lambda v: v, [x], tf.float32), "Python functions"),
-        (lambda x: x * tf.compat.v1.get_variable("old", (), use_resource=False), "ref variables"),
+        (lambda x: x * tf.compat.v1.get_variable("old", (), use_resource=False), "reference variables"),
         (lambda x: x + tf.random.gamma(tf.shape(x), 1.0), "follow from the state of a kernel"),
     ],
     ids=["numpy_function", "ref", "random"],
@@ -395,15 +397,17 @@ def test_a_large_mapped_file_trains_to_the_same_bits(execution, tmp_path, monkey
 def test_runs_take_as_many_steps_as_a_fifth_of_a_second_allows():
     loop = loops.Loop({}, {}, {}, None, None, None, [])  # of a graph without placeholders
 
+    nothing = feeds.Examples([], {})
+
     class Session:
         def make_callable(self, fetches, feed):
             return lambda *fed: []
 
-    runner = steps.FusedSteps(Session(), loop, [], {}, False, None)
+    runner = steps.LoopSteps(Session(), loop, nothing, False, None)
     assert [runner.next_count(5), runner.next_count(100)] == [5, 8]
-    runner.run((8, None))
+    runner.run((8, np.zeros((8, 1)), []))
     assert runner.next_count(1000) == 32
-    assert steps.FusedSteps(Session(), loop, [], {}, False, 7).next_count(1000) == 7
+    assert steps.LoopSteps(Session(), loop, nothing, False, 7).next_count(1000) == 7
 
 
 def losses_of(build, execution):

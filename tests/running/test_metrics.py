@@ -37,7 +37,7 @@ class Problem:
 
 
 def by_hand(predicted, labels):
-    """Returns the figures from the definitions, example by example."""
+    """Returns the metrics from the definitions, example by example."""
     matrix = [[int(((labels == a) & (predicted == b)).sum()) for b in range(3)] for a in range(3)]
     hits = [matrix[kind][kind] for kind in range(3)]
     taken = [int((predicted == kind).sum()) for kind in range(3)]
@@ -51,13 +51,13 @@ def by_hand(predicted, labels):
     }
 
 
-def assert_same(figures, expected, prefix=""):
+def assert_same(metrics, expected, prefix=""):
     for name, value in expected.items():
         if name == "matrix":
-            got = figures[prefix + name]
+            got = metrics[prefix + name]
             assert np.asarray(got).tolist() == value
         else:
-            assert figures[prefix + name] == pytest.approx(value, abs=1e-6), name
+            assert metrics[prefix + name] == pytest.approx(value, abs=1e-6), name
 
 
 def test_evaluation_is_over_all_examples_whatever_the_batch_size():
@@ -66,34 +66,34 @@ def test_evaluation_is_over_all_examples_whatever_the_batch_size():
         problem.fit(epochs=2)
         expected = by_hand(trainer.predict(problem.logits, {problem.points: POINTS}).argmax(axis=1), KINDS)
         for batch_size in (1, 7, 16, 70, 512):
-            figures = trainer.evaluate(problem.data, batch_size=batch_size)
-            assert_same(figures, expected)
+            metrics = trainer.evaluate(problem.data, batch_size=batch_size)
+            assert_same(metrics, expected)
             assert metrics["matrix"].shape == (3, 3) and metrics["matrix"].dtype == np.int64
     assert 0 < expected["f1"] < 1  # neither trivial
 
 
-def test_history_holds_the_figures_of_the_whole_epoch_and_matrices_as_lists():
+def test_history_holds_the_metrics_of_the_whole_epoch_and_matrices_as_lists():
     problem = Problem(learning_rate=lambda step: 0.0)  # so that all steps of an epoch see the same weights
     with problem.trainer as trainer:
         history = problem.fit(epochs=2, valid={problem.points: POINTS[:31], problem.kinds: KINDS[:31]})
         predicted = trainer.predict(problem.logits, {problem.points: POINTS}).argmax(axis=1)
     for row in range(2):
-        figures = {name: column[row] for name, column in history.items()}
-        assert_same(figures, by_hand(predicted, KINDS))
-        assert_same(figures, by_hand(predicted[:31], KINDS[:31]), "valid_")
+        metrics = {name: column[row] for name, column in history.items()}
+        assert_same(metrics, by_hand(predicted, KINDS))
+        assert_same(metrics, by_hand(predicted[:31], KINDS[:31]), "valid_")
         assert isinstance(metrics["matrix"], list) and isinstance(metrics["matrix"][0][0], int)
         assert isinstance(metrics["f1"], float)
 
 
-def test_callbacks_see_the_figures_of_each_mini_batch():
+def test_callbacks_see_the_metrics_of_each_mini_batch():
     steps, epochs = [], []
 
     class Note(gk.Callback):
         def on_step(self, trainer, metrics):
-            steps.append(figures)
+            steps.append(metrics)
 
         def on_epoch_end(self, trainer, metrics):
-            epochs.append(figures)
+            epochs.append(metrics)
 
     problem = Problem(learning_rate=lambda step: 0.0)
     with problem.trainer as trainer:
@@ -101,10 +101,10 @@ def test_callbacks_see_the_figures_of_each_mini_batch():
         predicted = trainer.predict(problem.logits, {problem.points: POINTS}).argmax(axis=1)
     order = gk.epoch_order(70, 6, 0)
     assert len(steps) == 5
-    for start, figures in zip(range(0, 70, 16), steps, strict=True):
+    for start, metrics in zip(range(0, 70, 16), steps, strict=True):
         chosen = order[start : start + 16]
-        assert list(figures) == ["loss", "accuracy", "precision", "recall", "f1", "matrix"]
-        assert_same(figures, by_hand(predicted[chosen], KINDS[chosen]))
+        assert list(metrics) == ["loss", "accuracy", "precision", "recall", "f1", "matrix"]
+        assert_same(metrics, by_hand(predicted[chosen], KINDS[chosen]))
     assert_same(epochs[0], by_hand(predicted, KINDS))
     assert np.array_equal(epochs[0]["matrix"], history["matrix"][0])
 
@@ -119,7 +119,7 @@ def test_matrices_in_the_csv_file_are_read_back(tmp_path):
     assert [float(row["f1"]) for row in rows] == history["f1"]
 
 
-def test_resumed_run_has_the_same_figures(tmp_path):
+def test_resumed_run_has_the_same_metrics(tmp_path):
     class Halt(gk.Callback):
         def on_step(self, trainer, metrics):
             if trainer.step == 8:
@@ -159,7 +159,7 @@ def test_a_figure_of_ones_own_is_finished_from_means():
     spread = gk.Metric(tf.reduce_mean(points**2), lambda mean, count: (mean**0.5, count)[0])
     loss = tf.reduce_mean(gk.dense(points, 1) ** 2)
     with gk.Trainer(loss, metrics={"columns": squares, "all": spread}) as trainer:
-        figures = trainer.evaluate({points: POINTS}, batch_size=11)
+        metrics = trainer.evaluate({points: POINTS}, batch_size=11)
         history = trainer.fit({points: POINTS}, batch_size=11, progress=False)
     expected = np.sqrt((POINTS.astype(np.float64) ** 2).mean(axis=0))
     np.testing.assert_allclose(metrics["columns"], expected, rtol=1e-6)
@@ -168,7 +168,7 @@ def test_a_figure_of_ones_own_is_finished_from_means():
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.float32, np.bool_, np.array])
-def test_figures_that_are_numpy_scalars_are_kept_by_a_checkpoint(kind, tmp_path):
+def test_metrics_that_are_numpy_scalars_are_kept_by_a_checkpoint(kind, tmp_path):
     points = gk.feature_input(3)
     positive = tf.reduce_mean(tf.cast(points[:, 0] > 0, tf.float32))
     count = gk.Metric(positive, lambda mean, examples: kind(round(float(mean) * examples)))

@@ -60,8 +60,8 @@ def test_ops_run_where_the_graph_places_them():
     with gk.Trainer(loss + 0 * tf.reduce_sum(x), optimizer="momentum", session_config=config) as trainer:
         metadata = V1.RunMetadata()
         options = V1.RunOptions(trace_level=V1.RunOptions.FULL_TRACE)
-        feed = {x: [[0.0]], trainer.rate_input: 0.1}
-        trainer.session.run(trainer.train_op, feed, options, metadata)
+        feed = {x: [[0.0]], trainer.training_step.rate_input: 0.1}
+        trainer.session.run(trainer.training_step.update, feed, options, metadata)
         placed = {
             node.node_name.split(":")[0]: part.device[-5:]
             for part in metadata.step_stats.dev_stats

@@ -134,7 +134,7 @@ def test_a_path_changes_no_bit_of_the_training(execution, every_steps, options, 
             with made.trainer as trainer:
                 history = made.fit(*paths, execution=execution, **options)
                 chosen = [text for text in caplog.messages if text.startswith("execution")]
-                weights = trainer.session.run(trainer.trained)
+                weights = trainer.session.run(trainer.training_step.trained)
                 return weights, (history["loss"], everything(trainer), chosen)
 
     path = gk.WeightPath(every_steps)
@@ -200,7 +200,7 @@ def test_a_fit_that_starts_elsewhere_adds_its_start():
         line.fit(epochs=1)
         line.fit(path, epochs=2)
         assert path.steps == [0, 4, 6, 8, 10, 12]
-        trainer.session.run(trainer.trained[0].initializer)
+        trainer.session.run(trainer.training_step.trained[0].initializer)
         line.fit(path, epochs=1)
     assert path.steps == [0, 4, 6, 8, 10, 12, 12]
     np.testing.assert_array_equal(path.weights[-1], START[:, 0])
@@ -304,7 +304,7 @@ def test_two_weights_are_the_axes_of_a_quadratic_form(beta):
     np.testing.assert_array_equal(surface.paths["path"], path.weights)
     centered = path.weights - path.weights.mean(axis=0, dtype=np.float64)
     shares = (centered**2).sum(axis=0) / (centered**2).sum()
-    np.testing.assert_allclose(surface.shares, shares, rtol=1e-5)
+    np.testing.assert_allclose(surface.fractions, shares, rtol=1e-5)
 
 
 @pytest.mark.parametrize("margin", [0, 0.5])
@@ -353,7 +353,7 @@ def test_the_plane_is_that_of_the_singular_value_decomposition(epochs):
     np.testing.assert_allclose(surface.paths["path"], expected * signs, rtol=1e-6, atol=1e-9)
     assert (surface.paths["path"][-1] == 0).all() and (surface.paths["path"][0] <= 0).all()
     shares = lengths[:2] ** 2 / (lengths**2).sum()
-    np.testing.assert_allclose(surface.shares, shares, rtol=1e-6)
+    np.testing.assert_allclose(surface.fractions, shares, rtol=1e-6)
     assert surface.labels == (
         f"first principal component ({shares[0]:.0%} of the variation)",
         f"second principal component ({shares[1]:.0%} of the variation)",
@@ -400,7 +400,7 @@ def test_the_loss_is_that_of_evaluate_to_the_bit():
     with made.trainer as trainer:
         made.fit(path)
         surface = gk.loss_surface(trainer, made.data, path, resolution=3, feed=feed)
-        (bias,) = trainer.trained
+        (bias,) = trainer.training_step.trained
         for row, column in ((0, 0), (2, 1)):
             point = np.float32([surface.x[column], surface.y[row]])
             trainer.session.run(bias.initializer, {bias.initializer.inputs[1]: point})
@@ -501,7 +501,7 @@ def test_weights_that_are_not_finite_are_brought_back_too():
     odd = np.array([[0x7FC12345], [0xFF800000]], np.uint32).view(np.float32)  # a NaN of its own, and -inf
     with line.trainer as trainer:
         line.fit(path)
-        (kernel,) = trainer.trained
+        (kernel,) = trainer.training_step.trained
         trainer.session.run(kernel.initializer, {kernel.initializer.inputs[1]: odd})
         gk.loss_surface(trainer, line.data, path, resolution=2)
         assert trainer.session.run(kernel).tobytes() == odd.tobytes()
@@ -524,7 +524,7 @@ def test_a_path_of_one_point():
     with line.trainer as trainer:
         line.fit(path)
         surface = gk.loss_surface(trainer, line.data, path, resolution=3, margin=0)
-    assert (surface.paths["path"] == START.T).all() and (surface.shares == 0).all()
+    assert (surface.paths["path"] == START.T).all() and (surface.fractions == 0).all()
     assert surface.x == pytest.approx([-2, -1, 0]) and surface.y == pytest.approx([1, 2, 3])
     expected = [[line.loss_at([x, y]) for x in surface.x] for y in surface.y]
     np.testing.assert_allclose(surface.losses, expected, rtol=1e-5)
@@ -541,7 +541,7 @@ def test_a_path_along_one_weight_gets_a_square(feature):
     assert surface.x[-1] - surface.x[0] == pytest.approx(surface.y[-1] - surface.y[0])
     still = (surface.x, surface.y)[1 - feature]
     assert still[1] == pytest.approx(START[1 - feature, 0])
-    assert surface.shares[feature] == pytest.approx(1)
+    assert surface.fractions[feature] == pytest.approx(1)
     expected = [[line.loss_at([x, y]) for x in surface.x] for y in surface.y]
     np.testing.assert_allclose(surface.losses, expected, rtol=1e-5)
 
@@ -584,7 +584,7 @@ def test_two_paths_of_two_points_span_a_plane():
             line.fit(paths[name])
     with line.trainer as trainer:
         surface = gk.loss_surface(trainer, line.data, paths, resolution=2)
-    assert surface.shares.sum() == pytest.approx(1)
+    assert surface.fractions.sum() == pytest.approx(1)
     lengths = [np.linalg.norm(p[1] - p[0]) for p in surface.paths.values()]
     expected = [np.linalg.norm(p.weights[1] - p.weights[0]) for p in paths.values()]
     assert lengths == pytest.approx(expected, rel=1e-5)  # nothing of them is out of the plane

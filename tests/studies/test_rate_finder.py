@@ -89,22 +89,11 @@ class Problem:
     def everything(self):
         """Returns all that the test might have changed, the weights as bytes."""
         trainer = self.trainer
-        names = (
-            "step",
-            "epoch",
-            "batch",
-            "history",
-            "logdir",
-            "callbacks",
-            "schedule",
-            "rate_factor",
-            "seed",
-        )
-        kept = {name: getattr(trainer, name) for name in (*names, "stop_reason", "order")}
-        kept["history"] = copy.deepcopy(trainer.history)
+        kept = {name: getattr(trainer, name) for name in ("logdir", "callbacks", "seed")}
+        kept["schedule"] = trainer.learning_rate.schedule
+        kept["state"] = copy.deepcopy(trainer.state.to_json())
         variables = trainer.graph.get_collection("variables")
         kept["variables"] = [v.tobytes() for v in trainer.session.run(variables)]
-        kept["means"] = trainer.means.state(), trainer.means.examples
         return kept
 
 
@@ -229,10 +218,10 @@ def test_an_optimizer_object_is_refused():
 def test_bad_arguments_are_refused_and_change_nothing(options, error, message):
     trainer, data = quadratic(2.0, learning_rate=0.25)
     with trainer:
-        schedule = trainer.schedule
+        schedule = trainer.learning_rate.schedule
         with pytest.raises(error, match=message):
             gk.find_learning_rate(trainer, **{"data": data, **options})
-        assert trainer.schedule is schedule and trainer.step == 0
+        assert trainer.learning_rate.schedule is schedule and trainer.step == 0
         assert trainer.fit(data, progress=False)["learning_rate"] == [0.25]
 
 

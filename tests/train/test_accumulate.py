@@ -17,7 +17,7 @@ class Problem:
 
     def __init__(self):
         self.points, self.kinds = gk.feature_input(3), gk.label_input()
-        net = gk.dense(self.points, 6, activation=gk.tanh, name="hidden")
+        net = gk.dense(self.points, 6, activation=tf.tanh, name="hidden")
         self.loss = gk.softmax_cross_entropy(gk.dense(net, 2, name="logits"), self.kinds)
         self.data = {self.points: POINTS, self.kinds: KINDS}
 
@@ -113,7 +113,7 @@ def test_nothing_moves_before_the_kth_mini_batch():
         data = {x: column(3, 6, 9, 1, 1, 4, 100, 100)}
         history = trainer.fit(data, batch_size=1, shuffle=False, callbacks=[watch], progress=False)
         sums = values(trainer, "variables")["w/accumulated_gradient"]
-        steps = trainer.session.run(trainer.global_step)
+        steps = trainer.session.run(trainer.training_step.global_step)
     assert watch.seen == [0, 0, -6, -6, -6, -8, -8, -8]
     assert sums == 200 and history["step"] == [8] and trainer.step == steps == 8
 

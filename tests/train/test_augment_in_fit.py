@@ -140,7 +140,7 @@ def test_evaluation_and_validation_see_the_data_as_it_is():
     with problem.trainer as trainer:
         history = problem.fit(recorder, epochs=2, valid=problem.data)
         calls = len(recorder.seeds)
-        figures = trainer.evaluate(problem.data)
+        metrics = trainer.evaluate(problem.data)
         flat = trainer.predict(problem.flat, {problem.images: IMAGES})
     assert calls == len(recorder.seeds) == 1 + 2 * 4
     assert history["valid_loss"][-1] == metrics["loss"]

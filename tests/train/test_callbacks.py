@@ -102,7 +102,7 @@ def test_callbacks_are_called_in_order():
             calls.append("start")
 
         def on_step(self, trainer, metrics):
-            calls.append(sorted(figures))
+            calls.append(sorted(metrics))
 
         def on_epoch_end(self, trainer, metrics):
             calls.append(metrics["epoch"])

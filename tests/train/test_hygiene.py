@@ -50,7 +50,7 @@ def test_neither_do_checkpoints_tests_of_rates_and_predictions(tmp_path):
 def test_a_trainer_closes_its_session_when_it_is_collected():
     trainer, data = line_fit()
     trainer.fit(data, epochs=2, callbacks=[gk.ReduceOnPlateau("loss")], progress=False)
-    session, loss, feed = trainer.session, trainer.loss, {next(iter(data)): X}
+    session, loss, feed = trainer.session, trainer.training_step.loss, {next(iter(data)): X}
     assert session.run(loss, feed) > 0
     gone = weakref.ref(trainer)
     del trainer
@@ -64,7 +64,7 @@ def test_a_trainer_that_failed_is_collected_too():
     trainer, data = line_fit(metrics={})
     with pytest.raises(ValueError, match="fit: batch_size"):
         trainer.fit(data, batch_size=0)
-    session, loss, feed = trainer.session, trainer.loss, {next(iter(data)): X}
+    session, loss, feed = trainer.session, trainer.training_step.loss, {next(iter(data)): X}
     del trainer
     gc.collect()
     with pytest.raises(RuntimeError, match="closed"):

@@ -98,7 +98,7 @@ def test_the_reduced_rate_is_what_moves_the_weights():
     st.sampled_from(["min", "max"]),
 )
 def test_agrees_with_a_count_of_waiting_epochs(values, patience, min_delta, mode):
-    plateau = gk.ReduceOnPlateau("score", 0.5, patience, min_delta, mode, min_factor=0.1)
+    plateau = gk.ReduceOnPlateau("score", 0.5, patience, min_delta=min_delta, mode=mode, min_factor=0.1)
     trainer = SimpleNamespace(rate_factor=1.0)
     best, waited, factor = None, 0, 1.0
     for epoch, value in enumerate(values, start=1):
@@ -167,7 +167,7 @@ def test_optimizer_object_is_refused_before_the_first_step():
 def test_unknown_figure_is_refused_before_the_first_step(monitor):
     trainer, data = scripted([0, 0])
     with trainer:
-        message = f"ReduceOnPlateau: monitor must be a figure of the history; .*'{monitor}'.*'loss', 'score'"
+        message = f"ReduceOnPlateau: monitor must be a metric of the history; .*'{monitor}'.*'loss', 'score'"
         with pytest.raises(ValueError, match=message):
             trainer.fit(data, callbacks=[gk.ReduceOnPlateau(monitor)], progress=False)
         assert trainer.step == 0

@@ -51,7 +51,7 @@ def fitted(epochs=3, seed=7, batch_size=16, dropout=True, batch_norm=True, **opt
         problem = Problem(dropout, batch_norm)
         with problem.trainer(seed=seed, **options) as trainer:
             feed = {problem.keep_prob: 0.5}
-            history = trainer.fit(problem.data, feed, epochs, batch_size, progress=False)
+            history = trainer.fit(problem.data, feed, epochs, batch_size=batch_size, progress=False)
             return weights(trainer), history
 
 
@@ -101,7 +101,7 @@ def test_last_short_batch_is_included_by_default_and_dropped_on_request():
 
     class Sizes(gk.Callback):
         def on_step(self, trainer, metrics):
-            sizes.append(trainer.means.examples)
+            sizes.append(trainer.state.means.examples)
 
     problem = Problem()
     with problem.trainer() as trainer:
@@ -213,7 +213,7 @@ def test_stopped_and_resumed_run_ends_with_the_same_bits(optimizer, tmp_path):
             problem = Problem(dropout=True, batch_norm=True)
             with problem.trainer(seed=7, optimizer=optimizer, logdir=tmp_path) as trainer:
                 feed = {problem.keep_prob: 0.5}
-                resumed = trainer.fit(problem.data, feed, epochs, 16, resume=True, progress=False)
+                resumed = trainer.fit(problem.data, feed, epochs, batch_size=16, resume=True, progress=False)
                 got = weights(trainer)
     assert same(got, whole)
     for figure in ("epoch", "step", "loss", "accuracy", "learning_rate"):
@@ -233,8 +233,8 @@ def test_checkpoint_inside_an_epoch_resumes_to_the_same_bits(tmp_path):
         with tf.Graph().as_default():
             problem = Problem(dropout=True, batch_norm=True)
             with problem.trainer(seed=7, logdir=tmp_path) as trainer:
-                arguments = (problem.data, {problem.keep_prob: 0.5}, 2, 16)
-                options = {"callbacks": callbacks, "resume": resume, "progress": False}
+                arguments = (problem.data, {problem.keep_prob: 0.5}, 2)
+                options = {"batch_size": 16, "callbacks": callbacks, "resume": resume, "progress": False}
                 if callbacks:
                     with pytest.raises(KeyboardInterrupt):
                         trainer.fit(*arguments, **options)
@@ -320,7 +320,7 @@ def test_regularization_losses_are_added_exactly_once(add_by_hand):
     loss, data, logits, kinds = regularized(add_by_hand)
     plain = gk.softmax_cross_entropy(logits, kinds)
     with gk.Trainer(loss, metrics={"plain": plain}) as trainer:
-        figures = trainer.evaluate(data)
+        metrics = trainer.evaluate(data)
         (kernel,) = value(trainer, "logits/kernel")
     assert metrics["loss"] - metrics["plain"] == pytest.approx(0.5 * (kernel**2).sum() / 2, rel=1e-4)
 
@@ -409,7 +409,7 @@ def test_session_is_closed_whatever_happens():
         with pytest.raises(RuntimeError, match="the trainer is closed"):
             use()
     with pytest.raises(RuntimeError, match="closed"):
-        trainer.session.run(trainer.loss)
+        trainer.session.run(trainer.training_step.loss)
 
 
 def test_graph_is_finalized_and_growing_it_names_the_line():
@@ -453,7 +453,7 @@ def scalar_without_variables():
         (lambda p: p.trainer(seed=-1), ValueError, "seed must be an integer of at least 0"),
         (lambda p: p.trainer(seed=2**31), ValueError, "seed must be below"),
         (lambda p: p.trainer(clip_norm=0), ValueError, "clip_norm must be .*above 0"),
-        (lambda p: p.trainer(device="/gpu:7"), ValueError, "device must be there"),
+        (lambda p: p.trainer(device="/gpu:7"), ValueError, "the device must exist"),
         (lambda p: p.trainer(device="tpu"), ValueError, 'device must be "auto"'),
         (lambda p: p.trainer(variables=[]), ValueError, "variables must be a list of one or more variables"),
         (lambda p: gk.Trainer(p.loss, metrics={"loss": p.loss}), ValueError, "none of them named loss"),
@@ -540,7 +540,7 @@ def test_large_finite_numbers_are_no_nan():
         ({"batch_size": 71, "drop_remainder": True}, ValueError, "at least one whole mini-batch"),
         ({"resume": True}, ValueError, "resume needs a logdir"),
         ({"callbacks": [print]}, TypeError, "callbacks must be gk.Callback"),
-        ({"callbacks": [gk.EarlyStopping("valid_los")]}, ValueError, "monitor must be a figure"),
+        ({"callbacks": [gk.EarlyStopping("valid_los")]}, ValueError, "monitor must be a metric"),
     ],
 )
 def test_bad_options_of_fit(options, error, message):

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
-from graphkit.diagnosis import replica as replays
+from graphkit.diagnosis import replay_file
 from graphkit.graph import walk
 
 POINTS = np.random.default_rng(0).uniform(0.5, 1.5, (20, 2)).astype(np.float32)
@@ -54,7 +54,7 @@ def test_replay_in_another_process(failed):
 
 
 def test_a_step_that_comes_out_finite_is_said_to(failed):
-    header = json.loads(gk.read_npz(failed.file)["header"].tobytes())
+    header = json.loads(gk.data.read_npz(failed.file)["header"].tobytes())
     place = [name for name, _ in header["fed"]].index("features:0")
     rewritten(failed.file, **{f"fed/{place}": np.ones((4, 2), np.float32)})
     again = gk.replay(failed.file)
@@ -69,12 +69,12 @@ def test_no_pickle_is_in_the_file(failed):
 
 
 def rewritten(path, **changes):
-    arrays = {**gk.read_npz(path), **changes}
+    arrays = {**gk.data.read_npz(path), **changes}
     np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
 
 
 def header_with(path, **changes):
-    header = json.loads(gk.read_npz(path)["header"].tobytes())
+    header = json.loads(gk.data.read_npz(path)["header"].tobytes())
     return np.frombuffer(json.dumps({**header, **changes}).encode(), np.uint8)
 
 
@@ -91,7 +91,7 @@ DAMAGES = {
     "gradients of another kind": lambda path: {"header": header_with(path, gradients=[1])},
     "unknown dtype": lambda path: {"header": header_with(path, fed=[["a:0", "float99"]])},
     "report of other fields": lambda path: {"header": header_with(path, report={"what": "loss", "x": 1})},
-    "unknown precision": lambda path: {"header": header_with(path, precision="int4")},
+    "unknown compute_dtype": lambda path: {"header": header_with(path, compute_dtype="int4")},
     "variables left out": lambda path: {"header": header_with(path, variables=[])},
     "fed twice as long": lambda path: {"variables/0": np.zeros((5, 5, 5), np.float32)},
 }
@@ -100,7 +100,7 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_files_are_refused(failed, damage):
     rewritten(failed.file, **DAMAGES[damage](failed.file))
-    with pytest.raises((ValueError, gk.GraphkitError), match=r"replay|Trainer: precision"):
+    with pytest.raises((ValueError, gk.GraphkitError), match=r"replay|Trainer: compute_dtype"):
         gk.replay(failed.file)
 
 
@@ -115,13 +115,13 @@ def test_files_that_are_cut_off_or_missing(failed, tmp_path):
 
 def test_strings_and_bfloat16_are_stored_without_pickle():
     for value in (np.array(["é", b"b"], object), np.array([1.5, -2.0], tf.bfloat16.as_numpy_dtype)):
-        array, dtype = replays.storable(value)
+        array, dtype = replay_file.storable(value)
         assert array.dtype.kind in "Su"
-        back = replays.restored(array, dtype)
+        back = replay_file.restored(array, dtype)
         assert [v.encode() if isinstance(v, str) else v for v in value] == list(back)
 
 
 def test_only_functions_that_are_called_are_kept(failed):
-    case, _ = replays.load(failed.file)
+    case, _ = replay_file.load(failed.file)
     called = {name for node in case.definition.node for name in walk.called_functions(node)}
     assert {function.signature.name for function in case.definition.library.function} == called - {""}
