@@ -87,7 +87,11 @@ def check_logdir(logdir: Folder | None) -> Path | None:
 
 
 def kept(logdir: Folder) -> list[str]:
-    """Returns the paths of the checkpoints that are declared, the newest first; without any, of all."""
+    """Returns the paths of the folder's checkpoints, the newest first.
+
+    These are the declared ones that exist, or where there are none, all complete ones. A declared one may
+    be older than one in the folder: a new run's first checkpoint replaces those of an earlier, longer run.
+    """
     there = sorted(paths_in(logdir, "model"), key=step_of, reverse=True)
     try:
         state = tf.train.get_checkpoint_state(str(logdir), LATEST)
