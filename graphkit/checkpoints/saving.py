@@ -1,140 +1,177 @@
-"""Checkpoints: one TensorFlow Saver file that holds variables and the state of training together."""
+"""Checkpoints of a trainer: what is saved, and the folder that they are kept in."""
 
 import glob
 import importlib
 import json
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, TextIO
 
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.checkpoints import restoring
+from graphkit.checkpoints import contents
 
-fcntl = importlib.import_module("fcntl") if os.name == "posix" else None
+fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None  # Windows has no such module
 
 STATE = "graphkit/state"  # name of the string variable, and of its entry in a checkpoint
 LATEST = "checkpoint"  # TensorFlow's name of the file that names the newest checkpoint
 
+Folder = str | os.PathLike[str]
+
 
 class Checkpoints:
-    """Writes checkpoints of the variables and of a JSON state, in one file.
+    """Writes checkpoints of variables and of a JSON state.
+
+    The state is the value of a string variable, so that one Saver file holds both. Of two files, a process
+    killed between them would leave the weights of one step with the position of another.
 
     Args:
       variables: all that is saved.
       weights: those of them that make the model; the others belong to the training of it.
+
+    Attributes:
+      variables: {name: variable} of all that is saved.
+      weights: {name: variable} of the model.
     """
 
-    def __init__(self, variables, weights):
+    def __init__(self, variables: Iterable[tf.Variable], weights: Iterable[tf.Variable]) -> None:
         self.variables = {variable.op.name: variable for variable in variables}
         self.weights = {variable.op.name: variable for variable in weights}
-        # In no collection, since it is part of no model; read back through the reader alone.
+        # In no collection, since it is not part of any model: other Savers must not write it. `load` does not
+        # restore it either; `read_state` reads it from the file.
         state = tf.compat.v1.Variable("", trainable=False, collections=[], name=STATE, use_resource=True)
         self.state_input = tf.compat.v1.placeholder(tf.string, (), name="graphkit/state_input")
         self.set_state = state.assign(self.state_input, read_value=False)
         everything = {**self.variables, STATE: state}
+        # The Saver itself deletes nothing (max_to_keep) and declares nothing (write_state, below): older
+        # checkpoints, also of earlier processes, stay until the new one is complete and declared.
         self.saver = tf.compat.v1.train.Saver(everything, max_to_keep=None, save_relative_paths=True)
 
-    def save(self, session, path, state):
-        """Writes the checkpoint; returns its path."""
+    def save(self, session: tf.compat.v1.Session, path: str, state: Any) -> str:
+        """Writes the checkpoint; returns its path.
+
+        Raises:
+          OSError: the files cannot be written.
+        """
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         session.run(self.set_state, {self.state_input: json.dumps(state)})
         try:
-            with session.graph.as_default():  # elsewhere a Saver believes that it runs eagerly
+            with session.graph.as_default():  # else a Saver takes its variables for those of eager execution
                 return self.saver.save(session, path, write_meta_graph=False, write_state=False)
         except (tf.errors.OpError, ValueError) as error:
-            raise OSError(checks.message("save", f"cannot write {path} ({error})")) from error
+            raise OSError(checks.Checker("save").message(f"cannot write {path} ({error})")) from error
 
 
-def check_logdir(logdir):
+def read_state(path: str) -> Any:
+    """Returns the state that `Checkpoints.save` wrote into a checkpoint, None if it was made elsewhere."""
+    reader = contents.Reader(path)
+    return json.loads(reader.value(STATE)) if STATE in reader.entries() else None
+
+
+def check_logdir(logdir: Folder | None) -> Path | None:
     """Returns the folder, made if missing, in which a file can be written."""
     if logdir is None:
         return None
     folder = Path(logdir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        trial = folder / f".writable-{os.getpid()}"
+        trial = folder / f".writable-{os.getpid()}"  # permission bits do not show a read-only disk
         trial.touch()
         trial.unlink()
     except OSError as error:
         rule = f"logdir must be a folder that can be written ({error.strerror})"
-        raise OSError(checks.message("Trainer", rule, logdir=str(folder))) from error
+        raise OSError(checks.Checker("Trainer").message(rule, logdir=str(folder))) from error
     return folder
 
 
-def read_state(path):
-    """Returns the state that `Checkpoints.save` wrote into a checkpoint, None if it was made elsewhere."""
-    reader = restoring.open_reader(path)
-    held = restoring.read(reader.get_variable_to_shape_map, path)
-    return json.loads(restoring.read(lambda: reader.get_tensor(STATE), path)) if STATE in held else None
+def kept(logdir: Folder) -> list[str]:
+    """Returns the paths of the folder's checkpoints, the newest first.
 
-
-def kept(folder):
-    """Returns the paths of the folder's checkpoints, the newest first."""
-    there = sorted(paths_in(folder, "model"), key=step_of, reverse=True)
+    These are the declared ones that exist, or where there are none, all complete ones. A declared one may
+    be older than one in the folder: a new run's first checkpoint replaces those of an earlier, longer run.
+    """
+    there = sorted(paths_in(logdir, "model"), key=step_of, reverse=True)
     try:
-        state = tf.train.get_checkpoint_state(str(folder), LATEST)
-    except (ValueError, tf.errors.OpError):  # a damaged file; the checkpoints tell their steps themselves
+        state = tf.train.get_checkpoint_state(str(logdir), LATEST)
+    except (ValueError, tf.errors.OpError):  # the file is damaged; the checkpoints' names hold their steps
         state = None
     declared = list(reversed(state.all_model_checkpoint_paths)) if state else []
     return [path for path in declared if os.path.exists(f"{path}.index")] or there
 
 
-def latest(folder):
+def latest(logdir: Folder) -> str | None:
     """Returns the path of the newest checkpoint in the folder, or None."""
-    return next(iter(kept(folder)), None)
+    return next(iter(kept(logdir)), None)
 
 
-def declare(folder, paths):
-    """Names the checkpoints of the folder, the newest first, in the file where TensorFlow looks for them."""
+def best(logdir: Folder) -> str | None:
+    """Returns the path of the checkpoint with the best metric, as early stopping keeps it, or None."""
+    return max(paths_in(logdir, "best"), key=step_of, default=None)
+
+
+def declare(logdir: Folder, paths: Sequence[str]) -> None:
+    """Names the checkpoints of the folder, the newest first, in the file where TensorFlow looks for them.
+
+    The newest is declared before older ones are removed: so the file never names a checkpoint that is
+    gone, and whenever the process is killed there is one to resume from.
+    """
+    # tf.compat.v1.train.update_checkpoint_state would write absolute paths, wrong once the folder is moved.
     names = [json.dumps(os.path.basename(path)) for path in paths]
     lines = [f"model_checkpoint_path: {names[0]}"]
     lines += [f"all_model_checkpoint_paths: {name}" for name in reversed(names)]
-    new = Path(folder, f"{LATEST}.new")
+    # Renamed into place, so that whenever the process is killed, the file is the old one or the new one.
+    new = Path(logdir, f"{LATEST}.new")
     new.write_text("\n".join(lines) + "\n")
-    os.replace(new, Path(folder, LATEST))
+    os.replace(new, Path(logdir, LATEST))
 
 
-def best(folder):
-    """Returns the path of the checkpoint with the best figure, as early stopping keeps it, or None."""
-    return max(paths_in(folder, "best"), key=step_of, default=None)
+def paths_in(logdir: Folder, *kinds: str) -> list[str]:
+    """Returns the paths of all complete checkpoints of these kinds ("model", "best") in the folder.
 
-
-def step_of(path):
-    """Returns the global step that a checkpoint's name tells."""
-    return int(path.rsplit("-", 1)[1])
-
-
-def paths_in(folder, *kinds):
-    """Returns the paths of all checkpoints of these kinds ("model", "best") in the folder."""
-    files = [file for kind in kinds for file in Path(folder).glob(f"{kind}-*.index")]
+    Complete are those with an index: TensorFlow renames the data file into place first, the index last.
+    """
+    files = [file for kind in kinds for file in Path(logdir).glob(f"{kind}-*.index")]
     paths = [str(file.with_suffix("")) for file in files]
     return [path for path in paths if path.rsplit("-", 1)[1].isdecimal()]
 
 
-def remove(path):
+def step_of(path: str) -> int:
+    """Returns the global step in a checkpoint's name."""
+    return int(path.rsplit("-", 1)[1])
+
+
+def remove(path: str) -> None:
     """Deletes the files of a checkpoint."""
-    for part in glob.glob(f"{glob.escape(path)}.*"):
-        os.remove(part)
+    # The index first: without it, what a killed process leaves is not taken for a checkpoint.
+    files = glob.glob(f"{glob.escape(path)}.*")
+    for file in sorted(files, key=lambda file: not file.endswith(".index")):
+        os.remove(file)
 
 
-def remove_remains(folder):
+def remove_remains(logdir: Folder) -> None:
     """Deletes what a process that was killed while it wrote has left of checkpoints."""
-    whole = set(paths_in(folder, "model", "best"))
+    complete = set(paths_in(logdir, "model", "best"))
     for kind in ("model", "best"):
-        for file in Path(folder).glob(f"{kind}-*.data-*"):
-            if ".tempstate" in file.name or str(file).rsplit(".data-", 1)[0] not in whole:
+        for file in Path(logdir).glob(f"{kind}-*.data-*"):
+            if ".tempstate" in file.name or str(file).rsplit(".data-", 1)[0] not in complete:
                 file.unlink()
-        for file in Path(folder).glob(f"{kind}-*.index.tempstate*"):
+        for file in Path(logdir).glob(f"{kind}-*.index.tempstate*"):
             file.unlink()
 
 
-def lock(folder):
+def lock(logdir: Folder) -> TextIO:
     """Makes this process the only one that writes the folder; returns a file that holds the lock while open.
 
-    The lock ends with the process, however that ends. Where the system has no such locks there is none.
+    The system ends the lock with the process, also with one that is killed, which a file that merely exists
+    would outlive. On systems without such locks (Windows), there is no lock.
+
+    Raises:
+      GraphkitError: another process holds the lock.
     """
-    stream = open(Path(folder, ".lock"), "a+")  # noqa: SIM115, it is open while it holds the lock
+    # Mode "a+": opening must not truncate the process id of the one that holds the lock.
+    stream = open(Path(logdir, ".lock"), "a+")  # noqa: SIM115, it is open while it holds the lock
     try:
         if fcntl is not None:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -142,8 +179,8 @@ def lock(folder):
         stream.seek(0)
         writer = stream.read().strip() or "unknown"
         stream.close()
-        rule = f"another trainer writes {folder} (process {writer}); give this one a logdir of its own"
-        raise checks.GraphkitError(checks.message("fit", rule)) from error
+        rule = f"another trainer writes {logdir} (process {writer}); give each trainer its own logdir"
+        raise checks.GraphkitError(checks.Checker("fit").message(rule)) from error
     stream.truncate(0)
     stream.write(f"{os.getpid()}\n")
     stream.flush()

@@ -20,7 +20,7 @@ LABELS = np.arange(8) % 3
 
 @pytest.fixture(autouse=True)
 def fresh_graph():
-    """Takes the place of the fixture of that name: models are loaded eagerly here, so there is no graph."""
+    """Replaces the fixture of that name, since models are loaded eagerly here: there must not be a graph."""
 
 
 def train(build, examples, epochs=1):
@@ -74,7 +74,7 @@ def check_close(found, expected):
 
 
 def check_equal(trainer, data, outputs, path, feed=None):
-    """Checks all three ways to use an export against `predict`; of its weights come the same bits."""
+    """Checks an export in TF 2, in TF 1 and as weights, which are the same bits, against `predict`."""
     expected = {name: trainer.predict(tensor, data, feed=feed) for name, tensor in outputs.items()}
     check_close(run_eagerly(path, data), expected)
     check_close(run_in_session(path, data), expected)
@@ -118,7 +118,7 @@ def words(length):
     [
         (dense_net, X),
         (normalized_net, gk.scale_pixels(IMAGES)),
-        (lambda: word_net(5), words(5)),
+        pytest.param(lambda: word_net(5), words(5), marks=pytest.mark.slow),  # unrolled
         (lambda: word_net(40), words(40)),  # in a while loop
     ],
 )
@@ -147,6 +147,7 @@ assert "graphkit" not in sys.modules
 """
 
 
+@pytest.mark.slow  # since another process loads TensorFlow
 def test_a_program_without_graphkit_runs_them(tmp_path):
     paths = []
     for build, examples in ((normalized_net, gk.scale_pixels(IMAGES)), (lambda: word_net(40), words(40))):
@@ -169,7 +170,7 @@ def test_the_batch_axis_stays_open(tmp_path):
     assert shapes == {"logits": [None, 3], "probabilities": [None, 3]}
 
 
-def test_images_are_taken_as_the_placeholder_takes_them(tmp_path):
+def test_images_have_the_form_that_the_placeholder_takes(tmp_path):
     trainer, data, outputs = train(normalized_net, IMAGES)
     with trainer:
         path = trainer.export(tmp_path / "model", outputs)
@@ -447,7 +448,7 @@ def outside_output(inputs, logits):
         (outside_output, r"Const:0 must depend on a placeholder .* received output='wanted'"),
     ],
 )
-def test_what_no_other_program_could_compute_is_refused(make, message, tmp_path):
+def test_outputs_that_no_other_program_could_compute_are_refused(make, message, tmp_path):
     with tf.Graph().as_default():
         inputs = gk.feature_input(4)
         logits = gk.dense(inputs, 3)
@@ -554,7 +555,7 @@ def test_an_export_that_fails_leaves_nothing(trained, tmp_path, monkeypatch):
     assert not any(tmp_path.iterdir())
 
 
-def test_nothing_is_written_beside_it_where_tensorflow_is_talkative(trained, tmp_path, caplog):
+def test_tensorflow_logs_nothing_about_the_folder_at_level_info(trained, tmp_path, caplog):
     caplog.set_level("INFO", logger="tensorflow")
     trainer, _, outputs = trained
     trainer.export(tmp_path / "model", outputs)

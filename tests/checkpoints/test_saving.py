@@ -1,4 +1,4 @@
-"""Checkpoints: whole, damaged, foreign, and those of other TF1 programs."""
+"""Checkpoints of trainers: complete, damaged, of other graphs and programs; the folder that holds them."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from checkpoints.savers import write
 
 import graphkit as gk
 from graphkit.checkpoints import saving
@@ -30,14 +31,23 @@ def same(first, second):
     return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-@pytest.fixture
-def saved(tmp_path):
-    """Returns (path of a checkpoint, all variables then)."""
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Returns (logdir of a run, name of its newest checkpoint, all variables then)."""
+    logdir = tmp_path_factory.mktemp("trained")
     with tf.Graph().as_default():
-        trainer, data = make_trainer(logdir=tmp_path)
+        trainer, data = make_trainer(logdir=logdir)
         with trainer:
             trainer.fit(data, epochs=2, batch_size=8, progress=False)
-            return trainer.save(), everything(trainer)
+            return logdir, Path(trainer.save()).name, everything(trainer)
+
+
+@pytest.fixture
+def saved(trained, tmp_path):
+    """Returns (path of a checkpoint in a copy of the run's folder, all variables then)."""
+    logdir, name, values = trained
+    shutil.copytree(logdir, tmp_path, dirs_exist_ok=True)
+    return str(tmp_path / name), values
 
 
 def test_restore_brings_everything_back(saved):
@@ -252,3 +262,103 @@ def test_the_newest_checkpoint_of_another_programs_folder_is_found(tmp_path):
             points = trainer.graph.get_tensor_by_name("features:0")
             logits = trainer.graph.get_tensor_by_name("logits/BiasAdd:0")
             np.testing.assert_array_equal(trainer.predict(logits, {points: POINTS}), expected)
+
+
+# --- the folder
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).write_bytes(b"x")
+
+
+def names_in(folder):
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_logdir_is_made_and_must_be_writable(tmp_path):
+    assert saving.check_logdir(None) is None
+    assert saving.check_logdir(str(tmp_path / "a" / "b")) == tmp_path / "a" / "b"
+    assert names_in(tmp_path / "a" / "b") == []
+    touch(tmp_path, "file")
+    with pytest.raises(
+        OSError, match=r"^Trainer: logdir must be a folder that can be written \(.*file/logs'"
+    ):
+        saving.check_logdir(tmp_path / "file" / "logs")
+
+
+def test_declared_checkpoints_are_kept_where_they_exist_and_all_where_none_is_declared(tmp_path):
+    touch(tmp_path, "model-2.index", "model-9.index", "model-10.index", "model-x.index", "best-11.index")
+    in_order = [str(tmp_path / f"model-{step}") for step in (10, 9, 2)]
+    assert saving.kept(tmp_path) == in_order
+    for damaged in (b"model_checkpoint_path: ", b'all_model_checkpoint_paths: "model-2"', b"\xff\xfe"):
+        (tmp_path / "checkpoint").write_bytes(damaged)
+        assert saving.kept(tmp_path) == in_order
+    saving.declare(tmp_path, [in_order[2], str(tmp_path / "model-1"), in_order[0]])
+    assert saving.kept(tmp_path) == [in_order[2], in_order[0]]
+    assert saving.latest(tmp_path) == in_order[2] == tf.train.latest_checkpoint(tmp_path)
+    assert "checkpoint.new" not in names_in(tmp_path)
+
+
+def test_folder_without_checkpoints_has_neither_a_latest_nor_a_best(tmp_path):
+    assert saving.kept(tmp_path) == [] and saving.latest(tmp_path) is saving.best(tmp_path) is None
+
+
+def test_best_is_the_newest_of_its_kind(tmp_path):
+    touch(tmp_path, "model-12.index", "best-9.index", "best-10.index", "best-x.index")
+    assert saving.best(tmp_path) == str(tmp_path / "best-10")
+    assert saving.step_of(saving.best(tmp_path)) == 10
+
+
+def test_removed_checkpoint_loses_its_index_first(tmp_path, monkeypatch):
+    touch(tmp_path, "model-1.data-00000-of-00001", "model-1.index", "model-1.meta", "model-10.index")
+    removed = []
+    remove = os.remove
+    monkeypatch.setattr(os, "remove", lambda file: (removed.append(Path(file).suffix), remove(file)))
+    saving.remove(str(tmp_path / "model-1"))
+    assert removed[0] == ".index" and names_in(tmp_path) == ["model-10.index"]
+
+
+def test_remains_of_a_killed_writer_are_removed_and_nothing_else(tmp_path):
+    complete = ["best-3.data-00000-of-00001", "best-3.index", "model-4.data-00000-of-00001", "model-4.index"]
+    touch(tmp_path, *complete, "notes.data-1")
+    touch(tmp_path, "model-4.data-00000-of-00001.tempstate12", "model-9.index.tempstate3")
+    touch(tmp_path, "best-6.data-00000-of-00001")
+    saving.remove_remains(tmp_path)
+    assert names_in(tmp_path) == [*complete, "notes.data-1"]
+
+
+def test_lock_has_one_holder_at_a_time_whose_process_is_named(tmp_path):
+    with saving.lock(tmp_path):
+        rule = rf"^fit: another trainer writes {tmp_path} \(process {os.getpid()}\)"
+        with pytest.raises(gk.GraphkitError, match=rule):
+            saving.lock(tmp_path)
+    saving.lock(tmp_path).close()
+
+
+def test_state_is_in_the_file_of_the_variables_and_in_no_collection(tmp_path):
+    weight = tf.compat.v1.get_variable("weight", (2,), use_resource=True)
+    step = tf.compat.v1.get_variable("step", (), tf.int64, use_resource=True)
+    checkpoints = saving.Checkpoints([weight, step], [weight])
+    assert tf.compat.v1.global_variables() == [weight, step]
+    with tf.compat.v1.Session() as session:
+        session.run(tf.compat.v1.global_variables_initializer())
+        path = checkpoints.save(session, str(tmp_path / "a" / "model-1"), {"epoch": 3, "history": {}})
+    assert names_in(tmp_path / "a") == ["model-1.data-00000-of-00001", "model-1.index"]
+    assert saving.read_state(path) == {"epoch": 3, "history": {}}
+    assert {name for name, _ in tf.train.list_variables(path)} == {"weight", "step", saving.STATE}
+
+
+def test_state_of_a_checkpoint_made_elsewhere_is_none(tmp_path):
+    path, _ = write(tmp_path, {"w": (2,)})
+    assert saving.read_state(path) is None
+
+
+def test_checkpoint_that_tensorflow_cannot_write_is_an_os_error(tmp_path):
+    weight = tf.compat.v1.get_variable("weight", (2,), use_resource=True)
+    checkpoints = saving.Checkpoints([weight], [weight])
+    (tmp_path / "model.index").mkdir()
+    with tf.compat.v1.Session() as session:
+        session.run(weight.initializer)
+        with pytest.raises(OSError, match=r"^save: cannot write .*model \("):
+            checkpoints.save(session, str(tmp_path / "model"), {})
