@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 import graphkit as gk
+from graphkit import studies
 
 LANGUAGES = ["Deutsch", "English", "Español", "Français", "Polski"]
 HISTORY = {
@@ -67,7 +68,7 @@ CALLS = {
     "plot_history": lambda: {"history": {"sgd": HISTORY, "momentum": HISTORY}, "smoothing": 0.5},
     "plot_loss_surface": lambda: {"surface": two_optimizers()},
     "plot_rate_test": lambda: {
-        "test": gk.RateTest(np.geomspace(1e-4, 1, 20), np.linspace(2, 1, 20) ** 3, 0.03)
+        "test": studies.RateTest(np.geomspace(1e-4, 1, 20), np.linspace(2, 1, 20) ** 3, 0.03)
     },
     "plot_graph": lambda: {"target": gk.inception_net(gk.image_input(32, 32, 3))},
     "plot_receptive_field": lambda: {"layers": [(5, 1), (2, 2), (5, 1), (2, 2)]},
@@ -75,4 +76,4 @@ CALLS = {
 
 
 def draw(name, **changes):
-    return getattr(gk, name)(**(CALLS[name]() | changes))
+    return getattr(gk.plots, name)(**(CALLS[name]() | changes))

@@ -14,9 +14,9 @@ from matplotlib.backends import backend_agg
 from plots.pictures import CALLS, draw
 
 import graphkit as gk
-from graphkit.plots import canvas
+from graphkit.plots import figures
 
-PLOTS = [name for name in gk.__all__ if name.startswith("plot_")]
+PLOTS = [name for name in dir(gk.plots) if name.startswith("plot_")]
 SMALLEST = 8  # points, the size of footnotes
 each_plot = pytest.mark.parametrize("name", PLOTS)
 
@@ -114,14 +114,14 @@ def linear(rgb):
 
 @pytest.mark.parametrize("vision", COLOR_VISIONS)
 def test_color_map_grows_lighter_for_every_color_vision_and_in_print(vision):
-    rgb = colormaps[canvas.COLOR_MAP](np.linspace(0, 1, 256))[:, :3]
+    rgb = colormaps[figures.COLOR_MAP](np.linspace(0, 1, 256))[:, :3]
     seen = np.clip(linear(rgb) @ np.transpose(COLOR_VISIONS[vision]), 0, 1) @ LUMINANCE
     lightness = 116 * np.cbrt(np.maximum(seen, 1e-4)) - 16  # CIE L*
     assert (np.diff(lightness[::8]) > 0.5).all()
 
 
 def test_curves_are_told_apart_without_colors():
-    styles = [canvas.line_style(number) for number in range(len(canvas.COLORS))]
+    styles = [figures.line_style(number) for number in range(len(figures.COLORS))]
     assert len({str(style["linestyle"]) for style in styles}) == len(styles)
     for style in styles:
         assert contrast(colors.to_rgb(style["color"]), (1, 1, 1)) > 2
@@ -134,14 +134,14 @@ def contrast(one, other):
 
 
 def test_text_in_color_is_dark_enough_to_be_read():
-    for color in (canvas.WRONG, canvas.FAINT):
+    for color in (figures.WRONG, figures.FAINT):
         assert contrast(colors.to_rgb(color), (1, 1, 1)) > 3  # WCAG 2.1, 1.4.11
 
 
 def test_needs_no_display_and_no_pyplot(tmp_path):
     code = """
 import sys, numpy as np, graphkit as gk
-gk.plot_filters(np.eye(4).reshape(2, 2, 1, 4)).savefig("picture.png")
+gk.plots.plot_filters(np.eye(4).reshape(2, 2, 1, 4)).savefig("picture.png")
 assert not {"matplotlib.pyplot", "tensorflow"} & set(sys.modules)
 """
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "MPLBACKEND")}
@@ -153,7 +153,7 @@ def test_without_matplotlib_it_says_what_to_install(name, monkeypatch):
     arguments = CALLS[name]()
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=rf"{name}: matplotlib is needed; .*graphkit\[plots\]"):
-        getattr(gk, name)(**arguments)
+        getattr(gk.plots, name)(**arguments)
 
 
 def test_settings_of_the_user_stay_as_they_are():
