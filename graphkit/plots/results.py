@@ -229,18 +229,20 @@ CORNERS = (
 
 
 def write_names(figure: "Figure", axis: "Axes", places: np.ndarray, names: list[str]) -> None:
-    """Writes each name at the corner of its point that is freest of points and of the names before it.
+    """Writes each name at the corner of its point that is freest of points and names and inside the axes.
 
     In a crowd some names still overlap: to move them farther away would need lines back to their points.
     """
     size = 11 if len(names) < MANY_NAMES else 8
     figure.draw_without_rendering()  # places the axes, so that data can be converted to points of type
     points = axis.transData.transform(places) * 72 / figure.dpi
+    inside = np.array([axis.bbox.extents]) * 72 / figure.dpi
     taken = np.concatenate([points - 3, points + 3], axis=1)  # boxes: left, bottom, right, top
     for point, place, name in zip(points, places, names, strict=True):
         width, height = 0.6 * size * len(name), 1.1 * size
         boxes = [box_at(point, corner, width, height) for corner in CORNERS]
-        best = min(range(len(CORNERS)), key=[overlap(box, taken) for box in boxes].__getitem__)
+        costs = [overlap(box, taken) - overlap(box, inside) for box in boxes]
+        best = costs.index(min(costs))
         taken = np.vstack([taken, boxes[best]])
         axis.annotate(
             name,

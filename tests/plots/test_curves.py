@@ -15,7 +15,7 @@ def lines(axis):
     return {line.get_label(): line for line in axis.lines}
 
 
-def test_history_has_a_panel_for_each_figure_and_a_curve_for_each_split():
+def test_history_has_a_panel_for_each_metric_and_a_curve_for_each_split():
     figure = gk.plots.plot_history(HISTORY)
     assert [axis.get_title() for axis in figure.axes] == ["loss", "accuracy"]
     drawn = lines(figure.axes[0])
@@ -71,7 +71,7 @@ def test_what_was_measured_now_and_then_is_joined(smoothing):
     np.testing.assert_allclose(drawn.get_xydata(), [[2, 2], [4, 2]])
 
 
-def test_many_runs_are_told_apart_and_all_named():
+def test_many_runs_differ_and_are_all_named():
     figure = gk.plots.plot_history({f"run {number}": HISTORY for number in range(12)})
     drawn = lines(figure.axes[0])
     looks = {
@@ -102,7 +102,7 @@ def test_names_that_matplotlib_takes_for_something_else():
         ({"sgd": HISTORY, "adam": {"epoch": 3}}, TypeError, "epoch=3"),
     ],
 )
-def test_what_is_no_history_is_refused(history, error, message):
+def test_invalid_histories_are_refused(history, error, message):
     with pytest.raises(error, match=f"^plot_history: .*{message}"):
         gk.plots.plot_history(history)
 
@@ -113,7 +113,7 @@ def test_smoothing_out_of_range_is_refused(smoothing):
         gk.plots.plot_history(HISTORY, smoothing=smoothing)
 
 
-def test_a_figure_on_a_logarithmic_axis():
+def test_a_metric_on_a_logarithmic_axis():
     figure = gk.plots.plot_history(HISTORY, log_scale=["loss"])
     assert [axis.get_yscale() for axis in figure.axes] == ["log", "linear"]
     assert all(axis.get_xscale() == "linear" for axis in figure.axes)
@@ -127,10 +127,18 @@ def test_a_figure_on_a_logarithmic_axis():
         (["regret"], ValueError, "must be positive; received metric='regret', least=-1.0"),
     ],
 )
-def test_what_has_no_logarithmic_axis_is_refused(log_scale, error, message):
+def test_invalid_logarithmic_axes_are_refused(log_scale, error, message):
     history = {"epoch": [1, 2], "loss": [2.0, np.nan], "regret": [1.0, 2.0], "valid_regret": [1.0, -1.0]}
     with pytest.raises(error, match=f"^plot_history: .*{message}"):
         gk.plots.plot_history(history, log_scale=log_scale)
+
+
+@pytest.mark.parametrize("count", [2, 4, 5, 9, 12])
+def test_the_legend_fills_its_rows(count):
+    figure = gk.plots.plot_history({f"run {n}": {"epoch": [1], "loss": [1.0]} for n in range(count)})
+    columns = figure.legends[0]._ncols
+    rows = -(-count // columns)
+    assert columns == -(-count // rows)
 
 
 def test_rate_test_shows_the_suggestion():
@@ -172,7 +180,7 @@ def test_histograms_far_from_zero_are_not_drawn_from_there():
     assert gk.plots.plot_histograms({"variance": np.linspace(1000, 1001, 50)}).axes[0].get_xlim()[0] > 999
 
 
-def test_histograms_of_what_is_not_finite_are_refused():
+def test_histograms_of_arrays_that_are_not_finite_are_refused():
     with pytest.raises(ValueError, match=r"plot_histograms: arrays\['kernel'\] must be finite"):
         gk.plots.plot_histograms({"kernel": np.array([1.0, np.nan])})
 
@@ -181,13 +189,13 @@ def test_loss_surface_shows_the_path_from_circle_to_square():
     figure = draw("plot_loss_surface")
     axis = figure.axes[0]
     path = lines(axis)["sgd"].get_xydata()
-    ends = {line.get_marker(): line.get_xydata()[0] for line in axis.lines if line.get_marker() in "os"}
-    np.testing.assert_array_equal(ends["o"], path[0])
-    np.testing.assert_array_equal(ends["s"], path[-1])
-    assert axis.get_xlabel().startswith("dense/kernel[0")
+    ends = [(line.get_marker(), *line.get_xydata()[0]) for line in axis.lines if line.get_marker() in "os"]
+    assert ends[:2] == [("o", *path[0]), ("s", *path[-1])]
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("along", "across")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["sgd", "momentum"]
 
 
-def test_loss_surface_of_something_else_is_refused():
+def test_invalid_loss_surfaces_are_refused():
     with pytest.raises(
         TypeError, match=r"plot_loss_surface: surface must be a LossSurface; received surface=3"
     ):

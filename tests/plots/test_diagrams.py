@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from matplotlib import patches
 
 import graphkit as gk
-from graphkit.plots import diagrams, graph_layout
+from graphkit.plots import diagrams
 
 
 def boxes(figure):
@@ -92,7 +92,7 @@ def test_a_graph_without_layers_is_refused():
         gk.plots.plot_graph(tf.Graph())
 
 
-def test_what_is_no_graph_is_refused_in_the_name_of_the_picture():
+def test_invalid_targets_are_refused_in_the_name_of_the_picture():
     with pytest.raises(TypeError, match="^plot_graph: target must be a tensor .* received target=3"):
         gk.plots.plot_graph(3)
     with pytest.raises(ValueError, match="^plot_graph: target must hold at least one tensor"):
@@ -137,7 +137,7 @@ def test_pixels_that_are_seen_are_those_that_change_the_output(layers):
     np.testing.assert_allclose(np.array(centres) - centres[0], sorted(seen))
 
 
-def test_holes_of_a_dilated_kernel_are_told():
+def test_holes_of_a_dilated_kernel_are_counted():
     figure = gk.plots.plot_receptive_field([(3, 1), (3, 1, 4)])
     right = figure.axes[0].child_axes[0]
     assert [label.get_text() for label in right.get_yticklabels()] == [
@@ -162,19 +162,6 @@ def test_fields_that_cannot_be_drawn_are_refused(layers, message):
         gk.plots.plot_receptive_field(layers)
 
 
-widths_and_wishes = st.lists(st.tuples(st.floats(0.1, 5), st.floats(-20, 20)), min_size=1, max_size=8)
-
-
-@given(widths_and_wishes)
-def test_boxes_of_a_rank_stand_apart_and_as_near_as_can_be(pairs):
-    widths, wishes = (list(column) for column in zip(*pairs, strict=True))
-    places = graph_layout.without_overlap(wishes, widths, gap=0.5)
-    for (place, width), (after, next_width) in itertools.pairwise(zip(places, widths, strict=True)):
-        assert after - place >= (width + next_width) / 2 + 0.5 - 1e-6
-    # No block of boxes can be moved nearer to its wishes: those that touch stand at their mean wish.
-    assert sum(places) == pytest.approx(sum(wishes), abs=1e-6)
-
-
-def test_ranks_follow_the_longest_way():
-    edges = [("a", "b"), ("b", "c"), ("a", "c"), ("c", "d"), ("a", "d"), ("d", "b")]  # the last leads back
-    assert graph_layout.rank_of_boxes(["a", "b", "c", "d"], edges) == {"a": 0, "b": 1, "c": 2, "d": 3}
+def test_one_pixel_is_singular():
+    title = gk.plots.plot_receptive_field([(1, 1)]).axes[0].get_title()
+    assert title == "one pixel of the last layer sees 1 pixel of the input"

@@ -23,13 +23,21 @@ def test_images_are_shown_row_by_row_under_their_classes():
     assert tops[0] == tops[1] > tops[2]
 
 
-def test_wrong_predictions_are_framed_and_told():
-    figure = gk.plots.plot_images(np.zeros((2, 2, 2)), np.array([0, 1]), np.array([0, 0]), classes=["cat", "dog"])
+def test_wrong_predictions_are_framed_and_named():
+    figure = gk.plots.plot_images(
+        np.zeros((2, 2, 2)), np.array([0, 1]), np.array([0, 0]), classes=["cat", "dog"]
+    )
     right, wrong = figure.axes
     assert right.get_title() == "cat" and not right.axison
     assert wrong.get_title() == "dog → cat"
     assert wrong.spines["top"].get_visible()
     assert wrong.spines["top"].get_edgecolor() == colors.to_rgba(figures.WRONG)
+
+
+def test_long_names_of_a_wrong_prediction_take_two_lines():
+    classes = ["Ankle boot", "Sneaker"]
+    figure = gk.plots.plot_images(np.zeros((1, 2, 2)), np.array([0]), np.array([1]), classes=classes)
+    assert figure.axes[0].get_title() == "Ankle boot\n→ Sneaker"
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 3), (2, 3, 3, 1), (2, 3, 3, 3)])
@@ -45,7 +53,7 @@ def test_floats_are_shown_from_the_least_to_the_greatest():
     np.testing.assert_allclose(pictures, [[[0.0, 0.5]], [[1.0, 0.75]]])
 
 
-def test_one_grey_is_no_division_by_zero():
+def test_images_of_one_grey_are_not_divided_by_zero():
     np.testing.assert_array_equal(shown(gk.plots.plot_images(np.full((1, 2, 2), 0.3)))[0], np.zeros((2, 2)))
 
 
@@ -62,7 +70,7 @@ def test_one_grey_is_no_division_by_zero():
         ({"columns": 0}, "columns must be an integer of at least 1; received columns=0"),
     ],
 )
-def test_what_fits_not_is_refused(arguments, message):
+def test_arguments_that_do_not_fit_are_refused(arguments, message):
     with pytest.raises(ValueError, match=f"^plot_images: .*{message}"):
         gk.plots.plot_images(**({"images": np.zeros((2, 2, 2))} | arguments))
 
@@ -97,7 +105,7 @@ def test_maps_of_a_dead_layer_are_on_one_scale():
     assert {axis.images[0].get_clim() for axis in figure.axes if axis.images} == {(0.0, 1.0)}
 
 
-def test_a_large_class_number_is_but_a_name():
+def test_a_large_class_number_is_only_a_name():
     figure = gk.plots.plot_images(np.zeros((1, 2, 2)), np.array([10**12]))
     assert figure.axes[0].get_title() == "1000000000000"
 

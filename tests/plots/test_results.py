@@ -1,4 +1,6 @@
-"""Confusion matrices, probabilities and maps of embeddings: figures computed by hand from the definitions."""
+"""Confusion matrices, probabilities and maps of embeddings: numbers computed by hand from the definitions."""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ def texts(axis):
     }
 
 
-def test_confusion_matrix_writes_counts_and_colors_shares():
+def test_confusion_matrix_writes_counts_and_colors_fractions():
     figure = gk.plots.plot_confusion_matrix(np.array([[30, 10], [0, 160]]), ["rare", "frequent"])
     axis = figure.axes[0]
     assert texts(axis) == {(0, 0): "30", (1, 0): "10", (1, 1): "160"}  # (predicted, true); no 0 is written
@@ -47,7 +49,7 @@ def test_confusion_matrix_as_the_metric_gives_it():
         np.ones((2, 2, 2)),
     ],
 )
-def test_what_is_no_matrix_of_counts_is_refused(matrix):
+def test_matrices_that_do_not_hold_counts_are_refused(matrix):
     with pytest.raises(ValueError, match="^plot_confusion_matrix: matrix must"):
         gk.plots.plot_confusion_matrix(matrix)
 
@@ -60,7 +62,7 @@ def test_probabilities_mark_the_likeliest_class():
     assert [text.get_text() for text in axis.texts] == ["0.70"]
 
 
-def test_classes_of_one_name_have_bars_of_their_own():
+def test_classes_with_the_same_name_have_separate_bars():
     axis = gk.plots.plot_probabilities(np.array([[0.2, 0.3, 0.5]]), ["a", "a", "b"]).axes[0]
     assert [bar.get_y() + bar.get_height() / 2 for bar in axis.patches] == pytest.approx([0, 1, 2])
 
@@ -85,7 +87,7 @@ def test_probabilities_of_float32_that_add_up_to_a_little_more_than_one():
         (np.zeros((0, 3)), "must not be empty"),
     ],
 )
-def test_what_are_no_probabilities_is_refused(probabilities, message):
+def test_invalid_probabilities_are_refused(probabilities, message):
     with pytest.raises(ValueError, match=f"^plot_probabilities: .*{message}"):
         gk.plots.plot_probabilities(probabilities)
 
@@ -112,7 +114,7 @@ def test_embedding_of_very_small_and_very_large_numbers(scale):
     )
 
 
-def test_embedding_groups_have_markers_of_their_own():
+def test_embedding_groups_have_different_markers():
     figure = gk.plots.plot_embedding(np.eye(4), list("aebc"), ["vowel", "vowel", "consonant", "consonant"])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["vowel", "consonant"]
     axis = figure.axes[0]
@@ -120,8 +122,20 @@ def test_embedding_groups_have_markers_of_their_own():
     assert shapes[0] != shapes[1]
 
 
+def test_names_of_neighbours_and_at_the_edge_do_not_overlap():
+    vectors = np.array([[0.0, 0.0], [0.01, 0.0], [0.0, 0.01], [0.01, 0.01], [-9.0, 0.0], [9.0, 0.0]])
+    figure = gk.plots.plot_embedding(vectors, [f"word {n}" for n in range(6)])
+    figure.draw_without_rendering()
+    axis = figure.axes[0]
+    boxes = [text.get_window_extent() for text in axis.texts]
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other)
+    for box in boxes:
+        assert box.x0 >= axis.bbox.x0 and box.x1 <= axis.bbox.x1
+
+
 @pytest.mark.parametrize("vectors", [np.ones((3, 4)), np.ones((1, 4)), np.arange(3.0)[:, None]])
-def test_what_has_no_map_is_refused(vectors):
+def test_vectors_without_a_map_are_refused(vectors):
     with pytest.raises(ValueError, match="^plot_embedding: vectors must be two or more different ones"):
         gk.plots.plot_embedding(vectors, [str(number) for number in range(len(vectors))])
 
