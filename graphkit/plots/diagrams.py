@@ -21,7 +21,7 @@ LONGEST = 44  # letters of a line in a box
 WIDEST = 600  # inches
 MOST_RANKS = 600
 MOST_LAYERS = 100  # of a receptive field
-MOST_PIXELS = 1000  # of a receptive field, more cannot be told apart
+MOST_PIXELS = 1000  # of a receptive field, more cannot be distinguished
 BAR = 0.42  # height of a row of pixels, of which one stands above the other at a distance of 1
 WITHOUT_PARAMETERS, WITH_PARAMETERS = "#f0f0f0", "#cfe3f1"  # colours of layers; inputs are white
 
