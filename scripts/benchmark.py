@@ -51,7 +51,7 @@ from typing import NamedTuple
 
 import graphkit as gk
 from graphkit import checks
-from graphkit.plots import canvas
+from graphkit.plots import figures
 
 MODELS = ("softmax_regression", "mlp", "convnet", "inception_net", "char_rnn")
 IMAGE_MODELS = MODELS[:4]
@@ -236,13 +236,13 @@ def by_library(figures):
     return libraries
 
 
-def plot(figures, path):
+def plot(results, path):
     """Draws the times of a step as bars, a panel for each model."""
-    with canvas.drawing("benchmark", 4.2 * len(figures), 4) as figure:
-        axes = canvas.panels(figure, len(figures), 1, len(figures))
-        for axis, (model, rows) in zip(axes, figures.items(), strict=True):
+    with figures.drawing(checks.Checker("benchmark"), 4.2 * len(results), 4) as figure:
+        axes = figures.panels(figure, len(results), 1, len(results))
+        for axis, (model, rows) in zip(axes, results.items(), strict=True):
             is_ours = [CONTENDERS[name].library == "graphkit" for name in rows]
-            colors = [canvas.COLORS[0] if ours else canvas.FAINT for ours in is_ours]
+            colors = [figures.COLORS[0] if ours else figures.FAINT for ours in is_ours]
             times = [row["us"] / 1e3 for row in rows.values()]
             bars = axis.barh(list(rows), times, color=colors)
             labels = [f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in times]
@@ -261,15 +261,15 @@ def main(argv=None):
     if args.worker:
         work(args)
         return
-    figures = {}
+    results = {}
     for model in args.models:
-        figures[model] = measure(args, model)
-        show(model, figures[model])
+        results[model] = measure(args, model)
+        show(model, results[model])
         if args.json:
             with open(args.json, "w") as stream:
-                json.dump(figures, stream, indent=1)
+                json.dump(results, stream, indent=1)
     if args.plot:
-        plot(figures, args.plot)
+        plot(results, args.plot)
 
 
 if __name__ == "__main__":

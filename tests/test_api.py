@@ -26,7 +26,7 @@ def names_of(module):
     """Returns the public functions and classes of a room."""
     return [
         name
-        for name, thing in vars(module).items()
+        for name, thing in ((name, getattr(module, name)) for name in dir(module))
         if not name.startswith("_")
         and getattr(thing, "__module__", "").startswith(module.__name__)
         and (inspect.isclass(thing) or inspect.isfunction(thing))

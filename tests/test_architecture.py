@@ -38,11 +38,19 @@ def module_name(path):
 MODULES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
 
 
+def is_name(node, name):
+    return isinstance(node, ast.Name) and node.id == name
+
+
 def imports(path):
     """Yields (full name of what is imported, whether it is imported at the top level)."""
     tree = ast.parse(path.read_text())
+    for_types = [
+        node for node in tree.body if isinstance(node, ast.If) and is_name(node.test, "TYPE_CHECKING")
+    ]
+    top = [*tree.body, *(node for block in for_types for node in block.body)]
     for node in ast.walk(tree):
-        at_top = node in tree.body
+        at_top = node in top
         if isinstance(node, ast.Import):
             yield from ((alias.name, at_top) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -1,14 +1,10 @@
-"""Pictures of data, runs and graphs as matplotlib figures."""
+"""Pictures of data, runs and graphs as matplotlib figures: `gk.plots.plot_images` and others.
 
-from graphkit.plots.curves import plot_histograms as plot_histograms
-from graphkit.plots.curves import plot_history as plot_history
-from graphkit.plots.curves import plot_loss_surface as plot_loss_surface
-from graphkit.plots.curves import plot_rate_test as plot_rate_test
-from graphkit.plots.diagrams import plot_graph as plot_graph
-from graphkit.plots.diagrams import plot_receptive_field as plot_receptive_field
-from graphkit.plots.images import plot_feature_maps as plot_feature_maps
-from graphkit.plots.images import plot_filters as plot_filters
-from graphkit.plots.images import plot_images as plot_images
-from graphkit.plots.results import plot_confusion_matrix as plot_confusion_matrix
-from graphkit.plots.results import plot_embedding as plot_embedding
-from graphkit.plots.results import plot_probabilities as plot_probabilities
+The public names are listed in `__init__.pyi` and loaded when they are first used, so that pictures of arrays
+do not wait for TensorFlow. matplotlib is an extra, `pip install 'tf-graphkit[plots]'`, and is imported when
+the first picture is drawn.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,9 +1,9 @@
 """A picture of each kind, as a user would draw it, for the tests that hold for all of them."""
 
 import numpy as np
-import tensorflow as tf
 
 import graphkit as gk
+from graphkit import studies
 
 LANGUAGES = ["Deutsch", "English", "Español", "Français", "Polski"]
 HISTORY = {
@@ -18,6 +18,7 @@ HISTORY = {
     "seconds": [1.0, 0.5, 0.5, 0.5],
     "examples_per_second": [1000.0, 2000.0, 2000.0, 2000.0],
 }
+FASTER = HISTORY | {name: [value**2 for value in HISTORY[name]] for name in ("loss", "valid_loss")}
 
 
 def random(*shape):
@@ -29,16 +30,13 @@ def digits(count):
     return test.images[:count], test.labels[:count]
 
 
-def two_optimizers():
-    """Returns the loss's surface under two optimizers from the same start."""
-    inputs, targets = gk.feature_input(2), tf.compat.v1.placeholder(tf.float32, (None, 1))
-    loss = gk.mean_squared_error(gk.dense(inputs, 1, use_bias=False), targets)
-    data = {inputs: np.array([[1.0, 0.0], [0.0, 0.3]]), targets: np.array([[1.0], [0.5]])}
-    paths = {}
-    with gk.Trainer(loss, optimizer="sgd", learning_rate=0.4, seed=3) as trainer:
-        paths["sgd"] = gk.WeightPath()
-        trainer.fit(data, epochs=10, callbacks=[paths["sgd"]], progress=False)
-        return gk.loss_surface(trainer, data, paths)
+def valley():
+    """Returns the loss x**2 + 10 y**2 + 0.3 and the paths of two optimizers down to its minimum."""
+    axis, time = np.linspace(-2, 2, 41), np.linspace(1, 0, 15)
+    losses = axis**2 + 10 * axis[:, np.newaxis] ** 2 + 0.3
+    paths = {"sgd": np.stack([-1.5 * time, 1.5 * time**2], axis=1)}
+    paths["momentum"] = np.stack([-1.5 * time * np.cos(3 * time), 1.5 * time], axis=1)
+    return studies.LossSurface(axis, axis, losses, paths, ("along", "across"), np.array([0.8, 0.2]))
 
 
 # Name: function -> arguments.
@@ -64,10 +62,10 @@ CALLS = {
         "classes": LANGUAGES,
     },
     "plot_histograms": lambda: {"arrays": {f"hidden{n}/kernel": random(30, 20) * n for n in (1, 2, 3, 4)}},
-    "plot_history": lambda: {"history": {"sgd": HISTORY, "momentum": HISTORY}, "smoothing": 0.5},
-    "plot_loss_surface": lambda: {"surface": two_optimizers()},
+    "plot_history": lambda: {"history": {"sgd": HISTORY, "momentum": FASTER}, "smoothing": 0.5},
+    "plot_loss_surface": lambda: {"surface": valley()},
     "plot_rate_test": lambda: {
-        "test": gk.RateTest(np.geomspace(1e-4, 1, 20), np.linspace(2, 1, 20) ** 3, 0.03)
+        "test": studies.RateTest(np.geomspace(1e-4, 1, 20), np.linspace(2, 1, 20) ** 3, 0.03)
     },
     "plot_graph": lambda: {"target": gk.inception_net(gk.image_input(32, 32, 3))},
     "plot_receptive_field": lambda: {"layers": [(5, 1), (2, 2), (5, 1), (2, 2)]},
@@ -75,4 +73,4 @@ CALLS = {
 
 
 def draw(name, **changes):
-    return getattr(gk, name)(**(CALLS[name]() | changes))
+    return getattr(gk.plots, name)(**(CALLS[name]() | changes))

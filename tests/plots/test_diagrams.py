@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from matplotlib import patches
 
 import graphkit as gk
-from graphkit.plots import diagrams, layered
+from graphkit.plots import diagrams
 
 
 def boxes(figure):
@@ -31,7 +31,7 @@ def arrows(figure):
 
 def test_each_layer_has_a_box_with_shape_and_parameters():
     keep_prob = gk.keep_prob_input()
-    figure = gk.plot_graph(gk.convnet(gk.image_input(28, 28, 1), keep_prob=keep_prob))
+    figure = gk.plots.plot_graph(gk.convnet(gk.image_input(28, 28, 1), keep_prob=keep_prob))
     found = {name: text for name, (text, _) in boxes(figure).items()}
     assert found["images"] == "input\n(None, 28, 28, 1)"
     assert found["conv1"].endswith("(None, 28, 28, 32), 832 parameters")  # 5 * 5 * 32 + 32
@@ -41,14 +41,14 @@ def test_each_layer_has_a_box_with_shape_and_parameters():
 
 
 def test_what_feeds_stands_above_what_it_feeds():
-    figure = gk.plot_graph(gk.mlp(gk.image_input(28, 28, 1), hidden_units=(256, 64)))
+    figure = gk.plots.plot_graph(gk.mlp(gk.image_input(28, 28, 1), hidden_units=(256, 64)))
     heights = [box.get_y() for _, box in boxes(figure).values()]
     assert heights == sorted(heights, reverse=True) and len(set(heights)) == len(heights)
     assert len(arrows(figure)) == len(heights) - 1  # a chain
 
 
 def test_boxes_do_not_overlap_and_branches_stand_side_by_side():
-    figure = gk.plot_graph(gk.inception_net(gk.image_input(32, 32, 3)))
+    figure = gk.plots.plot_graph(gk.inception_net(gk.image_input(32, 32, 3)))
     found = [box.get_bbox() for _, box in boxes(figure).values()]
     for one, other in itertools.combinations(found, 2):
         width = min(one.x1, other.x1) - max(one.x0, other.x0)
@@ -60,7 +60,7 @@ def test_boxes_do_not_overlap_and_branches_stand_side_by_side():
 
 def test_a_skip_leads_around_the_layers_that_it_skips():
     net = gk.conv2d(gk.image_input(8, 8, 4), 4, 3, padding="same", name="stem")
-    figure = gk.plot_graph(gk.residual_block(net, 4, name="block"))
+    figure = gk.plots.plot_graph(gk.residual_block(net, 4, name="block"))
     found = {name: box.get_bbox() for name, (_, box) in boxes(figure).items()}
     for arrow in arrows(figure):
         middle = arrow.get_path().vertices[2:-2]
@@ -71,7 +71,7 @@ def test_a_skip_leads_around_the_layers_that_it_skips():
 
 
 def test_svg_holds_the_layers_as_shapes():
-    figure = gk.plot_graph(gk.mlp(gk.image_input(28, 28, 1)))
+    figure = gk.plots.plot_graph(gk.mlp(gk.image_input(28, 28, 1)))
     stream = io.StringIO()
     figure.savefig(stream, format="svg")
     root = ElementTree.fromstring(stream.getvalue())
@@ -83,27 +83,27 @@ def test_svg_holds_the_layers_as_shapes():
 def test_a_graph_that_graphkit_did_not_build():
     inputs = tf.compat.v1.placeholder(tf.float32, (None, 4), name="given")
     kernel = tf.compat.v1.get_variable("table", (4, 2), use_resource=True)
-    found = boxes(gk.plot_graph(tf.nn.relu(tf.matmul(inputs, kernel))))
+    found = boxes(gk.plots.plot_graph(tf.nn.relu(tf.matmul(inputs, kernel))))
     assert list(found) == ["given", "table"]
 
 
 def test_a_graph_without_layers_is_refused():
     with pytest.raises(ValueError, match="^plot_graph: the graph must hold a layer"):
-        gk.plot_graph(tf.Graph())
+        gk.plots.plot_graph(tf.Graph())
 
 
-def test_what_is_no_graph_is_refused_in_the_name_of_the_picture():
+def test_invalid_targets_are_refused_in_the_name_of_the_picture():
     with pytest.raises(TypeError, match="^plot_graph: target must be a tensor .* received target=3"):
-        gk.plot_graph(3)
+        gk.plots.plot_graph(3)
     with pytest.raises(ValueError, match="^plot_graph: target must hold at least one tensor"):
-        gk.plot_graph([])
+        gk.plots.plot_graph([])
 
 
 def test_a_layer_used_twice_is_one_box():
     one, other = gk.feature_input(4, name="one"), gk.feature_input(4, name="other")
     first = gk.dense(one, 3, name="shared")
     second = gk.dense(other, 3, name="shared", reuse=True)
-    figure = gk.plot_graph([first, second])
+    figure = gk.plots.plot_graph([first, second])
     assert sorted(boxes(figure)) == ["one", "other", "shared"]
     assert len(arrows(figure)) == 2
 
@@ -112,13 +112,13 @@ def test_a_layer_used_twice_is_one_box():
     "layers", [[(5, 1), (2, 2), (5, 1), (2, 2)], [(3, 1), (3, 1, 2), (3, 1, 4)], [(7, 2), (3, 2), (1, 1)]]
 )
 def test_receptive_field_is_drawn_as_wide_as_it_is(layers):
-    figure = gk.plot_receptive_field(layers)
+    figure = gk.plots.plot_receptive_field(layers)
     axis = figure.axes[0]
     corners = np.concatenate([path.vertices for path in axis.collections[0].get_paths()])  # of the input
     np.testing.assert_allclose(np.abs(corners[:, 1]), diagrams.BAR / 2)
     width = np.ptp(corners[:, 0])
-    assert width == pytest.approx(gk.receptive_field(layers))
-    assert f"sees {gk.receptive_field(layers)} pixels" in axis.get_title()
+    assert width == pytest.approx(gk.sizes.receptive_field(layers))
+    assert f"sees {gk.sizes.receptive_field(layers)} pixels" in axis.get_title()
 
 
 small_layers = st.lists(
@@ -132,13 +132,13 @@ def test_pixels_that_are_seen_are_those_that_change_the_output(layers):
     seen = {0}
     for kernel_size, strides, dilation_rate in reversed(layers):
         seen = {pixel * strides + tap * dilation_rate for pixel in seen for tap in range(kernel_size)}
-    centres, step = diagrams.seen_pixels(layers)[0]
+    centres, step = diagrams.seen_pixels([diagrams.Layer(*layer) for layer in layers])[0]
     assert step == 1
     np.testing.assert_allclose(np.array(centres) - centres[0], sorted(seen))
 
 
-def test_holes_of_a_dilated_kernel_are_told():
-    figure = gk.plot_receptive_field([(3, 1), (3, 1, 4)])
+def test_holes_of_a_dilated_kernel_are_counted():
+    figure = gk.plots.plot_receptive_field([(3, 1), (3, 1, 4)])
     right = figure.axes[0].child_axes[0]
     assert [label.get_text() for label in right.get_yticklabels()] == [
         "9 of 11 seen",
@@ -150,7 +150,7 @@ def test_holes_of_a_dilated_kernel_are_told():
 
 def test_a_state_of_zeros_is_no_layer():
     outputs, _ = gk.rnn(tf.compat.v1.placeholder(tf.float32, (None, 5, 3), name="words"), 4)
-    assert not [name for name, (text, _) in boxes(gk.plot_graph(outputs)).items() if "Pack" in text]
+    assert not [name for name, (text, _) in boxes(gk.plots.plot_graph(outputs)).items() if "Pack" in text]
 
 
 @pytest.mark.parametrize(
@@ -159,22 +159,9 @@ def test_a_state_of_zeros_is_no_layer():
 )
 def test_fields_that_cannot_be_drawn_are_refused(layers, message):
     with pytest.raises(ValueError, match=f"^plot_receptive_field: .*{message}"):
-        gk.plot_receptive_field(layers)
+        gk.plots.plot_receptive_field(layers)
 
 
-widths_and_wishes = st.lists(st.tuples(st.floats(0.1, 5), st.floats(-20, 20)), min_size=1, max_size=8)
-
-
-@given(widths_and_wishes)
-def test_boxes_of_a_rank_stand_apart_and_as_near_as_can_be(pairs):
-    widths, wishes = (list(column) for column in zip(*pairs, strict=True))
-    places = layered.without_overlap(wishes, widths, gap=0.5)
-    for (place, width), (after, next_width) in itertools.pairwise(zip(places, widths, strict=True)):
-        assert after - place >= (width + next_width) / 2 + 0.5 - 1e-6
-    # No block of boxes can be moved nearer to its wishes: those that touch stand at their mean wish.
-    assert sum(places) == pytest.approx(sum(wishes), abs=1e-6)
-
-
-def test_ranks_follow_the_longest_way():
-    edges = [("a", "b"), ("b", "c"), ("a", "c"), ("c", "d"), ("a", "d"), ("d", "b")]  # the last leads back
-    assert layered.rank_of_boxes(["a", "b", "c", "d"], edges) == {"a": 0, "b": 1, "c": 2, "d": 3}
+def test_one_pixel_is_singular():
+    title = gk.plots.plot_receptive_field([(1, 1)]).axes[0].get_title()
+    assert title == "one pixel of the last layer sees 1 pixel of the input"
