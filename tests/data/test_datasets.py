@@ -23,7 +23,8 @@ import pytest
 from hypothesis import given, settings
 
 import graphkit as gk
-from graphkit.data import datasets
+from graphkit import checks
+from graphkit.data import datasets, sources
 
 EXAMPLES = settings(deadline=None, derandomize=True, database=None, max_examples=60)
 MEBIBYTE = 1 << 20
@@ -39,6 +40,7 @@ CIFAR_FILES = {
     "cifar100": ["train.bin", "test.bin"],
 }
 SYSTEM_FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
+CHECK = checks.Checker("load_dataset")
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +131,7 @@ def assert_whole(data, train, test, num_classes=3):
     assert sorted(numbers_of(data.train) + numbers_of(data.valid)) == list(range(train))
     assert numbers_of(data.test) == list(range(train, train + test))
     for split in (data.train, data.valid, data.test):
-        assert isinstance(split, gk.ImageSplit)
+        assert isinstance(split, gk.data.ImageSplit)
         assert (split.images.dtype, split.labels.dtype) == (np.uint8, np.int32)
         assert split.labels.tolist() == [number % num_classes for number in numbers_of(split)]
 
@@ -159,14 +161,14 @@ def words():
 
 
 def test_mnist_5k_has_5000_images(digits):
-    assert isinstance(digits, gk.Dataset) and digits.name == "mnist_5k"
+    assert isinstance(digits, gk.data.Dataset) and digits.name == "mnist_5k"
     shapes = [split.images.shape for split in (digits.train, digits.valid, digits.test)]
     assert shapes == [(3667, 28, 28, 1), (333, 28, 28, 1), (1000, 28, 28, 1)]
 
 
 def test_mnist_5k_is_uint8_with_int32_labels(digits):
     for split in (digits.train, digits.valid, digits.test):
-        assert isinstance(split, gk.ImageSplit)
+        assert isinstance(split, gk.data.ImageSplit)
         assert (split.images.dtype, split.labels.dtype) == (np.uint8, np.int32)
     assert digits.train.images.min() == 0 and digits.train.images.max() == 255
 
@@ -191,7 +193,7 @@ def test_mnist_5k_shares_no_image_between_splits(digits):
 def test_words_5_languages_has_20000_words(words):
     assert words.classes == ("de", "en", "es", "fr", "it")
     assert [len(split.words) for split in (words.train, words.valid, words.test)] == [14667, 1333, 4000]
-    assert all(isinstance(split, gk.WordSplit) for split in words[1:4])
+    assert all(isinstance(split, gk.data.WordSplit) for split in words[1:4])
 
 
 def test_words_5_languages_are_unicode_with_int32_labels(words):
@@ -346,7 +348,7 @@ def test_partly_filled_folder_names_the_missing_file(tmp_path, missing):
     del contents[missing]
     folder = write_files(tmp_path / "part", contents)
     assert_refused(folder, folder, missing, kind=FileNotFoundError)
-    assert_refused("mnist", folder, missing, kind=FileNotFoundError, data_dir=folder)
+    assert_refused("mnist", folder, missing, kind=FileNotFoundError, folder=folder)
 
 
 def test_folder_without_data_names_what_is_missing(tmp_path):
@@ -414,7 +416,7 @@ def test_folder_with_test_images_of_another_size_is_refused(tmp_path, shape):
 @pytest.mark.parametrize("zipped", [False, True])
 def test_named_data_set_is_read_from_data_dir(tmp_path, inside, zipped):
     write_files(tmp_path / inside, idx_contents(), zipped)
-    data = gk.load_dataset("mnist", data_dir=tmp_path)
+    data = gk.load_dataset("mnist", folder=tmp_path)
     assert_whole(data, 20, 6)
     assert (data.name, data.classes) == ("mnist", tuple("0123456789"))
 
@@ -432,42 +434,42 @@ def test_data_dir_comes_before_the_environments_folder(tmp_path, monkeypatch):
     write_files(tmp_path / "one", idx_contents(train=12))
     write_files(tmp_path / "two", idx_contents(train=20))
     monkeypatch.setenv("GRAPHKIT_DATA", str(tmp_path / "two"))
-    assert_whole(gk.load_dataset("mnist", data_dir=str(tmp_path / "one")), 12, 6)
+    assert_whole(gk.load_dataset("mnist", folder=str(tmp_path / "one")), 12, 6)
 
 
 def test_data_dir_without_the_data_set_is_passed_over(tmp_path, monkeypatch):
     (tmp_path / "bare").mkdir()
     write_files(tmp_path / "full", idx_contents())
     monkeypatch.setenv("GRAPHKIT_DATA", str(tmp_path / "full"))
-    assert_whole(gk.load_dataset("mnist", data_dir=tmp_path / "bare"), 20, 6)
+    assert_whole(gk.load_dataset("mnist", folder=tmp_path / "bare"), 20, 6)
 
 
 def test_data_sets_of_one_folder_are_kept_apart(tmp_path):
     write_files(tmp_path / "mnist", idx_contents(train=12))
     write_files(tmp_path / "fashion_mnist", idx_contents(train=20))
-    assert_whole(gk.load_dataset("mnist", data_dir=tmp_path), 12, 6)
-    assert_whole(gk.load_dataset("fashion_mnist", data_dir=tmp_path), 20, 6)
+    assert_whole(gk.load_dataset("mnist", folder=tmp_path), 12, 6)
+    assert_whole(gk.load_dataset("fashion_mnist", folder=tmp_path), 20, 6)
 
 
 @pytest.mark.parametrize("present", [False, True])
 def test_data_dir_that_does_not_exist_is_refused(tmp_path, monkeypatch, present):
     monkeypatch.setenv("GRAPHKIT_DATA", str(write_files(tmp_path / "set", idx_contents() if present else {})))
     missing = tmp_path / "no-such-folder"
-    assert_refused("mnist", missing, kind=FileNotFoundError, data_dir=missing)
+    assert_refused("mnist", missing, kind=FileNotFoundError, folder=missing)
 
 
 def test_labels_beyond_a_named_data_sets_classes_are_refused(tmp_path):
     contents = idx_contents()
     contents[IDX_FILES[3]] = idx(np.array([0, 1, 2, 3, 4, 10], np.uint8))
     write_files(tmp_path, contents)
-    assert_refused("mnist", "mnist", "0..9", data_dir=tmp_path)
+    assert_refused("mnist", "mnist", "0..9", folder=tmp_path)
 
 
 @pytest.fixture(scope="module")
 def fashion():
     if not SYSTEM_FASHION.is_dir():
         pytest.skip("the Fashion-MNIST files are not on this system")
-    return gk.load_dataset("fashion_mnist", data_dir=SYSTEM_FASHION)
+    return gk.load_dataset("fashion_mnist", folder=SYSTEM_FASHION)
 
 
 def test_real_fashion_mnist_has_70000_images(fashion):
@@ -489,7 +491,7 @@ def test_real_fashion_mnist_is_balanced(fashion):
 @pytest.mark.parametrize("name", CIFAR_FILES)
 def test_cifar_test_images_and_labels_are_read_in_order(tmp_path, name):
     contents, images, labels = cifar_contents(name)
-    data = gk.load_dataset(name, data_dir=write_files(tmp_path, contents))
+    data = gk.load_dataset(name, folder=write_files(tmp_path, contents))
     np.testing.assert_array_equal(data.test.images, images[-3:])
     assert data.test.labels.tolist() == labels[-3:]
     assert data.test.images.dtype == np.uint8 and data.test.labels.dtype == np.int32
@@ -498,7 +500,7 @@ def test_cifar_test_images_and_labels_are_read_in_order(tmp_path, name):
 @pytest.mark.parametrize("name", CIFAR_FILES)
 def test_cifar_training_images_keep_their_labels(tmp_path, name):
     contents, images, labels = cifar_contents(name)
-    data = gk.load_dataset(name, data_dir=write_files(tmp_path, contents))
+    data = gk.load_dataset(name, folder=write_files(tmp_path, contents))
     pairs = {image.tobytes(): label for image, label in zip(images[:-3], labels, strict=False)}
     split = [np.concatenate(parts) for parts in zip(data.train, data.valid, strict=True)]
     assert {image.tobytes(): label for image, label in zip(*split, strict=True)} == pairs
@@ -511,7 +513,7 @@ def test_cifar_pixel_is_where_the_format_says(tmp_path, name, row, column, chann
     record = bytearray(3073 if name == "cifar10" else 3074)
     record[len(record) - 3072 + 1024 * channel + 32 * row + column] = 255
     contents[CIFAR_FILES[name][-1]] = bytes(record)
-    images = gk.load_dataset(name, data_dir=write_files(tmp_path, contents)).test.images
+    images = gk.load_dataset(name, folder=write_files(tmp_path, contents)).test.images
     assert images.shape == (1, 32, 32, 3)
     assert np.argwhere(images).tolist() == [[0, row, column, channel]]
 
@@ -519,7 +521,7 @@ def test_cifar_pixel_is_where_the_format_says(tmp_path, name, row, column, chann
 def test_cifar100_label_is_the_fine_one(tmp_path):
     contents, images, _ = cifar_contents("cifar100")
     contents["test.bin"] = cifar_bytes(images[:2], [3, 4], [99, 51])
-    data = gk.load_dataset("cifar100", data_dir=write_files(tmp_path, contents))
+    data = gk.load_dataset("cifar100", folder=write_files(tmp_path, contents))
     assert data.test.labels.tolist() == [99, 51]
     assert [data.classes[label] for label in data.test.labels] == ["worm", "mushroom"]
 
@@ -527,7 +529,7 @@ def test_cifar100_label_is_the_fine_one(tmp_path):
 def test_cifar_class_names_are_complete(tmp_path):
     for name, first, last in (("cifar10", "airplane", "truck"), ("cifar100", "apple", "worm")):
         contents, _, _ = cifar_contents(name)
-        classes = gk.load_dataset(name, data_dir=write_files(tmp_path / name, contents)).classes
+        classes = gk.load_dataset(name, folder=write_files(tmp_path / name, contents)).classes
         assert (len(set(classes)), classes[0], classes[-1]) == (int(name[5:]), first, last)
         assert list(classes) == sorted(classes)
 
@@ -542,7 +544,7 @@ def test_cifar_file_of_a_wrong_length_is_refused_by_name(tmp_path, name, change)
     contents, _, _ = cifar_contents(name)
     for file in CIFAR_FILES[name]:
         folder = write_files(tmp_path / file, {**contents, file: change(contents[file])})
-        assert_refused(name, folder / file, data_dir=folder)
+        assert_refused(name, folder / file, folder=folder)
 
 
 @pytest.mark.parametrize("name", CIFAR_FILES)
@@ -551,20 +553,20 @@ def test_partly_filled_cifar_folder_names_the_missing_file(tmp_path, name):
     for missing in CIFAR_FILES[name]:
         rest = {file: content for file, content in contents.items() if file != missing}
         folder = write_files(tmp_path / missing, rest)
-        assert_refused(name, folder, missing, kind=FileNotFoundError, data_dir=folder)
+        assert_refused(name, folder, missing, kind=FileNotFoundError, folder=folder)
 
 
 @pytest.mark.parametrize("name", CIFAR_FILES)
 def test_gzipped_cifar_files_are_read_like_plain_ones(tmp_path, name):
     contents, images, _ = cifar_contents(name)
-    data = gk.load_dataset(name, data_dir=write_files(tmp_path, contents, zipped=True))
+    data = gk.load_dataset(name, folder=write_files(tmp_path, contents, zipped=True))
     np.testing.assert_array_equal(data.test.images, images[-3:])
 
 
 def test_cifar10_label_above_nine_is_refused(tmp_path):
     contents, images, _ = cifar_contents("cifar10")
     contents["test_batch.bin"] = cifar_bytes(images[:1], [10])
-    assert_refused("cifar10", "cifar10", "0..9", data_dir=write_files(tmp_path, contents))
+    assert_refused("cifar10", "cifar10", "0..9", folder=write_files(tmp_path, contents))
 
 
 # `.npz` files by path
@@ -590,7 +592,7 @@ def test_npz_of_color_images_keeps_its_channels(tmp_path):
 def test_npz_of_features_keeps_its_dtype(tmp_path):
     features = np.linspace(0, 1, 40, dtype=np.float32).reshape(20, 2)
     data = gk.load_dataset(npz_path(tmp_path, features=features, labels=np.arange(20) % 2))
-    assert isinstance(data.train, gk.FeatureSplit) and data.train.features.dtype == np.float32
+    assert isinstance(data.train, gk.data.FeatureSplit) and data.train.features.dtype == np.float32
     merged = np.concatenate([split.features for split in data[1:4]])
     np.testing.assert_array_equal(np.sort(merged, axis=0), features)
 
@@ -599,7 +601,7 @@ def test_npz_of_words_with_class_names(tmp_path):
     words = np.array([f"año{number}" for number in range(20)])
     path = npz_path(tmp_path, words=words, labels=np.arange(20) % 2, classes=np.array(["es", "pt"]))
     data = gk.load_dataset(path)
-    assert isinstance(data.train, gk.WordSplit) and data.classes == ("es", "pt")
+    assert isinstance(data.train, gk.data.WordSplit) and data.classes == ("es", "pt")
     assert sorted(word for split in data[1:4] for word in split.words) == sorted(words)
 
 
@@ -615,7 +617,7 @@ def test_npz_of_kerass_layout_with_feature_vectors(tmp_path):
     arrays = {"x_train": np.ones((9, 3)), "y_train": np.arange(9) % 2}
     arrays |= {"x_test": np.zeros((4, 3)), "y_test": np.arange(4) % 2}
     data = gk.load_dataset(npz_path(tmp_path, **arrays), valid_fraction=0)
-    assert isinstance(data.test, gk.FeatureSplit) and data.test.features.shape == (4, 3)
+    assert isinstance(data.test, gk.data.FeatureSplit) and data.test.features.shape == (4, 3)
     assert data.test.labels.tolist() == [0, 1, 0, 1]
 
 
@@ -810,8 +812,8 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.utils, "get_file", functools.partial(keras.utils.get_file, cache_dir=folder))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    for name, source in datasets.SOURCES.items():
-        monkeypatch.setitem(datasets.SOURCES, name, source._replace(folders=(f"{name}-of-this-test",)))
+    for name, source in sources.SOURCES.items():
+        monkeypatch.setitem(sources.SOURCES, name, source._replace(folders=(f"{name}-of-this-test",)))
     return folder
 
 
@@ -822,10 +824,10 @@ def publish(server, cache, monkeypatch):
     def publish(name, contents, served=None, digest=hashlib.sha256, origin=server.origin):
         server.files.update(contents | (served or {}))
         archives = tuple(
-            datasets.Archive(origin + file, digest(content).hexdigest()) for file, content in contents.items()
+            sources.Archive(origin + file, digest(content).hexdigest()) for file, content in contents.items()
         )
-        source = datasets.SOURCES[name]._replace(archives=archives)
-        monkeypatch.setitem(datasets.SOURCES, name, source)
+        source = sources.SOURCES[name]._replace(archives=archives)
+        monkeypatch.setitem(sources.SOURCES, name, source)
 
     return publish
 
@@ -901,7 +903,7 @@ def test_mnist_and_fashion_mnist_do_not_share_their_downloads(publish):
 def test_local_files_come_before_a_download(publish, server, tmp_path):
     publish("mnist", mnist_archive())
     write_files(tmp_path / "local", idx_contents(train=12))
-    assert_whole(gk.load_dataset("mnist", data_dir=tmp_path / "local"), 12, 6)
+    assert_whole(gk.load_dataset("mnist", folder=tmp_path / "local"), 12, 6)
     assert server.asked == []
 
 
@@ -910,13 +912,13 @@ def test_partly_filled_folder_is_not_completed_by_a_download(publish, server, tm
     contents = idx_contents()
     del contents[IDX_FILES[3]]
     folder = write_files(tmp_path / "part", contents)
-    assert_refused("mnist", folder, IDX_FILES[3], kind=FileNotFoundError, data_dir=folder)
+    assert_refused("mnist", folder, IDX_FILES[3], kind=FileNotFoundError, folder=folder)
     assert server.asked == []
 
 
 def test_missing_data_dir_is_refused_before_a_download(publish, server, tmp_path):
     publish("mnist", mnist_archive())
-    assert_refused("mnist", tmp_path / "none", kind=FileNotFoundError, data_dir=tmp_path / "none")
+    assert_refused("mnist", tmp_path / "none", kind=FileNotFoundError, folder=tmp_path / "none")
     assert server.asked == []
 
 
@@ -957,7 +959,7 @@ def test_unreachable_server_is_refused_by_origin(publish):
         closed.bind(("127.0.0.1", 0))
         origin = f"http://127.0.0.1:{closed.getsockname()[1]}/"
         publish("mnist", mnist_archive(), origin=origin)
-        assert_refused("mnist", origin + "mnist.npz", "data_dir", "GRAPHKIT_DATA", kind=OSError)
+        assert_refused("mnist", origin + "mnist.npz", "folder=", "GRAPHKIT_DATA", kind=OSError)
 
 
 def test_cache_spoiled_after_the_download_is_fetched_again(publish, server, cache):
@@ -971,7 +973,7 @@ def test_cache_spoiled_after_the_download_is_fetched_again(publish, server, cach
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10", "cifar100"])
 def test_downloads_are_encrypted_and_have_a_hash(name):
-    for archive in datasets.SOURCES[name].archives:
+    for archive in sources.SOURCES[name].archives:
         assert archive.origin.startswith("https://")
         assert len(bytes.fromhex(archive.hash)) in (16, 32)
 
@@ -1014,7 +1016,7 @@ for name in ("mnist_5k", {str(folder)!r}):
     gk.one_hot(split.labels, 10)
     for images, labels in gk.minibatches(split, 100):
         gk.scale_pixels(images)
-gk.output_size(28, 5)
+gk.sizes.output_size(28, 5)
 print(*({{"tensorflow", "keras", "absl"}} & set(sys.modules)))
 """
     assert run_python(program) == []
@@ -1026,11 +1028,11 @@ def test_damaged_archive_is_named(tmp_path):
     for damaged in (b"", content[:100], content[: len(content) // 2], bytes(5000)):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match="load_dataset: .*cifar.tar.gz"):
-            datasets.read_tar(path, datasets.SOURCES["cifar100"])
+            datasets.read_tar(CHECK, path, sources.SOURCES["cifar100"])
 
 
 def test_archive_that_lacks_a_file_is_named(tmp_path):
     ((name, content),) = cifar_archive("cifar100")[0].items()
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match="lacks files; received missing=.*data_batch_1.bin"):
-        datasets.read_tar(tmp_path / name, datasets.SOURCES["cifar10"])
+        datasets.read_tar(CHECK, tmp_path / name, sources.SOURCES["cifar10"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 import graphkit as gk
-from graphkit.data import preprocess
+from graphkit.data import scalers
 
 EXAMPLES = settings(deadline=None, derandomize=True, database=None, max_examples=60)
 NUMBERS = arrays_of.arrays(
@@ -24,9 +24,9 @@ def axes(examples, per):
     return 0 if per == "feature" else tuple(range(examples.ndim - 1))
 
 
-@pytest.fixture(params=[preprocess.CHUNK, 7], ids=["whole", "in chunks"])
+@pytest.fixture(params=[scalers.CHUNK, 7], ids=["whole", "in chunks"])
 def chunk(request, monkeypatch):
-    monkeypatch.setattr(preprocess, "CHUNK", request.param)
+    monkeypatch.setattr(scalers, "CHUNK", request.param)
 
 
 # Standardizer
@@ -126,7 +126,7 @@ def test_min_max_scaler_is_its_formula(chunk, per, dtype):
     examples = np.random.default_rng(1).integers(0, 250, (13, 4, 3, 2)).astype(dtype)
     whole = examples.astype(np.float64)
     low, high = whole.min(axes(whole, per)), whole.max(axes(whole, per))
-    scaled = gk.MinMaxScaler(examples, 0.5, 2, per)(examples)
+    scaled = gk.MinMaxScaler(examples, 0.5, 2, per=per)(examples)
     np.testing.assert_allclose(scaled, 0.5 + 1.5 * (whole - low) / (high - low), rtol=1e-6)
 
 
@@ -138,7 +138,7 @@ def test_min_max_scaler_is_its_formula(chunk, per, dtype):
     width=st.floats(0.25, 10),
 )
 def test_training_examples_fill_the_range_exactly(examples, per, low, width):
-    scaler = gk.MinMaxScaler(examples, low, low + width, per)
+    scaler = gk.MinMaxScaler(examples, low, low + width, per=per)
     scaled = scaler(examples)
     changing = scaler.maximum > scaler.minimum
     assert (scaled.min(axes(examples, per)) == np.float32(low)).all()
