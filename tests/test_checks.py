@@ -19,13 +19,13 @@ def test_integers_of_numpy_are_integers():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1, 2])
-def test_number_refuses_what_is_out_of_bounds(value):
+def test_number_refuses_values_out_of_bounds(value):
     with pytest.raises(ValueError, match="f: x must be a finite number at least 0 and at most 1; received"):
         checks.number("f", "x", value, at_least=0, at_most=1)
 
 
 @pytest.mark.parametrize("value", [10**400, -(10**400), fractions.Fraction(10**400)])
-def test_number_refuses_what_no_float_can_hold(value):
+def test_number_refuses_values_that_a_float_cannot_hold(value):
     with pytest.raises(ValueError, match="f: x must be a finite number; received x="):
         checks.number("f", "x", value)
 
@@ -37,12 +37,12 @@ def test_message_shows_values_of_any_length(value):
 
 
 @pytest.mark.parametrize("value", ["1", None, True, 1j])
-def test_number_refuses_what_is_no_number(value):
+def test_number_refuses_what_is_not_a_number(value):
     with pytest.raises(TypeError, match="f: x must be a finite number"):
         checks.number("f", "x", value)
 
 
-def test_script_refusal_is_one_line_and_exit_code_2(capsys):
+def test_a_scripts_error_is_one_line_and_exit_code_2(capsys):
     def main():
         raise FileNotFoundError("load_run: there is no run")
 
@@ -52,7 +52,7 @@ def test_script_refusal_is_one_line_and_exit_code_2(capsys):
     assert capsys.readouterr().err == "error: load_run: there is no run\n"
 
 
-def test_integer_refuses_what_no_axis_can_have():
+def test_integer_refuses_sizes_that_an_axis_cannot_have():
     with pytest.raises(ValueError, match="f: n is too large; received n=9223372036854775808"):
         checks.integer("f", "n", 2**63)
     assert checks.integer("f", "n", 2**63, maximum=None) == 2**63
