@@ -1,4 +1,4 @@
-"""Class weights and resampling: their definition, figures by hand, and what each promises."""
+"""Class weights and resampling: their definition, numbers by hand, and what each promises."""
 
 import hypothesis.extra.numpy as arrays_of
 import hypothesis.strategies as st

@@ -1,4 +1,4 @@
-"""Scalers and gray images against NumPy's whole-array formulas and figures computed by hand."""
+"""Scalers against NumPy's formulas on complete arrays, and numbers computed by hand."""
 
 import tracemalloc
 
@@ -212,44 +212,3 @@ def test_refused_other_examples(scaler, per, examples, error, message):
 def test_refused_ranges(low, high, error, message):
     with pytest.raises(error, match=f"MinMaxScaler: {message}"):
         gk.MinMaxScaler(np.zeros((3, 2)), low, high)
-
-
-# grayscale
-
-
-def test_grayscale_of_floats_by_hand():
-    gray = gk.grayscale(np.array([[[0.0, 0.5, 1.0], [3.0, 4.0, -1.0]]]))
-    assert (gray.shape, gray.dtype) == ((1, 2, 1), np.float32)
-    assert gray.tolist() == [[[0.5], [2.0]]]
-
-
-def test_grayscale_of_every_sum_of_pixels_is_rounded_to_the_nearest():
-    sums = np.arange(3 * 255 + 1)
-    red = np.minimum(sums, 255)
-    green = np.minimum(sums - red, 255)
-    images = np.stack([red, green, sums - red - green], axis=-1).astype(np.uint8)
-    gray = gk.grayscale(images)
-    assert (gray.shape, gray.dtype) == ((766, 1), np.uint8)
-    assert gray[:, 0].tolist() == [round(total / 3) for total in range(766)]
-
-
-@pytest.mark.parametrize("dtype", ["u2", "i4", "i8", "f2", "f4", ">f4", "f8"])
-def test_grayscale_of_other_numbers_is_their_float32_mean(dtype):
-    images = np.random.default_rng(0).integers(0, 2000, (5, 4, 6, 3)).astype(dtype)
-    gray = gk.grayscale(images)
-    assert (gray.shape, gray.dtype) == ((5, 4, 6, 1), np.float32)
-    np.testing.assert_allclose(gray, images.astype(np.float64).mean(-1, keepdims=True), rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("images", "error", "message"),
-    [
-        (np.zeros((2, 3, 4)), ValueError, r"three channels .* last axis; received shape=\(2, 3, 4\)"),
-        (np.array(1.0), ValueError, r"received shape=\(\)"),
-        (np.zeros((2, 3), bool), TypeError, "images must hold numbers"),
-        ([[1, 2, 3]], TypeError, "images must be an array"),
-    ],
-)
-def test_grayscale_refusals(images, error, message):
-    with pytest.raises(error, match=f"^grayscale: .*{message}"):
-        gk.grayscale(images)
