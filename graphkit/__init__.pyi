@@ -13,11 +13,11 @@ from .data.batches import epoch_order as epoch_order
 from .data.batches import minibatches as minibatches
 from .data.batches import split_indices as split_indices
 from .data.datasets import load_dataset as load_dataset
-from .data.preprocess import MinMaxScaler as MinMaxScaler
-from .data.preprocess import Standardizer as Standardizer
 from .data.preprocess import grayscale as grayscale
 from .data.preprocess import one_hot as one_hot
 from .data.preprocess import scale_pixels as scale_pixels
+from .data.scalers import MinMaxScaler as MinMaxScaler
+from .data.scalers import Standardizer as Standardizer
 from .data.text import Vocabulary as Vocabulary
 from .diagnosis.recorder import NotFiniteError as NotFiniteError
 from .diagnosis.replay_file import replay as replay

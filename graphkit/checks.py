@@ -18,10 +18,10 @@ LARGEST = 2**63 - 1  # what NumPy and TensorFlow hold as the size of an axis
 
 
 class GraphkitError(Exception):
-    """What went wrong in a run and is no wrong argument: a loss that is not finite, a damaged checkpoint.
+    """Raised when a run goes wrong with valid arguments: a loss that is not finite, a damaged checkpoint.
 
-    Wrong arguments raise `ValueError` or `TypeError`, files that cannot be read raise `OSError` or
-    `ValueError`; all other refusals of this library are of this class.
+    Invalid arguments raise `ValueError` or `TypeError`; files that cannot be read raise `OSError` or
+    `ValueError`. All other errors of this library are of this class.
 
     Example:
       >>> issubclass(gk.GraphkitError, Exception)
@@ -30,7 +30,7 @@ class GraphkitError(Exception):
 
 
 def message(function, rule, **received):
-    """Formats a refusal: the function, the rule it holds, and what was received instead."""
+    """Formats an error message: the function, the rule that was broken, and what was received instead."""
     text = f"{function}: {rule}"
     if received:
         text += "; received " + ", ".join(f"{name}={shown(value)}" for name, value in received.items())
@@ -38,7 +38,7 @@ def message(function, rule, **received):
 
 
 def shown(value):
-    """Returns the repr of a value, its middle left out where it is long."""
+    """Returns the repr of a value, without its middle if it is long."""
     try:
         text = repr(value)
     except ValueError:  # an integer of more digits than Python converts
@@ -53,7 +53,7 @@ def require(condition, function, rule, **received):
 
 
 def integer(function, name, value, minimum=1, maximum=LARGEST):
-    """Returns `value` as a Python int, refusing floats, booleans and what lies outside the bounds."""
+    """Returns `value` as an int; floats, booleans and values out of bounds are refused."""
     rule = f"{name} must be an integer of at least {minimum}"
     try:
         result = operator.index(value)
@@ -67,7 +67,7 @@ def integer(function, name, value, minimum=1, maximum=LARGEST):
 
 
 def integers(function, name, value, count, minimum=1):
-    """Returns a tuple of `count` integers, from one integer for all or a sequence of `count`."""
+    """Returns `count` integers, from one integer for all or a sequence of `count`."""
     if isinstance(value, (tuple, list)):
         rule = f"{name} must be an integer or {count} integers"
         require(len(value) == count, function, rule, **{name: value})
@@ -76,7 +76,7 @@ def integers(function, name, value, count, minimum=1):
 
 
 def number(function, name, value, above=None, at_least=None, at_most=None, below=None):
-    """Returns `value` as a finite float inside the stated bounds."""
+    """Returns `value` as a finite float inside the bounds."""
     bounds = [("above", above), ("at least", at_least), ("at most", at_most), ("below", below)]
     stated = " and ".join(f"{word} {bound}" for word, bound in bounds if bound is not None)
     rule = f"{name} must be a finite number" + (f" {stated}" if stated else "")
@@ -98,7 +98,7 @@ def number(function, name, value, above=None, at_least=None, at_most=None, below
 
 
 def choice(function, name, value, choices):
-    """Returns `value` in lower case if it is one of the named choices."""
+    """Returns `value` in lower case, which must be one of the choices."""
     rule = f"{name} must be one of {', '.join(repr(item) for item in choices)}"
     if not isinstance(value, str):
         raise TypeError(message(function, rule, **{name: value}))
@@ -107,7 +107,7 @@ def choice(function, name, value, choices):
 
 
 def array(function, name, value, rank=None):
-    """Refuses what has no shape and dtype of an array, or another number of axes."""
+    """Returns `value`, which must be an array, of `rank` axes if given."""
     if not (hasattr(value, "shape") and isinstance(getattr(value, "dtype", None), np.dtype)):
         raise TypeError(message(function, f"{name} must be an array", **{name: type(value)}))
     if rank is not None and len(value.shape) != rank:
@@ -190,9 +190,9 @@ def optional_module(function, name, extra):
 
 
 def run_script(main):
-    """Runs a script's `main`; a refusal is printed as one line and ends it with exit code 2.
+    """Runs a script's `main`; an error of the library is printed as one line, with exit code 2.
 
-    An interrupt, of which `fit` has said what there was to say, ends it with 130, as shells have it.
+    An interrupt gives exit code 130, as in shells, without a traceback: `fit` has printed its own message.
     """
     try:
         main()

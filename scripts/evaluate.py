@@ -25,7 +25,7 @@ def main(argv=None):
     with run.trainer as trainer:
         config = run.config
         name, folder = args.data or config.data, args.data_dir or config.data_dir
-        data = gk.load_dataset(name, data_dir=folder, seed=config.seed)
+        data = gk.load_dataset(name, folder=folder, seed=config.seed)
         split = getattr(data, args.split)
         figures = trainer.evaluate(run.network.feed(split))
     print(f"{args.run}: {config.model} on the {args.split} set of {name}, {len(split.labels):,} examples")

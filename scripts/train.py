@@ -53,7 +53,7 @@ def parse(argv):
 def main(argv=None):
     args = parse(argv)
     logging.basicConfig(format="%(message)s", level=logging.INFO)
-    data = gk.load_dataset(args.data, data_dir=args.data_dir, seed=args.seed)
+    data = gk.load_dataset(args.data, folder=args.data_dir, seed=args.seed)
     config = gk.RunConfig.for_data(
         data,
         args.data_dir,

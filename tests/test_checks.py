@@ -7,42 +7,44 @@ import pytest
 
 from graphkit import checks
 
+CHECK = checks.Checker("f")
+
 
 def test_message_names_function_rule_and_what_was_received():
-    text = checks.message("conv2d", "strides must be positive", strides=(0, 1))
+    text = checks.Checker("conv2d").message("strides must be positive", strides=(0, 1))
     assert text == "conv2d: strides must be positive; received strides=(0, 1)"
 
 
 def test_integers_of_numpy_are_integers():
-    assert checks.integer("f", "n", np.int64(3)) == 3
-    assert checks.integers("f", "n", [2, np.uint8(3)], 2) == (2, 3)
+    assert CHECK.integer("n", np.int64(3)) == 3
+    assert CHECK.integers("n", [2, np.uint8(3)], 2) == (2, 3)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1, 2])
-def test_number_refuses_what_is_out_of_bounds(value):
+def test_number_refuses_values_out_of_bounds(value):
     with pytest.raises(ValueError, match="f: x must be a finite number at least 0 and at most 1; received"):
-        checks.number("f", "x", value, at_least=0, at_most=1)
+        CHECK.number("x", value, at_least=0, at_most=1)
 
 
 @pytest.mark.parametrize("value", [10**400, -(10**400), fractions.Fraction(10**400)])
-def test_number_refuses_what_no_float_can_hold(value):
+def test_number_refuses_values_that_a_float_cannot_hold(value):
     with pytest.raises(ValueError, match="f: x must be a finite number; received x="):
-        checks.number("f", "x", value)
+        CHECK.number("x", value)
 
 
 @pytest.mark.parametrize("value", [10**5000, [10**5000], "x" * 10**6], ids=["digits", "list", "text"])
 def test_message_shows_values_of_any_length(value):
-    text = checks.message("f", "x must be short", x=value)
+    text = CHECK.message("x must be short", x=value)
     assert text.startswith("f: x must be short; received x=") and len(text) < 2100
 
 
 @pytest.mark.parametrize("value", ["1", None, True, 1j])
-def test_number_refuses_what_is_no_number(value):
+def test_number_refuses_what_is_not_a_number(value):
     with pytest.raises(TypeError, match="f: x must be a finite number"):
-        checks.number("f", "x", value)
+        CHECK.number("x", value)
 
 
-def test_script_refusal_is_one_line_and_exit_code_2(capsys):
+def test_a_scripts_error_is_one_line_and_exit_code_2(capsys):
     def main():
         raise FileNotFoundError("load_run: there is no run")
 
@@ -52,7 +54,52 @@ def test_script_refusal_is_one_line_and_exit_code_2(capsys):
     assert capsys.readouterr().err == "error: load_run: there is no run\n"
 
 
-def test_integer_refuses_what_no_axis_can_have():
+def test_integer_refuses_sizes_that_an_axis_cannot_have():
     with pytest.raises(ValueError, match="f: n is too large; received n=9223372036854775808"):
-        checks.integer("f", "n", 2**63)
-    assert checks.integer("f", "n", 2**63, maximum=None) == 2**63
+        CHECK.integer("n", 2**63)
+    assert CHECK.integer("n", 2**63, maximum=None) == 2**63
+
+
+def test_a_broken_rule_is_a_value_error_or_a_type_error():
+    CHECK.require(True, "x must be even", x=2)
+    CHECK.require_type(True, "x must be a string", x="2")
+    with pytest.raises(ValueError, match="^f: x must be even; received x=3$"):
+        CHECK.require(False, "x must be even", x=3)
+    with pytest.raises(TypeError, match="^f: x must be a string; received x=3$"):
+        CHECK.require_type(False, "x must be a string", x=3)
+
+
+def test_choices_are_strings_in_any_case():
+    assert CHECK.choice("padding", "SAME", ("same", "valid")) == "same"
+    with pytest.raises(
+        ValueError, match="f: padding must be one of 'same', 'valid'; received padding='full'"
+    ):
+        CHECK.choice("padding", "full", ("same", "valid"))
+    with pytest.raises(TypeError, match="padding must be one of"):
+        CHECK.choice("padding", 1, ("same", "valid"))
+
+
+def test_arrays_have_the_stated_number_of_axes():
+    values = np.zeros((2, 3))
+    assert CHECK.array("x", values, rank=2) is values
+    with pytest.raises(ValueError, match=r"f: x must have 1 axes; received shape=\(2, 3\)"):
+        CHECK.array("x", values, rank=1)
+    with pytest.raises(TypeError, match="f: x must be an array"):
+        CHECK.array("x", [1, 2])
+
+
+def test_a_missing_module_names_the_extra_that_installs_it():
+    assert CHECK.optional_module("json", "plots").loads("1") == 1
+    with pytest.raises(
+        ImportError, match=r"f: no_such_module is needed; .*pip install 'tf-graphkit\[plots\]'"
+    ):
+        CHECK.optional_module("no_such_module", "plots")
+
+
+def test_an_interrupted_script_has_exit_code_130():
+    def main():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as stopped:
+        checks.run_script(main)
+    assert stopped.value.code == 130

@@ -12,11 +12,11 @@ from graphkit.data.datasets import FeatureSplit as FeatureSplit
 from graphkit.data.datasets import ImageSplit as ImageSplit
 from graphkit.data.datasets import WordSplit as WordSplit
 from graphkit.data.datasets import load_dataset as load_dataset
-from graphkit.data.preprocess import MinMaxScaler as MinMaxScaler
-from graphkit.data.preprocess import Standardizer as Standardizer
 from graphkit.data.preprocess import grayscale as grayscale
 from graphkit.data.preprocess import one_hot as one_hot
 from graphkit.data.preprocess import scale_pixels as scale_pixels
 from graphkit.data.readers import read_idx as read_idx
 from graphkit.data.readers import read_npz as read_npz
+from graphkit.data.scalers import MinMaxScaler as MinMaxScaler
+from graphkit.data.scalers import Standardizer as Standardizer
 from graphkit.data.text import Vocabulary as Vocabulary

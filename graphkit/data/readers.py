@@ -1,16 +1,21 @@
 """Readers of data files: IDX, the CIFAR binary version, `.npz`. No pickle is ever loaded.
 
-A header is believed only as far as the file's own length bears it out, so a small or damaged file can
-neither allocate more than it holds nor lose its end unnoticed.
+Nothing is allocated on the word of a header: what it promises must fit into the file's own length, so a
+small or damaged file can neither allocate more than it holds nor lose its end unnoticed.
 """
 
+import contextlib
 import gzip
+import io
 import math
 import os
 import struct
 import sys
+import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,12 +24,13 @@ from graphkit import checks
 __all__ = ["read_idx", "read_npz"]
 
 IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+MOST_AXES = 32  # what NumPy 1 holds; NumPy 2 would take 64
 CHUNK = 1 << 20  # bytes
-ZIP_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error)
+DAMAGE = (gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError)
 DEFLATE_RATIO = 1032  # deflate cannot shrink data further than this
 
 
-def read_idx(path):
+def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     """Reads a file in the IDX format, in which MNIST and Fashion-MNIST are published.
 
     Args:
@@ -35,7 +41,7 @@ def read_idx(path):
 
     Raises:
       OSError: the file cannot be read.
-      ValueError: the file is no IDX file, ends early, or is longer than its header says.
+      ValueError: the file is not an IDX file, ends early, or is longer than its header says.
 
     Source: Y. LeCun, "The MNIST database", section "File formats".
 
@@ -44,51 +50,56 @@ def read_idx(path):
       >>> with tempfile.NamedTemporaryFile(suffix=".idx") as file:
       ...     _ = file.write(bytes([0, 0, 8, 1]) + struct.pack(">i", 3) + bytes([7, 8, 9]))
       ...     file.flush()
-      ...     gk.read_idx(file.name)
+      ...     gk.data.read_idx(file.name)
       array([7, 8, 9], dtype=uint8)
     """
+    check = checks.Checker("read_idx")
     path = os.fspath(path)
-    try:
-        with open_plain_or_zipped(path) as stream:
-            header = read_exactly(stream, 4, path)
-            known = header[:2] == b"\0\0" and header[2] in IDX_DTYPES and 1 <= header[3] <= 32
-            checks.require(known, "read_idx", f"{path} is not an IDX file", header=header)
-            shape = struct.unpack(f">{header[3]}I", read_exactly(stream, 4 * header[3], path))
-            dtype = np.dtype(IDX_DTYPES[header[2]])
-            possible = is_possible(shape, dtype)
-            checks.require(possible, "read_idx", f"{path}: no array has these sizes", shape=shape)
-            values = read_exactly(stream, math.prod(shape) * dtype.itemsize, path)
-            rest = stream.read(1)
-    except ZIP_ERRORS as error:
-        rule = f"{path} is damaged or cut off"
-        raise ValueError(checks.message("read_idx", rule, error=str(error))) from None
-    checks.require(not rest, "read_idx", f"{path} is longer than its header says", shape=shape)
+    with refuse_damaged(check, path), open_plain_or_gzipped(path) as stream:
+        header = read_exactly(check, stream, 4, path)
+        known = header[:2] == b"\0\0" and header[2] in IDX_DTYPES and 1 <= header[3] <= MOST_AXES
+        check.require(known, f"{path} is not an IDX file", header=header)
+        shape = struct.unpack(f">{header[3]}I", read_exactly(check, stream, 4 * header[3], path))
+        dtype = np.dtype(IDX_DTYPES[header[2]])
+        check.require(is_possible(shape, dtype), f"{path}: an array cannot have these sizes", shape=shape)
+        values = read_exactly(check, stream, math.prod(shape) * dtype.itemsize, path)
+        check.require(not stream.read(1), f"{path} is longer than its header says", shape=shape)
     return np.frombuffer(values, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
-def open_plain_or_zipped(path):
+@contextlib.contextmanager
+def refuse_damaged(check: checks.Checker, path: object) -> Iterator[None]:
+    """Raises a `ValueError` that names the path, where decompressors raise several classes and no path."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise ValueError(check.message(f"{path} is damaged or cut off", error=str(error))) from None
+
+
+def open_plain_or_gzipped(path: str | os.PathLike[str]) -> gzip.GzipFile | io.BufferedReader:
     return gzip.open(path, "rb") if os.fspath(path).endswith(".gz") else open(path, "rb")
 
 
-def is_possible(shape, dtype):
+def is_possible(shape: Sequence[int], dtype: np.dtype) -> bool:
     """Whether NumPy can hold such an array at all; an axis of length zero does not excuse the others."""
-    sound = len(shape) <= 32 and all(size >= 0 for size in shape)
-    return sound and math.prod(filter(None, shape)) * max(dtype.itemsize, 1) <= sys.maxsize
+    valid = len(shape) <= MOST_AXES and all(size >= 0 for size in shape)
+    return valid and math.prod(filter(None, shape)) * max(dtype.itemsize, 1) <= sys.maxsize
 
 
-def read_exactly(stream, count, path):
+def read_exactly(
+    check: checks.Checker, stream: gzip.GzipFile | io.BufferedReader, count: int, path: str
+) -> bytearray:
     """Returns the next `count` bytes; memory grows with what the file holds, not with `count`."""
     values = bytearray()
     while len(values) < count:
         chunk = stream.read(min(CHUNK, count - len(values)))
-        if not chunk:
-            rule = f"{path} is cut off: its header promises {count} more bytes"
-            raise ValueError(checks.message("read_idx", rule, bytes=len(values)))
+        rule = f"{path} is cut off: its header promises {count} more bytes"
+        check.require(chunk, rule, bytes=len(values))
         values += chunk
     return values
 
 
-def read_cifar(paths, label_bytes):
+def read_cifar(paths: Sequence[str | os.PathLike[str]], label_bytes: int) -> tuple[np.ndarray, np.ndarray]:
     """Reads files of the CIFAR binary version: records of label bytes and 3072 pixels.
 
     Args:
@@ -100,32 +111,32 @@ def read_cifar(paths, label_bytes):
 
     Raises:
       OSError: a file cannot be read.
-      ValueError: a file is damaged, or its length is no whole number of records.
+      ValueError: a file is damaged, or does not hold a number of complete records.
     """
+    check = checks.Checker("read_cifar")
     contents = []
     for path in paths:
-        try:
-            with open_plain_or_zipped(path) as stream:
-                contents.append((path, stream.read()))
-        except ZIP_ERRORS as error:
-            rule = f"{path} is damaged or cut off"
-            raise ValueError(checks.message("read_cifar", rule, error=str(error))) from None
-    return cifar_arrays(contents, label_bytes)
+        with refuse_damaged(check, path), open_plain_or_gzipped(path) as stream:
+            contents.append((path, stream.read()))
+    return cifar_arrays(check, contents, label_bytes)
 
 
-def cifar_arrays(contents, label_bytes):
+def cifar_arrays(
+    check: checks.Checker, contents: Sequence[tuple[object, bytes]], label_bytes: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Decodes (name, bytes) pairs of the CIFAR binary version; see `read_cifar`."""
     length = label_bytes + 32 * 32 * 3
     for name, content in contents:
-        whole = len(content) > 0 and len(content) % length == 0
+        complete = len(content) > 0 and len(content) % length == 0
         rule = f"{name} must hold records of {length} bytes (CIFAR binary version)"
-        checks.require(whole, "read_cifar", rule, bytes=len(content))
+        check.require(complete, rule, bytes=len(content))
     records = np.concatenate([np.frombuffer(c, np.uint8).reshape(-1, length) for _, c in contents])
+    # A record holds all red pixels, then all green, then all blue ones.
     images = records[:, label_bytes:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), records[:, label_bytes - 1].copy()
 
 
-def read_npz(path):
+def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Reads all arrays of a NumPy `.npz` file.
 
     Args:
@@ -136,56 +147,66 @@ def read_npz(path):
 
     Raises:
       OSError: the file cannot be read.
-      ValueError: the file is no `.npz`, is damaged, or holds Python objects (pickles are refused).
+      ValueError: the file is not an `.npz`, is damaged, or holds Python objects (pickles are refused).
 
     Example:
       >>> import tempfile
       >>> with tempfile.NamedTemporaryFile(suffix=".npz") as file:
       ...     np.savez(file, labels=np.arange(3))
       ...     file.flush()
-      ...     gk.read_npz(file.name)["labels"]
+      ...     gk.data.read_npz(file.name)["labels"]
       array([0, 1, 2])
     """
+    check = checks.Checker("read_npz")
     path = os.fspath(path)
-    rule = f"{path} is no whole .npz file"
+    rule = f"{path} is not a complete .npz file"
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
+            # The directory at the file's end is what damage hits first. Compressed sizes beyond the file's
+            # length would be allocated; a damaged entry length hides the entries after it in a comment.
             held = sum(member.compress_size for member in members)
-            checks.require(held <= os.path.getsize(path), "read_npz", rule, compressed_bytes=held)
-            plain = not any(member.comment for member in members)  # a damaged length hides the next entry
-            checks.require(plain, "read_npz", rule, comments=[member.comment for member in members])
+            check.require(held <= os.path.getsize(path), rule, compressed_bytes=held)
+            comments = [member.comment for member in members]
+            check.require(not any(comments), rule, comments=comments)
             for member in members:
-                check_npy_member(archive, member, path)
+                check_npy_member(check, archive, member, path)
             return {m.filename.removesuffix(".npy"): read_member(archive, m) for m in members}
-    except Exception as error:  # zipfile, its decompressors and NumPy's header parser raise of all kinds
+    except Exception as error:  # zipfile, its decompressors and NumPy's header parser raise many classes
         if path in str(error) and isinstance(error, (OSError, ValueError)):
             raise
-        raise ValueError(checks.message("read_npz", rule, error=str(error))) from None
+        raise ValueError(check.message(rule, error=str(error))) from None
 
 
-def read_member(archive, member):
+def check_npy_member(
+    check: checks.Checker, archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str
+) -> None:
+    """Refuses a member that is not an array of plain numbers, or whose header promises more than it has."""
+    rule = f"{path}: {member.filename} is not a complete array"
+    plausible = member.file_size <= DEFLATE_RATIO * member.compress_size + CHUNK
+    check.require(plausible, rule, bytes=member.file_size)
+    with archive.open(member) as stream:
+        shape, dtype = read_npy_header(check, stream, rule)
+        objects = f"{path}: {member.filename} holds Python objects; pickles are never loaded"
+        check.require(not dtype.hasobject, objects, dtype=str(dtype))
+        held = member.file_size - stream.tell()
+        complete = is_possible(shape, dtype) and math.prod(shape) * dtype.itemsize == held
+        check.require(complete, rule, shape=shape, bytes=member.file_size)
+
+
+def read_npy_header(check: checks.Checker, stream: Any, rule: str) -> tuple[tuple[int, ...], np.dtype]:
+    try:
+        version = np.lib.format.read_magic(stream)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, _, dtype = read_header(stream)
+    except (ValueError, KeyError, TypeError, SyntaxError, OverflowError) as error:
+        raise ValueError(check.message(rule, error=str(error))) from None
+    return shape, dtype
+
+
+def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     with archive.open(member) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
-
-
-def check_npy_member(archive, member, path):
-    """Refuses a member that is no array of plain numbers, or whose header promises more than it has."""
-    rule = f"{path}: {member.filename} is no whole array"
-    plausible = member.file_size <= DEFLATE_RATIO * member.compress_size + CHUNK
-    checks.require(plausible, "read_npz", rule, bytes=member.file_size)
-    with archive.open(member) as stream:
-        try:
-            version = np.lib.format.read_magic(stream)
-            read_header = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }[version]
-            shape, _, dtype = read_header(stream)
-        except (ValueError, KeyError, TypeError, SyntaxError, OverflowError) as error:
-            raise ValueError(checks.message("read_npz", rule, error=str(error))) from None
-        objects = f"{path}: {member.filename} holds Python objects; pickles are never loaded"
-        checks.require(not dtype.hasobject, "read_npz", objects, dtype=str(dtype))
-        held = member.file_size - stream.tell()
-        sound = is_possible(shape, dtype) and math.prod(shape) * dtype.itemsize == held
-        checks.require(sound, "read_npz", rule, shape=shape, bytes=member.file_size)

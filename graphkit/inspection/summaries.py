@@ -101,7 +101,7 @@ class Summary:
         """
         untrained = self.weight_bytes - self.trained_bytes
         return untrained + sizes.training_bytes(
-            self.trained_bytes, self.activation_bytes, batch_size, slots, dtype="uint8"
+            self.trained_bytes, self.activation_bytes, batch_size, slots=slots, dtype="uint8"
         )
 
     def largest_batch(self, memory, slots=2):
@@ -123,7 +123,7 @@ class Summary:
         checks.require(needed <= memory, function, rule, memory=memory, needed=needed)
         untrained = self.weight_bytes - self.trained_bytes
         return sizes.largest_batch(
-            memory - untrained, self.trained_bytes, self.activation_bytes, slots, dtype="uint8"
+            memory - untrained, self.trained_bytes, self.activation_bytes, slots=slots, dtype="uint8"
         )
 
     def __str__(self):

@@ -115,7 +115,7 @@ def test_jitter_is_its_draws(fill):
     images = random_images(50, 10, 7, 2)
     draws = np.random.default_rng(3).random((50, 7))
     draws[0], draws[1] = 0, np.nextafter(1, 0)
-    augmentation = gk.Augmentation(3, 170, 0.4, 30, True, 0.2, fill)
+    augmentation = gk.Augmentation(3, 170, scale=0.4, shear=30, flip=True, brightness=0.2, fill=fill)
     moves = {
         "degrees": 170 * (2 * draws[:, 2] - 1),
         "factors": 1 + 0.4 * (2 * draws[:, 3] - 1),
@@ -239,7 +239,7 @@ def test_brightness_of_floats_is_not_clipped(dtype):
 # seeds
 
 
-EVERYTHING = gk.Augmentation(2, 20, 0.2, 10, True, 0.1)
+EVERYTHING = gk.Augmentation(2, 20, scale=0.2, shear=10, flip=True, brightness=0.1)
 
 
 def test_a_call_is_a_function_of_images_and_seed():
@@ -248,7 +248,9 @@ def test_a_call_is_a_function_of_images_and_seed():
     first = EVERYTHING(images, (7, 3))
     np.testing.assert_array_equal(images, before)
     np.testing.assert_array_equal(first, EVERYTHING(images, [7, np.int64(3)]))
-    np.testing.assert_array_equal(first, gk.Augmentation(2, 20, 0.2, 10, True, 0.1)(images, (7, 3)))
+    np.testing.assert_array_equal(
+        first, gk.Augmentation(2, 20, scale=0.2, shear=10, flip=True, brightness=0.1)(images, (7, 3))
+    )
     others = [EVERYTHING(images, seed).tobytes() for seed in (0, 7, 8, (7, 4), (8, 3), 2**70)]
     assert len({first.tobytes(), *others}) == 7
 
@@ -402,7 +404,7 @@ def test_the_jitter_does_not_draw_the_numbers_that_chose_the_examples(seed):
         seeds.append(seed)
         return images
 
-    gk.fill_rare_classes(*unbalanced(), note, seed)
+    gk.fill_rare_classes(*unbalanced(), note, seed=seed)
     assert np.random.default_rng(seeds[0]).random() != np.random.default_rng(seed).random()
 
 

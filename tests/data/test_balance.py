@@ -1,4 +1,4 @@
-"""Class weights and resampling: their definition, figures by hand, and what each promises."""
+"""Class weights and resampling: their definition, numbers by hand, and what each promises."""
 
 import hypothesis.extra.numpy as arrays_of
 import hypothesis.strategies as st
@@ -55,7 +55,7 @@ def test_class_weights_refuses_labels(labels, error, message):
         ([0, 2, 2], None, r"each of 3 classes must have an example; received missing=\[1\]"),
         ([0, 1], 4, r"missing=\[2, 3\]"),
         ([0, 2**40], None, r"missing=\[1, 2, 3, 4, 5, 6, 7, 8, 9, 10\]"),
-        ([0, 3], 3, r"labels must lie in 0..2; received maximum=3"),
+        ([0, 3], 3, r"labels must lie in 0..2; received minimum=0, maximum=3"),
         ([0, 0], 0, "num_classes must be an integer of at least 1"),
     ],
 )
@@ -70,7 +70,7 @@ def test_class_weights_refuses_classes(labels, num_classes, message):
 @EXAMPLES
 @given(labels=LABELS, seed=st.integers(0, 2**64), count=st.none() | st.integers(1, 60))
 def test_resample_draws_each_class_equally_and_each_example_evenly(labels, seed, count):
-    indices = gk.resample(labels, seed, count)
+    indices = gk.resample(labels, seed, count=count)
     sizes = np.bincount(labels)
     each = max(sizes) if count is None else count
     assert indices.dtype == np.int64

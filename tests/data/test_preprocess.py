@@ -1,4 +1,4 @@
-"""Scaled pixels and one-hot rows: values by hand, float32, and refusals that name the argument."""
+"""Scaled pixels, gray images, one-hot rows: values by hand, and refusals that name the argument."""
 
 import hypothesis.extra.numpy as arrays_of
 import hypothesis.strategies as st
@@ -8,6 +8,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 
 import graphkit as gk
+from graphkit.data import preprocess
 
 EXAMPLES = settings(deadline=None, derandomize=True, database=None, max_examples=100)
 NUMBER_DTYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"]
@@ -66,13 +67,13 @@ def test_scale_pixels_takes_arrays_that_are_not_contiguous():
 
 
 @pytest.mark.parametrize("images", [None, 3, "image", [1, 2], (1, 2), {"a": 1}], ids=repr)
-def test_scale_pixels_refuses_what_is_no_array(images):
+def test_scale_pixels_refuses_what_is_not_an_array(images):
     with pytest.raises(TypeError, match=r"^scale_pixels: images "):
         gk.scale_pixels(images)
 
 
 @pytest.mark.parametrize("values", [["a"], [b"a"], [None], [1j]], ids=repr)
-def test_scale_pixels_refuses_arrays_of_no_numbers(values):
+def test_scale_pixels_refuses_arrays_that_do_not_hold_numbers(values):
     with pytest.raises(TypeError, match=r"^scale_pixels: images "):
         gk.scale_pixels(np.array(values))
 
@@ -97,7 +98,7 @@ def test_scale_pixels_refuses_an_offset_that_is_not_finite(offset):
 
 @pytest.mark.parametrize("value", ["1", None, True, [1.0]])
 @pytest.mark.parametrize("name", ["offset", "scale"])
-def test_scale_pixels_refuses_an_offset_or_scale_that_is_no_number(name, value):
+def test_scale_pixels_refuses_an_offset_or_scale_that_is_not_a_number(name, value):
     with pytest.raises(TypeError, match=f"^scale_pixels: {name} "):
         gk.scale_pixels(np.zeros(3), **{name: value})
 
@@ -147,19 +148,19 @@ def test_one_hot_refuses_the_largest_unsigned_label(dtype):
 
 
 @pytest.mark.parametrize("shape", [(), (2, 1), (1, 2, 2), (0, 3)])
-def test_one_hot_refuses_labels_of_other_than_one_axis(shape):
+def test_one_hot_refuses_labels_without_exactly_one_axis(shape):
     with pytest.raises(ValueError, match=r"^one_hot: labels "):
         gk.one_hot(np.zeros(shape, int), 3)
 
 
 @pytest.mark.parametrize("values", [[1.0], [True], ["1"], [None], [1j], [0.5]], ids=repr)
-def test_one_hot_refuses_labels_that_are_no_integers(values):
+def test_one_hot_refuses_labels_that_are_not_integers(values):
     with pytest.raises(TypeError, match=r"^one_hot: labels "):
         gk.one_hot(np.array(values), 3)
 
 
 @pytest.mark.parametrize("labels", [None, 1, "12", [0.5], ["a"], {1}], ids=repr)
-def test_one_hot_refuses_what_is_no_array_of_integers(labels):
+def test_one_hot_refuses_what_is_not_an_array_of_integers(labels):
     with pytest.raises(TypeError, match=r"^one_hot: labels "):
         gk.one_hot(labels, 3)
 
@@ -177,6 +178,61 @@ def test_one_hot_refuses_fewer_than_one_class(num_classes):
 
 
 @pytest.mark.parametrize("num_classes", [3.0, "3", None, True])
-def test_one_hot_refuses_a_number_of_classes_that_is_no_integer(num_classes):
+def test_one_hot_refuses_a_number_of_classes_that_is_not_an_integer(num_classes):
     with pytest.raises(TypeError, match=r"^one_hot: num_classes "):
         gk.one_hot(np.array([0]), num_classes)
+
+
+# grayscale
+
+
+def test_grayscale_of_floats_by_hand():
+    gray = gk.grayscale(np.array([[[0.0, 0.5, 1.0], [3.0, 4.0, -1.0]]]))
+    assert (gray.shape, gray.dtype) == ((1, 2, 1), np.float32)
+    assert gray.tolist() == [[[0.5], [2.0]]]
+
+
+def test_grayscale_of_every_sum_of_pixels_is_rounded_to_the_nearest():
+    sums = np.arange(3 * 255 + 1)
+    red = np.minimum(sums, 255)
+    green = np.minimum(sums - red, 255)
+    images = np.stack([red, green, sums - red - green], axis=-1).astype(np.uint8)
+    gray = gk.grayscale(images)
+    assert (gray.shape, gray.dtype) == ((766, 1), np.uint8)
+    assert gray[:, 0].tolist() == [round(total / 3) for total in range(766)]
+
+
+@pytest.mark.parametrize("dtype", ["u2", "i4", "i8", "f2", "f4", ">f4", "f8"])
+def test_grayscale_of_other_numbers_is_their_float32_mean(dtype):
+    images = np.random.default_rng(0).integers(0, 2000, (5, 4, 6, 3)).astype(dtype)
+    gray = gk.grayscale(images)
+    assert (gray.shape, gray.dtype) == ((5, 4, 6, 1), np.float32)
+    np.testing.assert_allclose(gray, images.astype(np.float64).mean(-1, keepdims=True), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "message"),
+    [
+        (np.zeros((2, 3, 4)), ValueError, r"three channels .* last axis; received shape=\(2, 3, 4\)"),
+        (np.array(1.0), ValueError, r"received shape=\(\)"),
+        (np.zeros((2, 3), bool), TypeError, "images must hold numbers"),
+        ([[1, 2, 3]], TypeError, "images must be an array"),
+    ],
+)
+def test_grayscale_refusals(images, error, message):
+    with pytest.raises(error, match=f"^grayscale: .*{message}"):
+        gk.grayscale(images)
+
+
+# principal_components
+
+
+@pytest.mark.parametrize("shape", [(40, 5), (6, 300), (3, 3)])
+def test_principal_components_are_those_of_the_full_decomposition(shape):
+    points = np.random.default_rng(0).normal(size=shape) * np.linspace(1, 4, shape[1])
+    centered = points - points.mean(axis=0)
+    directions, lengths = preprocess.principal_components(centered)
+    _, expected_lengths, expected = np.linalg.svd(centered, full_matrices=False)
+    assert directions.shape == (shape[1], 2)
+    np.testing.assert_allclose(lengths, expected_lengths[:2], rtol=1e-10)
+    np.testing.assert_allclose(np.abs(np.sum(directions.T * expected[:2], axis=1)), 1, rtol=1e-10)

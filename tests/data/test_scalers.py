@@ -1,4 +1,4 @@
-"""Scalers and gray images against NumPy's whole-array formulas and figures computed by hand."""
+"""Scalers against NumPy's formulas on complete arrays, and numbers computed by hand."""
 
 import tracemalloc
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 import graphkit as gk
-from graphkit.data import preprocess
+from graphkit.data import scalers
 
 EXAMPLES = settings(deadline=None, derandomize=True, database=None, max_examples=60)
 NUMBERS = arrays_of.arrays(
@@ -24,9 +24,9 @@ def axes(examples, per):
     return 0 if per == "feature" else tuple(range(examples.ndim - 1))
 
 
-@pytest.fixture(params=[preprocess.CHUNK, 7], ids=["whole", "in chunks"])
+@pytest.fixture(params=[scalers.CHUNK, 7], ids=["whole", "in chunks"])
 def chunk(request, monkeypatch):
-    monkeypatch.setattr(preprocess, "CHUNK", request.param)
+    monkeypatch.setattr(scalers, "CHUNK", request.param)
 
 
 # Standardizer
@@ -126,7 +126,7 @@ def test_min_max_scaler_is_its_formula(chunk, per, dtype):
     examples = np.random.default_rng(1).integers(0, 250, (13, 4, 3, 2)).astype(dtype)
     whole = examples.astype(np.float64)
     low, high = whole.min(axes(whole, per)), whole.max(axes(whole, per))
-    scaled = gk.MinMaxScaler(examples, 0.5, 2, per)(examples)
+    scaled = gk.MinMaxScaler(examples, 0.5, 2, per=per)(examples)
     np.testing.assert_allclose(scaled, 0.5 + 1.5 * (whole - low) / (high - low), rtol=1e-6)
 
 
@@ -138,7 +138,7 @@ def test_min_max_scaler_is_its_formula(chunk, per, dtype):
     width=st.floats(0.25, 10),
 )
 def test_training_examples_fill_the_range_exactly(examples, per, low, width):
-    scaler = gk.MinMaxScaler(examples, low, low + width, per)
+    scaler = gk.MinMaxScaler(examples, low, low + width, per=per)
     scaled = scaler(examples)
     changing = scaler.maximum > scaler.minimum
     assert (scaled.min(axes(examples, per)) == np.float32(low)).all()
@@ -212,44 +212,3 @@ def test_refused_other_examples(scaler, per, examples, error, message):
 def test_refused_ranges(low, high, error, message):
     with pytest.raises(error, match=f"MinMaxScaler: {message}"):
         gk.MinMaxScaler(np.zeros((3, 2)), low, high)
-
-
-# grayscale
-
-
-def test_grayscale_of_floats_by_hand():
-    gray = gk.grayscale(np.array([[[0.0, 0.5, 1.0], [3.0, 4.0, -1.0]]]))
-    assert (gray.shape, gray.dtype) == ((1, 2, 1), np.float32)
-    assert gray.tolist() == [[[0.5], [2.0]]]
-
-
-def test_grayscale_of_every_sum_of_pixels_is_rounded_to_the_nearest():
-    sums = np.arange(3 * 255 + 1)
-    red = np.minimum(sums, 255)
-    green = np.minimum(sums - red, 255)
-    images = np.stack([red, green, sums - red - green], axis=-1).astype(np.uint8)
-    gray = gk.grayscale(images)
-    assert (gray.shape, gray.dtype) == ((766, 1), np.uint8)
-    assert gray[:, 0].tolist() == [round(total / 3) for total in range(766)]
-
-
-@pytest.mark.parametrize("dtype", ["u2", "i4", "i8", "f2", "f4", ">f4", "f8"])
-def test_grayscale_of_other_numbers_is_their_float32_mean(dtype):
-    images = np.random.default_rng(0).integers(0, 2000, (5, 4, 6, 3)).astype(dtype)
-    gray = gk.grayscale(images)
-    assert (gray.shape, gray.dtype) == ((5, 4, 6, 1), np.float32)
-    np.testing.assert_allclose(gray, images.astype(np.float64).mean(-1, keepdims=True), rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("images", "error", "message"),
-    [
-        (np.zeros((2, 3, 4)), ValueError, r"three channels .* last axis; received shape=\(2, 3, 4\)"),
-        (np.array(1.0), ValueError, r"received shape=\(\)"),
-        (np.zeros((2, 3), bool), TypeError, "images must hold numbers"),
-        ([[1, 2, 3]], TypeError, "images must be an array"),
-    ],
-)
-def test_grayscale_refusals(images, error, message):
-    with pytest.raises(error, match=f"^grayscale: .*{message}"):
-        gk.grayscale(images)

@@ -1,4 +1,4 @@
-"""Vocabularies: round trips, figures by hand, and the words of five languages."""
+"""Vocabularies: round trips, numbers by hand, and the words of five languages."""
 
 import collections
 import json

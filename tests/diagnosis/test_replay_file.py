@@ -107,7 +107,7 @@ def test_damaged_files_are_refused(failed, damage):
 def test_files_that_are_cut_off_or_missing(failed, tmp_path):
     with open(failed.file, "r+b") as stream:
         stream.truncate(1000)
-    with pytest.raises(ValueError, match="no whole .npz file"):
+    with pytest.raises(ValueError, match="not a complete .npz file"):
         gk.replay(failed.file)
     with pytest.raises(OSError):
         gk.replay(tmp_path / "nothing.npz")

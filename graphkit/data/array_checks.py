@@ -1,0 +1,39 @@
+"""Checks of what data functions take: arrays of numbers, integers in a range, seeds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphkit import checks
+
+
+def check_numbers(check: checks.Checker, name: str, value: Any) -> np.ndarray:
+    """Returns an array of integers or floats; booleans and complex numbers are refused."""
+    value = check.array(name, value)
+    check.require_type(value.dtype.kind in "uif", f"{name} must hold numbers", dtype=str(value.dtype))
+    return value
+
+
+def check_integers(check: checks.Checker, name: str, value: Any, *, rank: int) -> np.ndarray:
+    """Returns an array of integers with `rank` axes."""
+    value = check.array(name, value, rank=rank)
+    check.require_type(value.dtype.kind in "ui", f"{name} must be integers", dtype=str(value.dtype))
+    return value
+
+
+def check_range(check: checks.Checker, name: str, values: np.ndarray, size: int) -> None:
+    """Refuses integers outside 0..size - 1."""
+    if values.size:
+        # As Python integers, which compare exactly and read well in a message.
+        low, high = int(values.min()), int(values.max())
+        check.require(
+            low >= 0 and high < size, f"{name} must lie in 0..{size - 1}", minimum=low, maximum=high
+        )
+
+
+def check_seed(check: checks.Checker, seed: int | Sequence[int]) -> list[int]:
+    """Returns a seed as a list of integers, from one of them or a sequence."""
+    parts = seed if isinstance(seed, (tuple, list)) else [seed]
+    check.require(len(parts) > 0, "seed must be a non-negative integer or a sequence of them", seed=seed)
+    return [check.integer("seed", part, minimum=0, maximum=None) for part in parts]
