@@ -43,7 +43,7 @@ def plot_graph(target=None):
       ['logits', 'MatMul, BiasAdd\\n(None, 10), 2,570 parameters']
     """
     function = "plot_graph"
-    found = summaries.summarize(function, target)
+    found = summaries.summarize(checks.Checker(function), target)
     checks.require(found.rows, function, "the graph must hold a layer", target=target)
     linked = set(itertools.chain(*found.edges))  # not what sizes alone connect, such as a state of zeros
     rows = [row for row in found.rows if row.layer in linked or row.parameters] or found.rows

@@ -1,15 +1,19 @@
-"""The forward pass of a graph: which ops count, and which of them compute with examples."""
+"""The forward pass of a graph: which ops belong to it, and which of them compute with examples."""
 
 import heapq
 import re
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 import tensorflow as tf
 
 from graphkit import checks
 from graphkit.graph import walk
 
+Target: TypeAlias = tf.Tensor | tf.Operation | Sequence[tf.Tensor | tf.Operation] | tf.Graph | None
+
 QUEUES, RANDOM = ("IteratorGetNext", "QueueDequeue"), ("Random", "StatelessRandom")
-# Hand on the values they are given.
+# Ops whose outputs hold the values of their inputs.
 ALIASES = (
     "Identity IdentityN EnsureShape StopGradient PreventGradient PlaceholderWithDefault Reshape Squeeze "
     "ExpandDims Cast Enter Exit Switch Merge NextIteration RefEnter RefExit RefSwitch RefMerge "
@@ -19,35 +23,41 @@ COPIES = "graphkit/fused/"  # where a trainer puts its loops over copies of a st
 WRITES = re.compile(r"(Assign|Save|Restore|(Resource)?(Sparse)?Apply|(Resource)?Scatter(?!Nd$))")
 
 
-def find_ops(function, target):
-    """Returns the graph and the ops that count, each after what it computes from."""
+def find_ops(check: checks.Checker, target: Target) -> tuple[tf.Graph, list[tf.Operation]]:
+    """Returns the graph and the ops that count, each after the ops whose values it takes."""
     if target is None or isinstance(target, tf.Graph):
         graph = tf.compat.v1.get_default_graph() if target is None else target
         return graph, forward_ops(graph)
-    targets = list(target) if isinstance(target, (tuple, list)) else [target]
+    targets: list[tf.Tensor] = list(target) if isinstance(target, (tuple, list)) else [target]
     for item in targets:
-        if not (walk.is_graph_tensor(item) or isinstance(item, tf.Operation)):
-            rule = "target must be a tensor of a graph, several, or a tf.Graph"
-            raise TypeError(checks.message(function, rule, target=item))
-    checks.require(targets, function, "target must hold at least one tensor", target=target)
-    found = {item.graph for item in targets}
-    names = [item.name for item in targets]
-    checks.require(len(found) == 1, function, "all targets must be of one graph", target=names)
+        check.require_type(
+            walk.is_graph_tensor(item) or isinstance(item, tf.Operation),
+            "target must be a tensor of a graph, a list of tensors, or a tf.Graph",
+            target=item,
+        )
+    check.require(targets, "target must hold at least one tensor", target=target)
     graph = targets[0].graph
+    check.require(
+        all(item.graph is graph for item in targets),
+        "all targets must be of one graph",
+        target=[item.name for item in targets],
+    )
     chosen = walk.ancestors(targets)
     return graph, [op for op in in_order(graph) if op in chosen]
 
 
-def in_order(graph):
-    """Returns the ops of a graph, each after what it computes from; else in the order they were made.
+def in_order(graph: tf.Graph) -> list[tf.Operation]:
+    """Returns the ops of a graph, each after its inputs, and otherwise in the order they were made.
 
-    They were not made in that order inside of loops. What one round hands to the next is left out of it.
+    Inside loops of control flow v1 that is not the order of `get_operations`: there the op that starts a
+    round is made before the op that ends one. What one round hands to the next (NextIteration) closes a
+    circle, so it does not count as an input here.
     """
     ops = graph.get_operations()
     place = {op: number for number, op in enumerate(ops)}
     sources = {op: {t.op for t in op.inputs if not t.op.type.endswith("NextIteration")} for op in ops}
     missing = {op: len(found) for op, found in sources.items()}
-    users = {op: [] for op in ops}
+    users: dict[tf.Operation, list[tf.Operation]] = {op: [] for op in ops}
     for op, found in sources.items():
         for source in found:
             users[source].append(op)
@@ -62,13 +72,15 @@ def in_order(graph):
     return order
 
 
-def forward_ops(graph):
-    """Returns the ops of a graph without gradients and what only updates and checkpoints need.
+def forward_ops(graph: tf.Graph) -> list[tf.Operation]:
+    """Returns the ops of a graph without gradients and without what only updates and checkpoints need.
 
-    Where there are examples, what nothing that depends on them needs is left out too, such as the parts of
-    initial values.
+    If the graph has examples, an op also has to lead to one that computes with them; the parts of initial
+    values, for instance, do not.
     """
-    ops, backward, needless = in_order(graph), set(), set()
+    ops = in_order(graph)
+    backward: set[tf.Operation] = set()
+    needless: set[tf.Operation] = set()
     for op in ops:
         if (
             walk.GRADIENTS.search(op.name)
@@ -76,6 +88,7 @@ def forward_ops(graph):
             or any(tensor.op in backward for tensor in op.inputs)
         ):
             backward.add(op)
+    # Backwards from what writes: an op is needless if all that takes its values is.
     for op in reversed(ops):
         consumers = {consumer for tensor in op.outputs for consumer in tensor.consumers()}
         if consumers <= needless and (consumers or WRITES.match(op.type)):
@@ -86,29 +99,33 @@ def forward_ops(graph):
     return [op for op in ops if op in needed]
 
 
-def depend_on_examples(ops):
-    """Returns the sources of examples, or constants if there are none, and what computes with them."""
+def depend_on_examples(ops: Iterable[tf.Operation]) -> tuple[list[tf.Operation], set[tf.Operation]]:
+    """Returns the ops that bring examples, and those that compute with them.
+
+    In a graph without examples, its constant arrays of floats are taken for them.
+    """
+    ops = list(ops)
     sources = [op for op in ops if brings_examples(op)]
     if not sources:
         sources = [op for op in ops if op.type in ("Const", "Fill") and is_float_array(op.outputs[0])]
     dependent, before = set(sources), 0
-    while len(dependent) > before:  # a loop hands values to ops before them too
+    while len(dependent) > before:  # a loop hands values to earlier ops too, so one pass is not enough
         before = len(dependent)
         dependent = walk.descendants(dependent, ops)
     return sources, dependent - set(sources)
 
 
-def brings_examples(op):
-    """Tells whether an op brings arrays from outside: an input, or random numbers."""
+def brings_examples(op: tf.Operation) -> bool:
+    """True if an op brings arrays from outside the graph: an input, or random numbers."""
     return brings_inputs(op) or op.type.startswith(RANDOM)
 
 
-def brings_inputs(op):
-    """Tells whether an op is a placeholder of an array, or reads an iterator or a queue."""
+def brings_inputs(op: tf.Operation) -> bool:
+    """True for a placeholder of an array, and for ops that read an iterator or a queue."""
     if op.type in walk.PLACEHOLDERS:
         return op.outputs[0].shape.rank != 0
     return op.type.startswith(QUEUES)
 
 
-def is_float_array(tensor):
+def is_float_array(tensor: tf.Tensor) -> bool:
     return tensor.dtype.is_floating and tensor.shape.rank != 0
