@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from graphkit.graph import walk
+from graphkit.graph import copies, walk
 from graphkit.inspection import flops, forward_pass
 from graphkit.inspection.flops import Count, flops_of, product, sizes_of, total
 
@@ -43,7 +43,6 @@ class Cost(NamedTuple):
 
 
 def costs_of_ops(
-    graph: tf.Graph,
     ops: Sequence[tf.Operation],
     sources: Sequence[tf.Operation],
     dependent: Collection[tf.Operation],
@@ -55,8 +54,7 @@ def costs_of_ops(
     a layer reshapes (batch, time) to (batch * time), or inside functions.
 
     Args:
-      graph: the graph.
-      ops: its ops to count, each after its inputs.
+      ops: the ops to count, each after its inputs.
       sources: those that bring the examples.
       dependent: those that compute with examples; the others cost the same for any batch.
     """
@@ -66,7 +64,7 @@ def costs_of_ops(
     library: Mapping[str, Any] = {}
     one_example = two_examples = ops
     try:
-        library, one_example, two_examples = copies_for_batches(graph, ops, sources)
+        library, one_example, two_examples = copies_for_batches(ops, sources)
     except ValueError as error:
         notes.append(
             "The graph cannot be copied for a batch of 1 or 2, so arrays whose first size is open count as "
@@ -194,7 +192,7 @@ def rounds(op: tf.Operation, library: Mapping[str, Any]) -> Count:
         return None
     value = tf.get_static_value(op.inputs[1])
     if value is None:
-        # A maximum computed from the size of an array is no constant, but the shape function of Fill
+        # A maximum computed from the size of an array is not a constant, but the shape function of Fill
         # works it out all the same. The op is added to our copy of the graph, never to the user's.
         with op.graph.as_default():
             value = tf.fill([op.inputs[1]], 0).shape[0]
@@ -206,25 +204,20 @@ def rounds(op: tf.Operation, library: Mapping[str, Any]) -> Count:
 
 
 def copies_for_batches(
-    graph: tf.Graph, ops: Sequence[tf.Operation], sources: Iterable[tf.Operation]
+    ops: Iterable[tf.Operation], sources: Iterable[tf.Operation]
 ) -> tuple[dict[str, Any], list[tf.Operation], list[tf.Operation]]:
-    """Returns the graph's functions by name, and copies of the ops with one and with two examples."""
-    names = {op.name for op in ops}
-    # Import infers all shapes anew; with these attributes it also knows those that set_shape gave.
-    definition = graph.as_graph_def(add_shapes=True)
-    nodes = [node for node in definition.node if node.name in names]
-    del definition.node[:]
-    for node in nodes:
-        # The name of an op to be placed with, and ops to wait for, may be of ops that are not copied.
-        node.attr.pop("_class", None)
-        controls = [name for name in node.input if name.startswith("^")]
-        for name in controls:
-            node.input.remove(name)
-    definition.node.extend(nodes)
+    """Returns the functions that the ops call, by name, and copies of the ops with one and two examples."""
+    ops = list(ops)
+    definition = copies.definition_of(ops, rewrite=add_shapes)
     library = {function.signature.name: function for function in definition.library.function}
     inputs = {op.name for op in sources}
     one, two = (copy_for_batch(definition, ops, inputs, batch_size) for batch_size in (1, 2))
     return library, one, two
+
+
+def add_shapes(op: tf.Operation, node: Any) -> None:
+    """Writes the shapes of an op's outputs to its copy: import would lose those that set_shape gave."""
+    node.attr["_output_shapes"].list.shape.extend(tensor.shape.as_proto() for tensor in op.outputs)
 
 
 def copy_for_batch(
@@ -241,9 +234,8 @@ def copy_for_batch(
             if shape.dim and shape.dim[0].size == -1:
                 shape.dim[0].size = batch_size
                 node.attr.pop("_output_shapes", None)  # import refuses it where it differs
-    with tf.Graph().as_default() as copy:
-        tf.import_graph_def(changed, name="")
-    return [copy.get_operation_by_name(op.name) for op in ops]
+    with tf.Graph().as_default():
+        return copies.paste(changed, {}, [op.name for op in ops])
 
 
 def copy_of_body(op: tf.Operation, function: Any) -> list[tf.Operation]:
@@ -278,7 +270,7 @@ def copy_of_node(node: Any, values: Mapping[str, tf.Tensor]) -> tf.Operation:
     alone.node[0].attr.pop("_class", None)
     alone.node[0].input[:] = [f"input{place}:0" for place in range(len(names))]
     given = {f"input{place}:0": values[name] for place, name in enumerate(names)}
-    return tf.import_graph_def(alone, given, return_elements=[node.name], name="inside")[0]
+    return copies.paste(alone, given, [node.name], name="inside")[0]
 
 
 def output_names(node: Any, definition: Any) -> Iterator[str]:

@@ -12,7 +12,7 @@ Sizes: TypeAlias = list[Count]
 ShapeOf: TypeAlias = Callable[[tf.Tensor], Sizes]
 Rule: TypeAlias = Callable[[tf.Operation, ShapeOf], Count]
 
-# Complete algorithms in one op, for which there is no rule.
+# Complete algorithms in one op, which have no rule.
 UNCOUNTED = re.compile(
     r"Cudnn|BlockLSTM|LSTMBlock|GRUBlock|Sparse(Tensor(Dense)?)?MatMul|I?R?FFT|Xla|_Fused|Quantized(Conv|Mat)"
     r"|Conv3DBackprop|DepthwiseConv2dNativeBackprop|(Batch)?(Matrix(Inverse|.*Solve)|Cholesky|Svd|SelfAdjoint)"

@@ -19,7 +19,7 @@ ALIASES = (
     "ExpandDims Cast Enter Exit Switch Merge NextIteration RefEnter RefExit RefSwitch RefMerge "
     "RefNextIteration LoopCond ReadVariableOp BatchToSpaceND SpaceToBatchND"
 ).split()
-COPIES = "graphkit/fused/"  # where a trainer puts its loops over copies of a step
+LOOPS = "graphkit/loops/"  # scope of a trainer's loops over copies of its step
 WRITES = re.compile(r"(Assign|Save|Restore|(Resource)?(Sparse)?Apply|(Resource)?Scatter(?!Nd$))")
 
 
@@ -50,7 +50,7 @@ def in_order(graph: tf.Graph) -> list[tf.Operation]:
     """Returns the ops of a graph, each after its inputs, and otherwise in the order they were made.
 
     Inside loops of control flow v1 that is not the order of `get_operations`: there the op that starts a
-    round is made before the op that ends one. What one round hands to the next (NextIteration) closes a
+    round is made before the op that ends one. What one round passes to the next (NextIteration) closes a
     circle, so it does not count as an input here.
     """
     ops = graph.get_operations()
@@ -84,7 +84,7 @@ def forward_ops(graph: tf.Graph) -> list[tf.Operation]:
     for op in ops:
         if (
             walk.GRADIENTS.search(op.name)
-            or op.name.startswith(COPIES)
+            or op.name.startswith(LOOPS)
             or any(tensor.op in backward for tensor in op.inputs)
         ):
             backward.add(op)
@@ -109,7 +109,7 @@ def depend_on_examples(ops: Iterable[tf.Operation]) -> tuple[list[tf.Operation],
     if not sources:
         sources = [op for op in ops if op.type in ("Const", "Fill") and is_float_array(op.outputs[0])]
     dependent, before = set(sources), 0
-    while len(dependent) > before:  # a loop hands values to earlier ops too, so one pass is not enough
+    while len(dependent) > before:  # a loop passes values to earlier ops too, so one pass is not enough
         before = len(dependent)
         dependent = walk.descendants(dependent, ops)
     return sources, dependent - set(sources)

@@ -5,8 +5,7 @@ from typing import TypeAlias
 
 import tensorflow as tf
 
-from graphkit.graph import walk
-from graphkit.nn import scopes
+from graphkit.graph import lines, walk
 
 # What a rule yields: the op that has the problem, and the message.
 Problems: TypeAlias = Iterator[tuple[tf.Operation, str]]
@@ -68,7 +67,7 @@ class GraphView:
     def line(self, op: tf.Operation) -> str:
         """Returns the line of the user's program that made the op."""
         if op not in self.lines:  # 25 us each, and the rules ask for the same op again and again
-            self.lines[op] = scopes.user_line(op.traceback)
+            self.lines[op] = lines.user_line(op.traceback) or lines.UNKNOWN
         return self.lines[op]
 
     def named(self, op: tf.Operation) -> str:

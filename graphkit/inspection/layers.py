@@ -15,7 +15,7 @@ Edge: TypeAlias = tuple[str, str]
 
 ACTIVATIONS = ("Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Sigmoid", "Tanh", "Softplus", "Softsign")
 POOLS = ("MaxPool", "AvgPool", "MaxPoolV2", "MaxPool3D", "AvgPool3D", "MaxPoolWithArgmax")
-# Ops that no row is named after.
+# Ops that do not name a row.
 TRIVIAL = {*ALIASES, "Const", "Fill", "ZerosLike", "OnesLike", "Shape", "NoOp"} - {"Reshape", "Squeeze"}
 SIZES_ONLY = (*walk.SIZES, "ZerosLike", "OnesLike")  # their outputs hold nothing of their inputs' values
 
@@ -171,7 +171,7 @@ def layers_with_weights(
 
 
 def common_scope(layers: Sequence[str]) -> str | None:
-    """Returns the innermost scope around all the layers, or the first layer if they share none."""
+    """Returns the innermost scope around all the layers, or the first layer if there is none."""
     if len(set(layers)) <= 1:
         return next(iter(layers), None)
     common = [parts[0] for parts in zip(*map(outer_scopes, layers), strict=False) if len(set(parts)) == 1]
@@ -281,19 +281,19 @@ def find_feeds(
     """
     ops = list(ops)
     feeds: dict[str, set[str]] = {name: set() for name in names}
-    # {tensor: whose values it holds}, until nothing is new, since loops hand values to earlier ops too
-    handed, before = {tensor.name: {name} for name, tensor in inputs.items()}, None
-    while handed != before:
-        before = dict(handed)
+    # {tensor: whose values it holds}, until nothing is new, since loops pass values to earlier ops too
+    passed, before = {tensor.name: {name} for name, tensor in inputs.items()}, None
+    while passed != before:
+        before = dict(passed)
         for op in ops:
             if op.type in SIZES_ONLY or forward_pass.brings_inputs(op):
                 continue
-            given: list[set[str]] = [handed.get(tensor.name, set()) for tensor in op.inputs]
+            given: list[set[str]] = [passed.get(tensor.name, set()) for tensor in op.inputs]
             if op.type != "IdentityN":  # each of its outputs holds the values of one input
                 given = [set().union(*given)] * len(op.outputs)
             row = grouped.get(op)
             if row in feeds and op.type not in TRIVIAL:
                 feeds[row].update(*given)
                 given = [{row} if some or is_worth_naming(op) else some for some in given]
-            handed.update(zip((tensor.name for tensor in op.outputs), given, strict=True))
+            passed.update(zip((tensor.name for tensor in op.outputs), given, strict=True))
     return feeds

@@ -24,7 +24,7 @@ def softmax_twice(view: GraphView) -> Problems:
         source = walk.origin(op.inputs[0]).op
         if source.type == "Softmax":
             yield op, twice_message(view, "softmax", source)
-    # tf.nn.sigmoid_cross_entropy_with_logits makes no op of its own, so its arithmetic is recognized.
+    # tf.nn.sigmoid_cross_entropy_with_logits is made of several ops, so it is recognized by its arithmetic.
     for op in view.of_type("Log1p"):
         source = sigmoid_in_loss(op)
         if source is not None:

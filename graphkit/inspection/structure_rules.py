@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import tensorflow as tf
 
-from graphkit.graph import walk
+from graphkit.graph import lines, walk
 from graphkit.inspection.graph_view import GraphView, Problems, listed
-from graphkit.nn import scopes
 
 FLOATS = {tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.complex64, tf.complex128}
 CARRIERS = {*FLOATS, tf.resource, tf.variant}  # variables and lists of tensors stand for what they hold
@@ -45,7 +44,7 @@ def no_gradient(view: GraphView) -> Problems:
         text = f"the loss depends on {listed(ops)} only through {view.named(stop)}, which stops the gradient"
         yield ops[0], f"{text}; compute the loss without it, or make the variable with trainable=False"
     for ops in view.by_line(apart):
-        text = f"the loss does not depend on {listed(ops)}, so that no step trains it"
+        text = f"the loss does not depend on {listed(ops)}, so no step trains it"
         yield ops[0], f"{text}; connect it to the loss, or delete it or make it with trainable=False"
 
 
@@ -157,7 +156,7 @@ def is_apart(view: GraphView, update: tf.Operation, mark: int) -> bool:
 
 
 def unshared_towers(view: GraphView) -> Problems:
-    """Finds layers of one shape whose names differ in a number, each for an input of its own."""
+    """Finds layers of one shape whose names differ in a number, each for its own input."""
     originals: dict[tf.Operation, tf.Operation] = {}
     for layers in towers(view).values():
         if all(alike(view, first, second) for first, second in layers):
@@ -215,14 +214,14 @@ def input_mask(view: GraphView, variable: tf.Operation) -> int:
 
 def ops_in_loop(view: GraphView) -> Problems:
     """Finds ops that one line made again and again from the same inputs, and that nothing uses."""
-    lines: dict[str, list[tf.Operation]] = {}
+    found: dict[str, list[tf.Operation]] = {}
     for ops in idle_ops(view):
         if len(ops) < REPEATED:
             continue
         for made in view.by_line(ops):
-            if view.line(made[0]) != scopes.UNKNOWN_LINE and alone(view, made) >= REPEATED:
-                lines.setdefault(view.line(made[0]), made)
-    for made in lines.values():
+            if view.line(made[0]) != lines.UNKNOWN and alone(view, made) >= REPEATED:
+                found.setdefault(view.line(made[0]), made)
+    for made in found.values():
         yield (
             made[0],
             f"this line made {len(made)} ops {made[0].type} from the same inputs, which nothing uses: a loop "

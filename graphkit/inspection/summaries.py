@@ -199,7 +199,7 @@ def summarize(check: checks.Checker, target: forward_pass.Target) -> Summary:
     weights, weight_notes = layers.find_weights(graph, ops)
     sources, dependent = forward_pass.depend_on_examples(ops)
     consumed = layers.trace_weights(ops, weights, dependent)
-    op_costs, cost_notes = costs.costs_of_ops(graph, ops, sources, dependent)
+    op_costs, cost_notes = costs.costs_of_ops(ops, sources, dependent)
     grouped = layers.group_ops(ops, weights, dependent, consumed)
     rows, trained = make_rows(grouped, weights, consumed, op_costs)
     fixed = sum(op_costs[op].fixed_flops or 0 for op in ops)

@@ -69,8 +69,8 @@ def check_network(network, batch_size):
         found = gk.summary(fixed)
         assert found.forward_flops(batch_size) == expected
         assert found.parameters == trained_parameters()
-        whole = gk.summary(tf.compat.v1.get_default_graph())
-        assert (whole.parameters, whole.weight_bytes) == (found.parameters, found.weight_bytes)
+        complete = gk.summary(tf.compat.v1.get_default_graph())
+        assert (complete.parameters, complete.weight_bytes) == (found.parameters, found.weight_bytes)
     with tf.Graph().as_default():
         assert gk.summary(build(network, None)).forward_flops(batch_size) == expected
 

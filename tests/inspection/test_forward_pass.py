@@ -11,7 +11,7 @@ V1 = tf.compat.v1
 
 
 @pytest.mark.parametrize("use_resource", [True, False])
-def test_the_whole_training_graph_is_that_of_its_loss(use_resource):
+def test_the_complete_training_graph_is_that_of_its_loss(use_resource):
     """Gradients, slots, decay of the rate, averages, savers and initial values are left out."""
     logits = raw_tf1(50, use_resource)
     loss = tf.reduce_mean(tf.square(logits - V1.placeholder(tf.float32, (50, 16))))
@@ -45,13 +45,13 @@ def test_the_graph_of_a_trainer_is_finalized_and_can_be_read():
     alone, network = gk.summary(loss), gk.summary(logits)
     with gk.Trainer(loss, clip_norm=1.0, metrics={"accuracy": gk.accuracy(logits, labels)}):
         assert gk.summary(loss) == alone
-        whole = gk.summary()
+        complete = gk.summary()
         ops = V1.get_default_graph().get_operations()
     assert ops == V1.get_default_graph().get_operations()
-    assert [line.layer for line in whole.rows][: len(network.rows)] == [r.layer for r in network.rows]
-    assert whole.parameters == network.parameters == trained_parameters()
-    assert network.flops <= whole.flops <= network.flops + 100  # the loss and the accuracy
-    assert whole.weight_bytes == network.weight_bytes
+    assert [line.layer for line in complete.rows][: len(network.rows)] == [r.layer for r in network.rows]
+    assert complete.parameters == network.parameters == trained_parameters()
+    assert network.flops <= complete.flops <= network.flops + 100  # the loss and the accuracy
+    assert complete.weight_bytes == network.weight_bytes
 
 
 @pytest.mark.parametrize(

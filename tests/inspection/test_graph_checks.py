@@ -48,7 +48,7 @@ def test_graph_of_a_trainer():
     loss = normalized(None) + gk.l2_penalty(1e-4)
     with gk.Trainer(loss) as trainer:
         assert gk.check_graph(loss) == []
-        assert gk.check_graph(trainer.loss, trainer.train_op) == []
+        assert gk.check_graph(trainer.training_step.loss, trainer.training_step.update) == []
 
 
 def test_imported_graph_has_no_lines(fresh_graph):

@@ -237,7 +237,7 @@ def test_gradients_and_loops_of_a_trainer_add_nothing():
         trainer.fit(arrays, epochs=2, batch_size=4, progress=False)
     names = [op.name for op in V1.get_default_graph().get_operations()]
     assert any(name.startswith("gradients/") for name in names)
-    assert any(name.startswith("graphkit/fused/") for name in names)
+    assert any(name.startswith("graphkit/loops/") for name in names)
     found = gk.summary()
     ends = [(source, end) for end in ("softmax_cross_entropy", "accuracy") for source in ("labels", "logits")]
     assert found.edges == (*chain(*CONVNET), *ends)

@@ -189,7 +189,7 @@ def stack_of_layers():
 
 
 def straight_through():
-    """Returns a loss through a rounding that hands its gradient on."""
+    """Returns a loss through a rounding that passes its gradient on."""
     net = gk.dense(gk.feature_input(4), 4)
     return classify(net + tf.stop_gradient(tf.round(net) - net))
 
