@@ -21,7 +21,7 @@ from .data.scalers import Standardizer as Standardizer
 from .data.text import Vocabulary as Vocabulary
 from .diagnosis.recorder import NotFiniteError as NotFiniteError
 from .diagnosis.replay_file import replay as replay
-from .inspection.faults import check_graph as check_graph
+from .inspection.graph_checks import check_graph as check_graph
 from .inspection.summaries import summary as summary
 from .models import char_rnn as char_rnn
 from .models import convnet as convnet

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.graph import walk
+from graphkit.graph import copies, walk
 from graphkit.nn import inputs
 from graphkit.running import session as sessions
 
@@ -177,40 +177,27 @@ class Extract:
 
     def definition(self) -> tf.compat.v1.GraphDef:
         """Returns the `GraphDef` of the ops, without variables and on no device."""
-        versions = self.graph.graph_def_versions
-        definition = tf.compat.v1.GraphDef(versions=versions, library=self.library)
-        for op in self.ops:
-            if op not in self.variables:
-                definition.node.append(self.node(op))
-        # Variables are made apart and mapped in, so "^variable" would name a node that is not there.
-        copied = {node.name for node in definition.node}
-        for node in definition.node:
-            kept = [name for name in node.input if name[0] != "^" or name[1:] in copied]
-            node.input[:] = kept
-        for node in (*definition.node, *nodes_of_functions(definition.library)):
-            node.device = ""
-            node.attr.pop("_class", None)  # colocation with ops that may not be there
-        return definition
+        return copies.definition_of(
+            self.ops, without=self.variables, rewrite=self.rewrite, keep_devices=False
+        )
 
-    def node(self, op: tf.Operation) -> tf.compat.v1.NodeDef:
-        """Returns a copy of an op's node: what is constant becomes so, idle dropout hands on its input."""
-        node = op.node_def
+    def rewrite(self, op: tf.Operation, node: tf.compat.v1.NodeDef) -> None:
+        """Makes the node of what is constant a constant; idle dropout hands on its input."""
         if op not in self.instead:
-            return node
+            return
         source = self.instead[op]
         dtype = op.outputs[0].dtype.as_datatype_enum
-        control = [name for name in node.input if name[0] == "^"]
+        controls = [name for name in node.input if name[0] == "^"]
         node.ClearField("attr")
         if tf.is_tensor(source):
             node.op = "Identity"
-            node.input[:] = [source.name, *control]
+            node.input[:] = [source.name, *controls]
             node.attr["T"].type = dtype
         else:
             node.op = "Const"
             del node.input[:]
             node.attr["dtype"].type = dtype
             node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(source, dtype))
-        return node
 
 
 def nodes_of_functions(library: Any) -> Iterator[tf.compat.v1.NodeDef]:
@@ -326,17 +313,14 @@ def emit(
     extract: Extract, variables: Mapping[tf.Operation, tf.Variable]
 ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], list[tf.Operation]]:
     """Copies the extract into the current graph; returns {name: input}, {name: output}, initializers."""
-    definition = extract.definition()
-    used = {name.partition(":")[0] for node in definition.node for name in node.input}
     in_place = {
         op.outputs[0].name: new.handle if op.type == "VarHandleOp" else new.read_value()
         for op, new in variables.items()
-        if op.name in used
     }
     wanted = [*extract.inputs, *extract.outputs.values(), *extract.initializers]
     names = [element.name for element in wanted]
-    copies = tf.import_graph_def(definition, input_map=in_place, return_elements=names, name="")
-    copy = dict(zip(names, copies, strict=True))
+    pasted = copies.paste(extract.definition(), in_place, names)
+    copy = dict(zip(names, pasted, strict=True))
     return (
         {placeholder.op.name: copy[placeholder.name] for placeholder in extract.inputs},
         {name: copy[tensor.name] for name, tensor in extract.outputs.items()},

@@ -68,7 +68,7 @@ def plot_graph(target: Any = None) -> "Figure":
       ['logits', 'MatMul, BiasAdd\\n(None, 10), 2,570 parameters']
     """
     check = checks.Checker("plot_graph")
-    found = summaries.summarize(check.function, target)
+    found = summaries.summarize(check, target)
     check.require(found.rows, "the graph must hold a layer", target=target)
     boxes = boxes_of(found)
     widths = {name: box.width for name, box in boxes.items()}

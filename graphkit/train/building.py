@@ -9,7 +9,7 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.checkpoints import saving
 from graphkit.graph import lines, walk
-from graphkit.inspection import faults
+from graphkit.inspection import graph_checks
 from graphkit.nn import inputs, scopes
 from graphkit.nn.metrics import Metric
 from graphkit.running import feeds, loops, session, training_step
@@ -118,8 +118,8 @@ def build_step(
 
 def check_graph(loss: tf.Tensor, trained: list[tf.Variable], strict: bool) -> None:
     """Logs the issues that `gk.check_graph` finds, or refuses them."""
-    found = faults.check_graph(loss, variables=trained)
-    rule = f"strict refuses a graph with issues:\n{faults.report(found)}"
+    found = graph_checks.check_graph(loss, variables=trained)
+    rule = f"strict refuses a graph with issues:\n{graph_checks.report(found)}"
     checks.Checker("Trainer").require(not (strict and found), rule)
     for finding in found:
         logger.warning("%s", finding)
