@@ -86,7 +86,9 @@ def test_epoch_order_takes_numpy_integers():
 @given(num_examples=SIZES, batch_size=st.integers(1, 250), seed=SEEDS, epoch=EPOCHS, shuffle=st.booleans())
 def test_minibatches_cover_each_example_once(num_examples, batch_size, seed, epoch, shuffle):
     examples = np.arange(num_examples)
-    batches = [batch for (batch,) in gk.minibatches([examples], batch_size, seed, epoch, shuffle)]
+    batches = [
+        batch for (batch,) in gk.minibatches([examples], batch_size, seed=seed, epoch=epoch, shuffle=shuffle)
+    ]
     assert sorted(np.concatenate(batches).tolist()) == examples.tolist()
 
 
@@ -102,8 +104,10 @@ def test_only_the_last_minibatch_is_short(num_examples, batch_size):
 @given(num_examples=SIZES, batch_size=st.integers(1, 250), seed=SEEDS)
 def test_drop_remainder_leaves_out_the_short_minibatch_only(num_examples, batch_size, seed):
     arrays = [np.arange(num_examples)]
-    dropped = [batch.tolist() for (batch,) in gk.minibatches(arrays, batch_size, seed, drop_remainder=True)]
-    kept = [batch.tolist() for (batch,) in gk.minibatches(arrays, batch_size, seed)]
+    dropped = [
+        batch.tolist() for (batch,) in gk.minibatches(arrays, batch_size, seed=seed, drop_remainder=True)
+    ]
+    kept = [batch.tolist() for (batch,) in gk.minibatches(arrays, batch_size, seed=seed)]
     assert dropped == [batch for batch in kept if len(batch) == batch_size]
 
 
@@ -112,7 +116,7 @@ def test_drop_remainder_leaves_out_the_short_minibatch_only(num_examples, batch_
 def test_minibatches_keep_examples_and_labels_together(num_examples, batch_size, seed, epoch):
     labels = np.arange(num_examples, dtype=np.int32)
     images = np.stack([labels, 3 * labels], axis=1)[:, :, np.newaxis]
-    for image, label in gk.minibatches((images, labels), batch_size, seed, epoch):
+    for image, label in gk.minibatches((images, labels), batch_size, seed=seed, epoch=epoch):
         assert image.shape == (len(label), 2, 1) and label.dtype == np.int32
         np.testing.assert_array_equal(image[:, :, 0], np.stack([label, 3 * label], axis=1))
 
@@ -141,7 +145,7 @@ def test_minibatches_differ_for_another_seed_or_epoch(other):
 
 
 def test_minibatches_take_a_split_of_a_dataset():
-    split = gk.FeatureSplit(np.arange(6.0).reshape(3, 2), np.arange(3))
+    split = gk.data.FeatureSplit(np.arange(6.0).reshape(3, 2), np.arange(3))
     for features, labels in gk.minibatches(split, 2):
         np.testing.assert_array_equal(features[:, 0], 2.0 * labels)
 
