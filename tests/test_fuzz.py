@@ -67,7 +67,7 @@ def try_inputs(target, count, folder, seed=0):
         work.mkdir()
         case = outcomes.draw(target, seed, number)
         outcome = outcomes.run(target, case, work)
-        assert outcome.kind != "fault", f"{target.name} seed {seed} case {number}: {outcome.text}"
+        assert outcome.kind != "failure", f"{target.name} seed {seed} case {number}: {outcome.text}"
         counts[outcome.kind] += 1
     return counts
 
@@ -126,7 +126,7 @@ def test_many_odd_arguments(name, tmp_path):
 @given(name=st.sampled_from(READERS[:7]), chance=st.randoms(use_true_random=False))
 def test_any_damage_is_read_whole_or_refused(name, chance, readers, tmp_path_factory):
     target, folder = readers[name], tmp_path_factory.mktemp("damaged")
-    assert outcomes.run(target, target.draw(chance), folder).kind != "fault"
+    assert outcomes.run(target, target.draw(chance), folder).kind != "failure"
 
 
 class Odd:
@@ -152,12 +152,12 @@ def raising(error):
         (raising(ValueError("f: rule")), "refusal"),
         (raising(FileNotFoundError("f: rule")), "refusal"),
         (raising(gk.GraphkitError("f: rule")), "refusal"),
-        (raising(ValueError()), "fault"),
-        (raising(KeyError("x")), "fault"),
-        (raising(OverflowError("x")), "fault"),
-        (raising(MemoryError("x")), "fault"),
-        (raising(outcomes.Fault("cut off")), "fault"),
-        (lambda: 1 / 0, "fault"),
+        (raising(ValueError()), "failure"),
+        (raising(KeyError("x")), "failure"),
+        (raising(OverflowError("x")), "failure"),
+        (raising(MemoryError("x")), "failure"),
+        (raising(outcomes.WrongResult("cut off")), "failure"),
+        (lambda: 1 / 0, "failure"),
     ],
 )
 def test_outcomes(run, kind, tmp_path):
@@ -177,7 +177,7 @@ def test_damage_changes_a_file_nearly_always():
 
 
 def fuzz(*options, folder):
-    command = [sys.executable, SCRIPTS / "fuzz.py", "--faults", folder, *options]
+    command = [sys.executable, SCRIPTS / "fuzz.py", "--failures", folder, *options]
     return subprocess.run(list(map(str, command)), capture_output=True, text=True)
 
 
@@ -186,7 +186,7 @@ def test_script_prints_a_table(tmp_path):
     done = fuzz("--target", "IDX file", "conv2d_shape", "--inputs", 20, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     rows = [line.split() for line in done.stdout.splitlines()]
-    assert rows[0] == ["target", "inputs", "results", "refusals", "faults"]
+    assert rows[0] == ["target", "inputs", "results", "refusals", "failures"]
     assert [row[-4] for row in rows[1:]] == ["20", "20"] and not any(tmp_path.iterdir())
 
 
