@@ -218,7 +218,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "runs.RunConfig.for_data": lambda: {"data": digits(), "model": "mlp"},
     "runs.RunConfig.encode": lambda: {"examples": ["ab", "b"]},
     "runs.build_network": lambda: {"config": small_config()},
-    "runs.load_run": lambda: {"folder": "no-such-folder"},
+    "runs.load_run": lambda: {"logdir": "no-such-folder"},
     "runs.read_images": lambda: {"path": "no-such-file.png", "image_shape": (4, 4, 3)},
     "runs.train_run": lambda: {"config": small_config(), "data": digits(), "logdir": "run", "epochs": 1},
     # pictures
