@@ -165,7 +165,7 @@ def describe_machine(args):
     (model,) = args.models
     config, _ = configure(args, model)
     with tf.Graph().as_default():
-        found = gk.summary(gk.runs.build_network(config).logits, print_table=False)
+        found = gk.summary(gk.runs.build_network(config).logits)
         ones = [tf.compat.v1.get_variable(name, initializer=tf.ones([PEAK_SIZE] * 2)) for name in "ab"]
         product = tf.matmul(*ones).op
         with tf.compat.v1.Session() as session:

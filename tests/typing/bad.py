@@ -32,7 +32,7 @@ gk.runs.train_run(gk.runs.RunConfig("mlp", "mnist_5k", None, ("0",)), data, "run
 
 # Positional where only keywords are taken.
 gk.Trainer(loss, "adam", 1e-3, {}, 7)  # mypy: call-arg
-gk.Trainer(loss).fit({}, None, 5)  # mypy: call-arg
+gk.Trainer(loss).fit({}, None, 5, 32)  # mypy: call-arg
 gk.runs.load_run("runs/mnist", "cpu")  # mypy: call-arg
 
 # Values of the wrong type.

@@ -33,7 +33,7 @@ def train(logdir: Path) -> float:
     data = gk.load_dataset("mnist_5k")
     with tf.Graph().as_default():
         images, labels, keep_prob, logits = build(len(data.classes))
-        found: Summary = gk.summary(logits, print_table=False)
+        found: Summary = gk.summary(logits)
         print(found.parameters, gk.sizes.conv2d_shape((28, 28, 1), 32, 5))
         loss = gk.softmax_cross_entropy(logits, labels) + gk.l2_penalty(1e-4)
         rate = gk.exponential_decay(1e-3, 100, 0.9)

@@ -104,6 +104,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "data.WordSplit": lambda: {"words": np.array(["a"]), "labels": np.arange(1)},
     "inspection.Finding": lambda: {"rule": "x", "op": "y", "line": "a.py:1", "message": "z"},
     "NotFiniteError": lambda: {"text": "x", "report": None},
+    "diagnosis.Recorder": lambda: {},
     "diagnosis.PostMortem": lambda: {"what": "loss", "step": 1, "epoch": 1, "batch": 1},
     "Metric": lambda: {"tensor": tf.constant(0.5), "finish": lambda mean, count: mean},
     "studies.RateTest": lambda: {"rates": np.ones(2), "losses": np.ones(2), "suggestion": 0.1},
@@ -117,7 +118,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     },
     "studies.LossSurface": lambda: (
         {"x": np.arange(2), "y": np.arange(2), "losses": np.ones((2, 2)), "paths": {}}
-        | {"labels": ("a", "b"), "shares": np.ones(2)}
+        | {"labels": ("a", "b"), "fractions": np.ones(2)}
     ),
     # data
     "epoch_order": lambda: {"num_examples": 5, "seed": 0, "epoch": 0},
@@ -309,7 +310,7 @@ def vocabulary():
 
 
 def found():
-    return gk.summary(gk.dense(features(), 2), print_table=False)
+    return gk.summary(gk.dense(features(), 2))
 
 
 # {method: function that returns the bound method}.
