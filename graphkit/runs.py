@@ -240,12 +240,12 @@ class RunFile(callback.Callback):
     run must not get this run's settings while it still has the other run's checkpoints.
     """
 
-    def __init__(self, config: RunConfig) -> None:
-        self.config = config
+    def __init__(self, config: RunConfig, logdir: str | os.PathLike[str]) -> None:
+        self.config, self.logdir = config, Path(logdir)
 
     def on_epoch_end(self, trainer: trainers.Trainer, metrics: Mapping[str, float]) -> None:
-        path = trainer.logdir / "run.json"
-        if not path.exists() or read_config(trainer.logdir) != self.config:
+        path = self.logdir / "run.json"
+        if not path.exists() or read_config(self.logdir) != self.config:
             path.write_text(json.dumps(dataclasses.asdict(self.config), indent=1) + "\n")
 
 
@@ -363,7 +363,7 @@ def train_run(
     check_dataset(check, data)
     if resume:
         check_same(check, logdir, config)
-    observers: list[callback.Callback] = [RunFile(config)]
+    observers: list[callback.Callback] = [RunFile(config, logdir)]
     if patience is not None:
         observers.append(callbacks.EarlyStopping("valid_loss", patience))
     with tf.Graph().as_default():

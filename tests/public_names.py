@@ -11,12 +11,12 @@ ROOMS = (gk.data, gk.plots, gk.runs, gk.sizes, diagnosis, inspection, studies)
 
 
 def names_of(module):
-    """Returns the public functions and classes of a room."""
+    """Returns the public functions and classes of a room; `dir` knows those that are loaded on first use."""
+    things = {name: getattr(module, name) for name in dir(module) if not name.startswith("_")}
     return [
         name
-        for name, thing in vars(module).items()
-        if not name.startswith("_")
-        and getattr(thing, "__module__", "").startswith(module.__name__)
+        for name, thing in things.items()
+        if getattr(thing, "__module__", "").startswith(module.__name__)
         and (inspect.isclass(thing) or inspect.isfunction(thing))
         and name in getattr(module, "__all__", [name])
     ]

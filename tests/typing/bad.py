@@ -19,7 +19,6 @@ gk.plots.plot_histroy({})  # mypy: attr-defined
 gk.sizes.conv2d_shapes((28, 28, 1), 32, 3)  # mypy: attr-defined
 gk.Trainer(loss).train({})  # mypy: attr-defined
 print(data.training)  # mypy: attr-defined
-print(data.train.image)  # mypy: attr-defined
 
 # Arguments that do not exist, are missing, or too many.
 gk.conv2d(x, 32, kernal_size=3)  # mypy: call-arg
