@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from public_names import MODULES, PUBLIC
+from public_names import MODULES, PUBLIC, TOP
 
 import graphkit as gk
 
@@ -55,6 +55,17 @@ def test_completion_offers_the_names_of_the_stub():
     assert len(names) == len(set(names))
     assert sorted(gk.__all__) == sorted(dir(gk)) == sorted(names)
     assert MODULES == ["data", "plots", "runs", "sizes"] and "__version__" in names
+
+
+def test_readme_lists_the_names():
+    """Its table names what is at the top, or in a room that `gk` has, and nothing else."""
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    table = text.split("## What it offers")[1].split("\n\n")[1]
+    named = {name for name in re.findall(r"`([a-z_]+\.\w+|\w+)`", table.split("\n", 2)[2])}
+    missing = {*TOP} - named
+    assert not missing, "public names that are not in the table of README.md"
+    rooms = {name for name in named if name.split(".")[0] in MODULES}
+    assert rooms <= PUBLIC.keys(), rooms - PUBLIC.keys()
 
 
 # {code: modules that it must not load}. TensorFlow loads matplotlib itself, if it is installed.

@@ -171,7 +171,9 @@ def test_image_shape_is_checked(image_shape):
 def test_run_file_with_a_field_that_is_not_a_list_is_named(trained, field, value, tmp_path):
     fields = json.loads((trained[0] / "run.json").read_text()) | {field: value}
     (tmp_path / "run.json").write_text(json.dumps(fields))
-    with pytest.raises(ValueError, match=rf"run.json is not the file of a run \(its {field} is .*, not a list"):
+    with pytest.raises(
+        ValueError, match=rf"run.json is not the file of a run \(its {field} is .*, not a list"
+    ):
         gk.runs.load_run(tmp_path)
 
 
