@@ -12,9 +12,11 @@ import graphkit as gk
 from fuzzing.damage import damage, damage_zipped
 from fuzzing.outcomes import WrongResult
 from fuzzing.target import Target, read_first
-from graphkit.data import datasets, readers
+from graphkit import checks
+from graphkit.data import datasets, readers, sources
 
 IDX_SIZES = (3, 4, 5)
+READER = checks.Checker("load_dataset")
 
 # IDX
 
@@ -75,7 +77,7 @@ def check_cifar(case, result):
 
 def make_tar(random):
     """Makes the archive of a CIFAR data set, with one image per file."""
-    source, stream = datasets.SOURCES["cifar100"], io.BytesIO()
+    source, stream = sources.SOURCES["cifar100"], io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for name in source.train_files + source.test_files:
             content = bytes(2 + 3072) if random.random() < 0.8 else damage(random, bytes(2 + 3072))
@@ -226,7 +228,7 @@ def targets():
         Target(
             "CIFAR archive",
             make_tar,
-            read_first(lambda path: datasets.read_tar(path, datasets.SOURCES["cifar100"])),
+            read_first(lambda path: datasets.read_tar(READER, path, sources.SOURCES["cifar100"])),
             check_tar,
         ),
         Target("npz file", make_npz, read_first(gk.data.read_npz), check_npz),
