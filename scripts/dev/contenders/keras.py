@@ -7,7 +7,7 @@ from keras import layers
 
 
 class Clock(keras.callbacks.Callback):
-    """Notes when each epoch ends."""
+    """Records when each epoch ends."""
 
     def __init__(self):
         super().__init__()

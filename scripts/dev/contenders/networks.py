@@ -1,4 +1,4 @@
-"""What is trained: the problem, and the networks of `graphkit.models` as lists of layers for the peers."""
+"""The problem to train, and the networks of `graphkit.models` as layer lists for the other libraries."""
 
 from typing import NamedTuple
 
@@ -37,9 +37,9 @@ LAYERS = {
 
 
 class Problem(NamedTuple):
-    """A training to be timed."""
+    """One training to be timed."""
 
-    config: gk.RunConfig
+    config: gk.runs.RunConfig
     examples: np.ndarray  # uint8 images (N, height, width, channels), or int32 tokens (N, length)
     labels: np.ndarray  # int32 (N,)
     epochs: int

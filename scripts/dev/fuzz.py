@@ -1,14 +1,17 @@
 """Gives bad input to every reader of files and to the arguments of every public name.
 
-Whole files are damaged (flipped bits, cuts, splices, extreme numbers, appended bytes); arguments of right
-calls are replaced by odd values (NaN, 2**63, wrong dtypes and axes, tensors of other graphs, ...). What
-comes of it must be a result that the input bears out, or a GraphkitError, ValueError, TypeError or OSError
-with a message (or MemoryError, where the arguments ask for more than there is). All else is a fault: other
-errors, a crash, a hang, more memory than allowed, a part of a file taken for the whole, a pickle loaded.
+  python scripts/dev/fuzz.py --seconds 600
 
-Each target runs in a process of its own, whose memory and time for an input are limited. An input is a
+Valid files are damaged (flipped bits, cuts, splices, extreme numbers, appended bytes); arguments of correct
+calls are replaced by odd values (NaN, 2**63, wrong dtypes and axes, tensors of other graphs, ...). The
+outcome must be a result that agrees with the input, or a GraphkitError, ValueError, TypeError or OSError with
+a message (or MemoryError, if the arguments ask for more than there is). Anything else is a failure: another
+error, a crash, a hang, more memory than allowed, part of a file read as if it were the complete file, a
+pickle loaded.
+
+Each target runs in its own process, with limits on its memory and on the time of one input. An input is a
 function of seed, target and number: `--target NAME --seed S --case N` runs one again, with its traceback.
-Inputs that made a fault are written to a folder. Exit code 1 if there are faults.
+Inputs that failed are written to a folder. Exit code 1 if there are failures.
 """
 
 import argparse
@@ -27,7 +30,7 @@ from pathlib import Path
 
 from graphkit import checks
 
-SHOWN = 20  # faults of a target
+SHOWN = 20  # failures of a target that are printed
 
 
 def parse(argv):
@@ -42,17 +45,17 @@ def parse(argv):
         help="targets to run (default: all); `files` and `arguments` name groups",
     )
     add("--inputs", type=int, default=1000, metavar="N", help="inputs for each target (default: 1000)")
-    add("--seconds", type=float, help="time for all targets together, after which the rest is left out")
-    add("--seed", type=int, default=0, help="sets all inputs (default: 0)")
+    add("--seconds", type=float, help="time for all targets together; the rest is skipped")
+    add("--seed", type=int, default=0, help="seed of all inputs (default: 0)")
     add("--case", type=int, metavar="N", help="run this one input of the target, in this process")
     add("--list", action="store_true", help="print the names of the targets")
     add("--memory", type=float, default=2.0, help="GiB that an input may take (default: 2)")
     add("--timeout", type=float, default=60.0, help="seconds that an input may take (default: 60)")
     add(
-        "--faults",
-        default="fuzz-faults",
+        "--failures",
+        default="fuzz-failures",
         metavar="FOLDER",
-        help="where to write inputs (default: fuzz-faults)",
+        help="where to write inputs (default: fuzz-failures)",
     )
     add("--first", type=int, default=0, help=argparse.SUPPRESS)
     add("--worker", action="store_true", help=argparse.SUPPRESS)
@@ -69,7 +72,7 @@ def load_targets(folder):
 
 
 def work(args):
-    """Runs inputs of the targets in this process, one target after the other; reports each as JSON."""
+    """Runs inputs of the targets in this process, target by target; reports each as a line of JSON."""
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -89,14 +92,14 @@ def work(args):
         for done, name in enumerate(args.target):
             report(target=name)
             left = None if args.seconds is None else args.seconds - (time.monotonic() - started)
-            share = None if left is None else time.monotonic() + left / (len(args.target) - done)
+            until = None if left is None else time.monotonic() + left / (len(args.target) - done)
             for number in range(first, args.inputs):
-                if share is not None and time.monotonic() > share:
+                if until is not None and time.monotonic() > until:
                     break
                 outcome = run_case(args, targets[name], number, folder)
-                if outcome.kind != "fault" and limit.passed():
-                    outcome = outcomes.Outcome("fault", f"{limit.growth():.1f} GiB of memory were taken")
-                path = str(save(args, targets[name], number)) if outcome.kind == "fault" else None
+                if outcome.kind != "failure" and limit.passed():
+                    outcome = outcomes.Outcome("failure", f"{limit.growth():.1f} GiB of memory were taken")
+                path = str(save(args, targets[name], number)) if outcome.kind == "failure" else None
                 report(target=name, case=number, kind=outcome.kind, text=outcome.text, path=path)
                 limit.reset()
             first = 0
@@ -117,21 +120,23 @@ def run_case(args, target, number, folder):
 
 
 def save(args, target, number):
-    """Writes an input to the folder of faults; returns its path."""
+    """Writes an input to the folder of failures; returns its path."""
     from fuzzing import outcomes
 
     name = re.sub(r"[^\w.]+", "-", target.name)
-    path = Path(args.faults).absolute() / f"{name}-{args.seed}-{number}"
+    path = Path(args.failures).absolute() / f"{name}-{args.seed}-{number}"
     return target.save(outcomes.draw(target, args.seed, number), path)
 
 
 class Limit:
-    """A limit of the memory that this process takes from here on: of addresses, and of peaks."""
+    """A limit on the memory that this process takes from now on: on its addresses and on its peak."""
 
     def __init__(self, gib):
         self.gib = gib
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        most = pages * resource.getpagesize() + int((gib + 2) * 2**30)  # threads reserve what they never use
+        most = pages * resource.getpagesize() + int(
+            (gib + 2) * 2**30
+        )  # threads reserve addresses that they never use
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
         self.reset()
 
@@ -150,23 +155,23 @@ def peak_gib():
 
 
 class Tally:
-    """What came of the inputs of one target."""
+    """The outcomes of the inputs of one target."""
 
     def __init__(self, name):
         self.name = name
-        self.counts = {"result": 0, "refusal": 0, "fault": 0}
-        self.faults = []  # (case, text, path)
+        self.counts = {"result": 0, "refusal": 0, "failure": 0}
+        self.failures = []  # (case, text, path)
 
     def add(self, case, kind, text, path):
         self.counts[kind] += 1
-        if kind == "fault":
-            self.faults.append((case, text, path))
+        if kind == "failure":
+            self.failures.append((case, text, path))
 
     def show(self):
-        results, refusals, faults = self.counts.values()
-        total = results + refusals + faults
-        print(f"{self.name:30}{total:>9,}{results:>9,}{refusals:>10,}{faults:>8,}", flush=True)
-        for case, text, path in self.faults[:SHOWN]:
+        results, refusals, failures = self.counts.values()
+        total = results + refusals + failures
+        print(f"{self.name:30}{total:>9,}{results:>9,}{refusals:>10,}{failures:>9,}", flush=True)
+        for case, text, path in self.failures[:SHOWN]:
             print(f"    case {case}: {text}\n        {path}", flush=True)
 
 
@@ -194,15 +199,15 @@ def examine(args, names):
             if not begun:
                 raise checks.GraphkitError(f"fuzz: the worker did not start: {text}")
         if names:
-            tally.add(case, "fault", text, saved(args, tally.name, case))
+            tally.add(case, "failure", text, saved(args, tally.name, case))
             case += 1
 
 
 @contextlib.contextmanager
 def worker(args, names, first, errors, seconds=None, *options):
-    """Starts a process that runs inputs, and ends it when it is left."""
+    """Starts a process that runs inputs; ends it on exit from the `with` block."""
     command = [sys.executable, __file__, "--worker", "--seed", args.seed, "--first", first]
-    command += ["--inputs", args.inputs, "--memory", args.memory, "--faults", args.faults, *options]
+    command += ["--inputs", args.inputs, "--memory", args.memory, "--failures", args.failures, *options]
     command += [] if seconds is None else ["--seconds", seconds]
     command += ["--target", *names]
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -216,7 +221,7 @@ def worker(args, names, first, errors, seconds=None, *options):
 
 
 def reports(stream, timeout):
-    """Yields what a worker reports; raises TimeoutError when it says nothing for so many seconds."""
+    """Yields the reports of a worker; raises TimeoutError after `timeout` seconds without one."""
     rest = b""
     while True:
         if not select.select([stream], [], [], timeout)[0]:
@@ -224,8 +229,8 @@ def reports(stream, timeout):
         content = os.read(stream.fileno(), 1 << 16)
         if not content:
             return
-        *whole, rest = (rest + content).split(b"\n")
-        yield from map(json.loads, whole)
+        *lines, rest = (rest + content).split(b"\n")
+        yield from map(json.loads, lines)
 
 
 def last_line(errors):
@@ -241,7 +246,7 @@ def saved(args, name, case):
 
 
 def rerun(args):
-    """Runs one input in this process and lets its error through."""
+    """Runs one input in this process, without catching its error."""
     from fuzzing import outcomes
 
     with tempfile.TemporaryDirectory() as folder:
@@ -260,13 +265,14 @@ def choose(args):
         groups, targets = load_targets(folder)
     chosen = list(itertools.chain(*(groups.get(name, [name]) for name in args.target or groups)))
     unknown = sorted(set(chosen) - set(targets))
-    checks.require(not unknown, "fuzz", "--target must name targets, see --list", unknown=unknown)
+    check = checks.Checker("fuzz")
+    check.require(not unknown, "--target must name targets, see --list", unknown=unknown)
     return chosen
 
 
 def main(argv=None):
     args = parse(argv)
-    checks.integer("fuzz", "--inputs", args.inputs)
+    checks.Checker("fuzz").integer("--inputs", args.inputs)
     if args.worker:
         work(args)
         return
@@ -277,12 +283,12 @@ def main(argv=None):
     if args.list:
         print("\n".join(names))
         return
-    print(f"{'target':30}{'inputs':>9}{'results':>9}{'refusals':>10}{'faults':>8}", flush=True)
-    faults = 0
+    print(f"{'target':30}{'inputs':>9}{'results':>9}{'refusals':>10}{'failures':>9}", flush=True)
+    failures = 0
     for tally in examine(args, names):
         tally.show()
-        faults += tally.counts["fault"]
-    sys.exit(1 if faults else 0)
+        failures += tally.counts["failure"]
+    sys.exit(1 if failures else 0)
 
 
 if __name__ == "__main__":

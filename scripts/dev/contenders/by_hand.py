@@ -1,18 +1,17 @@
-"""The loop over `session.run` with a `feed_dict` that the notes write, on the same graph as the trainer's."""
+"""The loop over `session.run` with a `feed_dict` from the notes, on the same graph as the trainer's."""
 
 import time
 
 import tensorflow as tf
 
 import graphkit as gk
-from graphkit import runs
 from graphkit.nn import inputs
 
 
 def train(problem, as_float=True):
     config = problem.config
     with tf.Graph().as_default():
-        network = runs.build_network(config)
+        network = gk.runs.build_network(config)
         step = tf.compat.v1.train.get_or_create_global_step()
         update = tf.compat.v1.train.AdamOptimizer(config.learning_rate).minimize(network.loss, step)
         fetches = [update, network.loss, *network.metrics.values()]

@@ -1,4 +1,4 @@
-"""What may come of bad input: a result or a refusal; all else is a fault."""
+"""The outcome of bad input: a result or a refusal; anything else is a failure."""
 
 import random
 import sys
@@ -9,28 +9,28 @@ from typing import NamedTuple
 import graphkit as gk
 
 REFUSALS = (gk.GraphkitError, ValueError, TypeError, OSError)
-OUTCOMES = ("result", "refusal", "fault")
-unpickled = []  # names that a pickle has asked for since the last case
+OUTCOMES = ("result", "refusal", "failure")
+unpickled = []  # names that pickles have asked for since the last case
 
 
-class Fault(Exception):
-    """A result that the input does not bear out."""
+class WrongResult(Exception):
+    """A result that does not agree with the input."""
 
 
 class Outcome(NamedTuple):
-    """What came of a case: one of `OUTCOMES`, and the words of it."""
+    """The outcome of a case: one of `OUTCOMES`, and its message."""
 
     kind: str
     text: str
 
 
 def watch_pickles():
-    """Notes in `unpickled` what pickles load from here on, in this process."""
+    """Records in `unpickled` what pickles load from now on, in this process."""
     sys.addaudithook(lambda event, values: event == "pickle.find_class" and unpickled.append(values))
 
 
 def draw(target, seed, number):
-    """Returns a case of a target: a function of seed and number alone."""
+    """Returns a case of a target: which depends only on seed and number."""
     return target.draw(random.Random(f"{seed} {target.name} {number}"))
 
 
@@ -39,7 +39,7 @@ def run(target, case, folder):
     unpickled.clear()
     outcome = run_alone(target, case, folder)
     if unpickled:
-        return Outcome("fault", f"a pickle was loaded: {unpickled}")
+        return Outcome("failure", f"a pickle was loaded: {unpickled}")
     return outcome
 
 
@@ -51,14 +51,14 @@ def run_alone(target, case, folder):
     except REFUSALS as error:
         if str(error):
             return Outcome("refusal", f"{type(error).__name__}: {error}")
-        return Outcome("fault", f"a {type(error).__name__} without a message")
+        return Outcome("failure", f"a {type(error).__name__} without a message")
     except MemoryError as error:
-        return Outcome("refusal" if target.may_be_large else "fault", f"MemoryError: {error}")
-    except Fault as fault:
-        return Outcome("fault", str(fault))
+        return Outcome("refusal" if target.may_be_large else "failure", f"MemoryError: {error}")
+    except WrongResult as error:
+        return Outcome("failure", str(error))
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         words = " ".join(str(error)[:300].split())
         text = f"{type(error).__name__}: {words} ({where.filename}:{where.lineno})"
-        return Outcome("fault", text)
+        return Outcome("failure", text)
     return Outcome("result", "")

@@ -1,11 +1,13 @@
 """Kills trainings at random and resumes them; each must end with the bits of one that was never killed.
 
-For each model and execution a training runs to its end once. Then it is started anew, killed by SIGKILL
-after a random time (in the first step, inside an epoch, in a validation, while a checkpoint is written),
-started again with `resume=True`, killed again, and so on. When a training has ended, the SHA-256 of all
-its variables (weights, slots, step) and of its history are compared with those of the one that was not
-killed. The trainings have dropout, and by turns batch norm, augmentation, schedules, plateaus,
-accumulation, early stopping; checkpoints are written every few steps.
+  python scripts/dev/crash_test.py --kills 20
+
+For each model and execution, one training runs to its end undisturbed. Then the same training is started,
+killed by SIGKILL after a random time (in the first step, inside an epoch, in a validation, while a checkpoint
+is written), started again with `resume=True`, killed again, and so on. When it has ended, the SHA-256 of all
+its variables (weights, slots, step) and of its history are compared with those of the undisturbed training.
+The trainings have dropout and, by model, batch norm, augmentation, schedules, plateaus, accumulation or early
+stopping; checkpoints are written every few steps. Exit code 1 if a training differs.
 """
 
 import argparse
@@ -26,7 +28,7 @@ MODELS = ("softmax_regression", "mlp", "convnet", "inception_net", "char_rnn", "
 EXECUTIONS = ("feed", "chunks", "resident", "compiled")
 EXAMPLES, VALID = 1500, 300
 EPOCHS, BATCH_SIZE = 4, 32
-MOST_KILLS = 8  # of one training, before it is left to end
+MOST_KILLS = 8  # of one training; then it runs to its end
 
 
 def parse(argv):
@@ -36,13 +38,13 @@ def parse(argv):
     add = parser.add_argument
     add("--models", nargs="+", choices=MODELS, default=MODELS, help="networks to train")
     add("--executions", nargs="+", choices=EXECUTIONS, default=EXECUTIONS, help="how steps are run")
-    add("--kills", type=int, default=100, help="how many kills in all (default: 100)")
-    add("--seed", type=int, default=0, help="of the times of the kills")
+    add("--kills", type=int, default=100, help="number of kills in all (default: 100)")
+    add("--seed", type=int, default=0, help="seed of the times of the kills")
     return parser.parse_args(argv)
 
 
 def recipe(model):
-    """Returns (options of the trainer, options of fit) of a model: each tries other parts of a training."""
+    """Returns (options of the trainer, callbacks) of a model; each model uses other parts of a training."""
     import graphkit as gk
 
     trainers = {
@@ -114,16 +116,17 @@ def train(model, execution, logdir, resume):
             digest = hashlib.sha256()
             for variable, value in zip(variables, trainer.session.run(variables), strict=True):
                 digest.update(variable.name.encode() + value.tobytes())
-    figures = {k: v for k, v in history.items() if k not in ("seconds", "examples_per_second")}
-    result = {"variables": digest.hexdigest(), "history": repr(figures)}
+    untimed = {k: v for k, v in history.items() if k not in ("seconds", "examples_per_second")}
+    result = {"variables": digest.hexdigest(), "history": repr(untimed)}
     with open(os.path.join(logdir, "result.new"), "w") as stream:
         json.dump(result, stream)
     os.replace(os.path.join(logdir, "result.new"), os.path.join(logdir, "result.json"))
 
 
 def quiet_train(*arguments):
-    """Runs `train` in a process of its own that prints nothing, unless it fails."""
+    """Runs `train` without output, unless it fails."""
     errors = os.dup(2)
+    # TensorFlow writes to the file descriptor, not to `sys.stderr`.
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 2)
     try:
@@ -134,7 +137,7 @@ def quiet_train(*arguments):
 
 
 def run(processes, arguments, seconds=None, target=quiet_train):
-    """Runs a training, killed after some seconds; returns whether it was killed."""
+    """Runs a training in a new process, killed after `seconds`; returns whether it was killed."""
     process = processes.Process(target=target, args=arguments)
     process.start()
     process.join(seconds)
@@ -156,19 +159,21 @@ def result_of(logdir):
 
 def main(argv=None):
     args = parse(argv)
-    checks.integer("crash_test", "--kills", args.kills)
+    checks.Checker("crash_test").integer("--kills", args.kills)
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["tensorflow", "graphkit"])
-    run(processes, (), target=os.getpid)  # starts the server, so that its start is in no duration
+    run(
+        processes, (), target=os.getpid
+    )  # starts the server now, so that no measured duration includes its start
     chances = random.Random(args.seed)
     cells = [(model, execution) for model in args.models for execution in args.executions]
-    shares = [args.kills // len(cells) + (place < args.kills % len(cells)) for place in range(len(cells))]
+    counts = [args.kills // len(cells) + (place < args.kills % len(cells)) for place in range(len(cells))]
     print(
         f"{'model':20}{'execution':12}{'kills':>6}{'trainings':>11}{'differences':>13}{'seconds':>9}",
         flush=True,
     )
     wrong = total = 0
-    for (model, execution), kills in zip(cells, shares, strict=True):
+    for (model, execution), kills in zip(cells, counts, strict=True):
         started = time.perf_counter()
         trainings, differences = test_cell(processes, chances, model, execution, kills)
         wrong, total = wrong + differences, total + kills
@@ -181,13 +186,13 @@ def main(argv=None):
 
 
 def test_cell(processes, chances, model, execution, kills):
-    """Returns (trainings that ended, those that differ from the one that was not killed)."""
+    """Returns (number of trainings that ended, number that differ from the undisturbed one)."""
     with tempfile.TemporaryDirectory() as folder:
-        whole = os.path.join(folder, "whole")
+        undisturbed = os.path.join(folder, "undisturbed")
         started = time.perf_counter()
-        run(processes, (model, execution, whole, False))
+        run(processes, (model, execution, undisturbed, False))
         duration = time.perf_counter() - started
-        expected, trainings, differences = result_of(whole), 0, 0
+        expected, trainings, differences = result_of(undisturbed), 0, 0
         while kills:
             logdir, resume, of_this = os.path.join(folder, "killed"), False, 0
             while kills and of_this < MOST_KILLS:

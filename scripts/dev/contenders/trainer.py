@@ -7,22 +7,21 @@ import numpy as np
 import tensorflow as tf
 
 import graphkit as gk
-from graphkit import runs
 
 
 class Clock(gk.Callback):
-    """Notes when each epoch ends."""
+    """Records when each epoch ends."""
 
     def __init__(self):
         self.started = time.perf_counter()
         self.ends = []
 
-    def on_epoch_end(self, trainer, figures):
+    def on_epoch_end(self, trainer, metrics):
         self.ends.append(time.perf_counter() - self.started)
 
 
 def train_mapped(problem, gib):
-    """Trains on as many examples as the problem has, spread over a memory-mapped file of that size."""
+    """Trains on the problem's number of examples, spread over a memory-mapped file of `gib` GiB."""
     images = problem.examples
     copies = max(1, round(gib * 2**30 / images.nbytes))
     with tempfile.NamedTemporaryFile(suffix=".npy") as file:
@@ -35,17 +34,17 @@ def train_mapped(problem, gib):
         return train(problem._replace(examples=np.load(file.name, mmap_mode="r")[::copies]))
 
 
-def train(problem, execution="auto", precision="float32"):
+def train(problem, execution="auto", compute_dtype="float32"):
     config = problem.config
     with tf.Graph().as_default():
-        network = runs.build_network(config)
+        network = gk.runs.build_network(config)
         with gk.Trainer(
             network.loss,
             optimizer=config.optimizer,
             learning_rate=config.learning_rate,
             metrics=network.metrics,
             seed=config.seed,
-            precision=precision,
+            compute_dtype=compute_dtype,
         ) as trainer:
             clock = Clock()
             history = trainer.fit(
