@@ -21,7 +21,7 @@ def normal(*shape, dtype=np.float32, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(dtype)
 
 
-# What tests of layers share: comparisons of many cases in one session, gradients, and layers by their definitions.
+# Of layers: comparisons of many cases in one session, gradients, and the layers by their definitions.
 
 
 def constant(value):
@@ -133,7 +133,7 @@ def separated(images, depthwise, pointwise, **window):
 
 
 def aligned(vector, axis, rank):
-    """Returns a number for each channel in the shape that broadcasts to arrays with the channels at `axis`."""
+    """Returns a number for each channel in a shape that broadcasts to arrays with channels at `axis`."""
     return np.reshape(vector, [-1 if other == axis % rank else 1 for other in range(rank)])
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import graphkit as gk
 
-DENSE, CONV = gk.dense_parameters, gk.conv2d_parameters
+DENSE, CONV = gk.sizes.dense_parameters, gk.sizes.conv2d_parameters
 # Parameters for 28x28x1 images and 10 classes, added up by hand.
 PARAMETERS = {
     gk.softmax_regression: DENSE(784, 10),

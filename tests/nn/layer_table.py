@@ -1,4 +1,4 @@
-"""Every layer with small arguments, the variables that it makes, and every builder as a function of its input."""
+"""Every layer with small arguments and its variables, and every builder as a function of its input."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Scopes: names, numbers and reuse of layers as in tf.layers, the global step, and graphs that cannot grow."""
+"""Scopes: names, numbers and reuse as in tf.layers, the global step, and graphs that cannot grow."""
 
 import os
 import re

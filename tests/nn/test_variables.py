@@ -1,4 +1,4 @@
-"""Variables of layers: names, initializers, regularizers and constraints, and the arguments as in tf.layers."""
+"""Variables of layers: names, initializers, regularizers, constraints, and arguments as in tf.layers."""
 
 import inspect
 import math
@@ -112,7 +112,7 @@ def test_a_kernel_initializer_beats_the_scopes(layer):
     assert (run(v1.trainable_variables()[0]) == 4).all()
 
 
-# Layers that take an initializer, a regularizer and a constraint for each variable; averages take the first alone.
+# What takes an initializer, a regularizer and a constraint of its own; averages take an initializer alone.
 ARGUMENTS = [
     (layer, variable)
     for layer, made in VARIABLES.items()
