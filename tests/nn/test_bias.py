@@ -32,8 +32,8 @@ def test_bias_add_with_the_name_of_a_layer_is_the_layers_own_bias():
 def test_a_layers_bias_is_what_bias_add_adds():
     features = tf.constant(normal(3, 4))
     options = {"kernel_initializer": constant(normal(4, 5, seed=1))}
-    whole = gk.dense(features, 5, bias_initializer=constant(normal(5, seed=2)), **options)
+    at_once = gk.dense(features, 5, bias_initializer=constant(normal(5, seed=2)), **options)
     steps = gk.bias_add(gk.dense(features, 5, use_bias=False, **options), constant(normal(5, seed=2)))
     with v1.Session() as session:
         session.run(v1.global_variables_initializer())
-        np.testing.assert_array_equal(*session.run([whole, steps]))
+        np.testing.assert_array_equal(*session.run([at_once, steps]))

@@ -16,7 +16,7 @@ COUNT = 1 << 16
 
 
 def run(fetches, feed=None, step=0):
-    """Runs in a session of its own, at a global step."""
+    """Runs in a new session, at a global step."""
     with v1.Session() as session:
         session.run(v1.global_variables_initializer())
         if step:

@@ -347,7 +347,7 @@ class Interrupting(gk.Callback):
 
 
 def fitted(folder, callbacks=(), resume=False):
-    """Returns the history of a run with matrices, in a graph of its own, without its times."""
+    """Returns the history of a run with matrices, in a new graph, without its times."""
     with tf.Graph().as_default():
         fed = {gk.feature_input(3): LOGITS, gk.label_input(): LABELS}
         with trainer_on(*fed, METRICS, learning_rate=0.5, seed=3, logdir=folder) as trainer:

@@ -90,8 +90,8 @@ def test_global_pools_take_images_of_unknown_size(pool, data_format):
 def test_a_global_pool_is_the_pool_over_one_window_of_the_whole_image():
     images = tf.constant(normal(2, 5, 4, 3))
     pools = [(gk.global_avg_pool, gk.avg_pool), (gk.global_max_pool, gk.max_pool)]
-    for whole, windowed in pools:
-        first, second = run([whole(images), windowed(images, (5, 4), 1)])
+    for complete, windowed in pools:
+        first, second = run([complete(images), windowed(images, (5, 4), 1)])
         np.testing.assert_allclose(first, second[:, 0, 0], rtol=1e-5, atol=1e-6)
 
 

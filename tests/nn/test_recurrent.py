@@ -165,7 +165,7 @@ def test_forget_bias_is_added_in_the_graph():
 
 
 @pytest.mark.parametrize("time", [TIME, pytest.param(None, marks=pytest.mark.slow)])
-@each_cell
+@by_default("lstm")
 def test_agrees_with_dynamic_rnn_in_values_and_gradients(cell, time):
     inputs = v1.placeholder(tf.float64, (None, time, FEATURES))
     lengths = v1.placeholder(tf.int32, (None,))
@@ -239,7 +239,7 @@ DEFAULT_NAMES = {
 @pytest.mark.parametrize("name", [None, "encoder"])
 @pytest.mark.parametrize("layers, bidirectional", SCOPES)
 @each_cell
-def test_variables_are_those_of_v1(cell, layers, bidirectional, name):
+def test_variables_are_those_of_tf1(cell, layers, bidirectional, name):
     inputs = tf.zeros((BATCH, 2, FEATURES))
     gk.rnn(inputs, UNITS, cell, num_layers=layers, bidirectional=bidirectional, name=name)
     outer = name or DEFAULT_NAMES[layers, bidirectional]
@@ -252,7 +252,7 @@ def test_variables_are_those_of_v1(cell, layers, bidirectional, name):
     assert trained() == [variable for variable, _ in expected]
 
 
-def test_lstm_as_the_names_were_written_in_v1_checkpoints(tmp_path):
+def test_lstm_as_the_names_were_written_in_tf1_checkpoints(tmp_path):
     kernel, bias = np.random.default_rng(2).normal(size=(2, 5, 8)).astype(np.float32), np.arange(8, dtype="f")
     with tf.Graph().as_default(), v1.Session() as session:
         for layer in range(2):
@@ -437,7 +437,7 @@ def test_initial_state_is_what_the_cells_start_from(cell, bidirectional):
     assert_near(final, [part for _, state_parts in results for part in state_parts], "float64")
 
 
-@each_cell
+@by_default("lstm")
 def test_a_sequence_goes_on_from_the_state_of_its_first_half(cell):
     x = tf.constant(sequences("float64"))
     complete, end = gk.rnn(x, UNITS, cell, num_layers=2, name="net")
