@@ -1,37 +1,16 @@
-"""Scopes of layers and ops, the graph's global step, and the caller's line for messages."""
+"""Scopes of layers and ops, and the graph's global step."""
 
 import contextlib
-import os
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from enum import Enum
 from typing import TypeAlias
 
 import tensorflow as tf
 
 from graphkit import checks
-
-# A frame in one of these is not the user's: graphkit, TensorFlow, and the `with` statements of both.
-OWN_FILES = (
-    *(os.path.join(os.path.dirname(path), "") for path in (checks.__file__, tf.__file__)),
-    contextlib.__file__,
-)
-UNKNOWN_LINE = "an unknown line"
+from graphkit.graph import lines
 
 Reuse: TypeAlias = bool | Enum | None  # the Enum is tf.compat.v1.AUTO_REUSE
-
-
-def caller_line() -> str:
-    """Returns "file:line" of the innermost caller outside graphkit and TensorFlow."""
-    return user_line(traceback.extract_stack())
-
-
-def user_line(frames: Sequence[traceback.FrameSummary] | None) -> str:
-    """Returns "file:line" of a stack's innermost frame outside graphkit and TensorFlow."""
-    for frame in reversed(frames or ()):
-        if not frame.filename.startswith(OWN_FILES):
-            return f"{frame.filename}:{frame.lineno}"
-    return UNKNOWN_LINE
 
 
 def check_growing(check: checks.Checker) -> None:
@@ -40,13 +19,13 @@ def check_growing(check: checks.Checker) -> None:
         rule = (
             "ops are added to a graph, and TensorFlow executes eagerly here; put the call under "
             "`with tf.Graph().as_default():`, or begin the program with "
-            f"tf.compat.v1.disable_eager_execution(); called at {caller_line()}"
+            f"tf.compat.v1.disable_eager_execution(); called at {lines.caller_line()}"
         )
         raise RuntimeError(check.message(rule))
     if tf.compat.v1.get_default_graph().finalized:
         rule = (
             "the graph is finalized since a Trainer made its session, and cannot grow; "
-            f"build this op before the Trainer; called at {caller_line()}"
+            f"build this op before the Trainer; called at {lines.caller_line()}"
         )
         raise RuntimeError(check.message(rule))
 

@@ -270,16 +270,17 @@ class Trainer(OpenGraph):
         """
         check = self.check_open("save")
         keep = check.integer("keep", keep)
-        named = path is not None
-        check.require(named or self.logdir, "a path is needed where the trainer has no logdir", path=path)
+        rule = "a path is needed where the trainer has no logdir"
+        check.require(path is not None or self.folder, rule, path=path)
         for callback in self.callbacks:
             callback.on_save_start(self)
         kept = [[type(c).__name__, c.state()] for c in self.callbacks]
         state = {**self.state.to_json(), "seed": self.seed, "graph": self.fingerprint, "callbacks": kept}
-        target = os.fspath(path) if named else self.folder.path_for(self.step)
-        written = self.checkpoints.save(self.session, target, state)
-        if not named:
+        if path is None and self.folder is not None:
+            written = self.checkpoints.save(self.session, self.folder.path_for(self.step), state)
             self.folder.keep(written, self.step, keep)
+        else:
+            written = self.checkpoints.save(self.session, os.fspath(path), state)
         for callback in self.callbacks:
             callback.on_save_end(self, written)
         return written

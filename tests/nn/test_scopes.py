@@ -2,7 +2,6 @@
 
 import os
 import re
-import traceback
 from concurrent import futures
 
 import numpy as np
@@ -257,11 +256,6 @@ def test_the_line_named_is_the_callers_where_its_path_begins_like_the_packages(f
     fresh_graph.finalize()
     with pytest.raises(RuntimeError, match=f"called at {re.escape(path)}:1$"):
         exec(compile("gk.relu(features)", path, "exec"), {"gk": gk, "features": features})
-
-
-def test_a_stack_of_library_frames_has_no_line_of_the_users():
-    own = traceback.FrameSummary(scopes.__file__, 1, "relu")
-    assert scopes.user_line([own]) == scopes.user_line(None) == scopes.UNKNOWN_LINE
 
 
 @pytest.mark.parametrize(
