@@ -109,7 +109,7 @@ class Trainer(OpenGraph):
         strict: bool = False,
     ) -> None:
         check = checks.Checker("Trainer")
-        graph = walk.check_loss("Trainer", loss)
+        graph = walk.check_loss(check, loss)
         checked_metrics = running_metrics.check_metrics(graph, metrics or {})
         seed = check.integer("seed", seed, minimum=0)
         check.require(seed < 2**31, "seed must be below 2**31", seed=seed)
