@@ -270,15 +270,18 @@ class Trainer(OpenGraph):
         """
         check = self.check_open("save")
         keep = check.integer("keep", keep)
-        named = path is not None
-        check.require(named or self.logdir, "a path is needed where the trainer has no logdir", path=path)
+        if path is not None:
+            target = os.fspath(path)
+        elif self.folder is not None:
+            target = self.folder.path_for(self.step)
+        else:
+            raise ValueError(check.message("a path is needed where the trainer has no logdir", path=path))
         for callback in self.callbacks:
             callback.on_save_start(self)
         kept = [[type(c).__name__, c.state()] for c in self.callbacks]
         state = {**self.state.to_json(), "seed": self.seed, "graph": self.fingerprint, "callbacks": kept}
-        target = os.fspath(path) if named else self.folder.path_for(self.step)
         written = self.checkpoints.save(self.session, target, state)
-        if not named:
+        if path is None and self.folder is not None:
             self.folder.keep(written, self.step, keep)
         for callback in self.callbacks:
             callback.on_save_end(self, written)
