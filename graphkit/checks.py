@@ -5,7 +5,7 @@ import math
 import numbers
 import operator
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from types import ModuleType
 from typing import Any
 
@@ -29,93 +29,6 @@ class GraphkitError(Exception):
     """
 
 
-def message(function, rule, **received):
-    """Formats an error message: the function, the rule that was broken, and what was received instead."""
-    text = f"{function}: {rule}"
-    if received:
-        text += "; received " + ", ".join(f"{name}={shown(value)}" for name, value in received.items())
-    return text
-
-
-def shown(value):
-    """Returns the repr of a value, without its middle if it is long."""
-    try:
-        text = repr(value)
-    except ValueError:  # an integer of more digits than Python converts
-        return f"{type(value).__name__} of too many digits"
-    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
-
-
-def require(condition, function, rule, **received):
-    """Raises `ValueError` with the formatted message unless the condition holds."""
-    if not condition:
-        raise ValueError(message(function, rule, **received))
-
-
-def integer(function, name, value, minimum=1, maximum=LARGEST):
-    """Returns `value` as an int; floats, booleans and values out of bounds are refused."""
-    rule = f"{name} must be an integer of at least {minimum}"
-    try:
-        result = operator.index(value)
-    except TypeError:
-        raise TypeError(message(function, rule, **{name: value})) from None
-    if isinstance(value, bool):
-        raise TypeError(message(function, rule, **{name: value}))
-    require(result >= minimum, function, rule, **{name: value})
-    require(maximum is None or result <= maximum, function, f"{name} is too large", **{name: value})
-    return result
-
-
-def integers(function, name, value, count, minimum=1):
-    """Returns `count` integers, from one integer for all or a sequence of `count`."""
-    if isinstance(value, (tuple, list)):
-        rule = f"{name} must be an integer or {count} integers"
-        require(len(value) == count, function, rule, **{name: value})
-        return tuple(integer(function, name, item, minimum) for item in value)
-    return (integer(function, name, value, minimum),) * count
-
-
-def number(function, name, value, above=None, at_least=None, at_most=None, below=None):
-    """Returns `value` as a finite float inside the bounds."""
-    bounds = [("above", above), ("at least", at_least), ("at most", at_most), ("below", below)]
-    stated = " and ".join(f"{word} {bound}" for word, bound in bounds if bound is not None)
-    rule = f"{name} must be a finite number" + (f" {stated}" if stated else "")
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(message(function, rule, **{name: value}))
-    try:
-        result = float(value)
-    except OverflowError:
-        result = math.inf
-    inside = (
-        math.isfinite(result)
-        and (above is None or result > above)
-        and (at_least is None or result >= at_least)
-        and (at_most is None or result <= at_most)
-        and (below is None or result < below)
-    )
-    require(inside, function, rule, **{name: value})
-    return result
-
-
-def choice(function, name, value, choices):
-    """Returns `value` in lower case, which must be one of the choices."""
-    rule = f"{name} must be one of {', '.join(repr(item) for item in choices)}"
-    if not isinstance(value, str):
-        raise TypeError(message(function, rule, **{name: value}))
-    require(value.lower() in choices, function, rule, **{name: value})
-    return value.lower()
-
-
-def array(function, name, value, rank=None):
-    """Returns `value`, which must be an array, of `rank` axes if given."""
-    if not (hasattr(value, "shape") and isinstance(getattr(value, "dtype", None), np.dtype)):
-        raise TypeError(message(function, f"{name} must be an array", **{name: type(value)}))
-    if rank is not None and len(value.shape) != rank:
-        rule = f"{name} must have {rank} axes"
-        raise ValueError(message(function, rule, shape=tuple(value.shape)))
-    return value
-
-
 class Checker:
     """Checks the arguments of one function, whose name begins each message.
 
@@ -134,7 +47,10 @@ class Checker:
 
     def message(self, rule: str, /, **received: object) -> str:
         """Returns `function: rule; received name=value, ...`."""
-        return message(self.function, rule, **received)
+        text = f"{self.function}: {rule}"
+        if received:
+            text += "; received " + ", ".join(f"{name}={shown(value)}" for name, value in received.items())
+        return text
 
     def require(self, condition: object, rule: str, /, **received: object) -> None:
         """Raises `ValueError` unless the condition holds."""
@@ -146,18 +62,31 @@ class Checker:
         if not condition:
             raise TypeError(self.message(rule, **received))
 
-    def integer(self, name: str, value: object, minimum: int = 1, maximum: int | None = LARGEST) -> int:
+    def integer(self, name: str, value: Any, minimum: int = 1, maximum: int | None = LARGEST) -> int:
         """Returns `value` as an int; floats, booleans and values out of bounds are refused."""
-        return integer(self.function, name, value, minimum, maximum)
+        rule = f"{name} must be an integer of at least {minimum}"
+        self.require_type(not isinstance(value, bool), rule, **{name: value})
+        try:
+            result = operator.index(value)
+        except TypeError:
+            raise TypeError(self.message(rule, **{name: value})) from None
+        self.require(result >= minimum, rule, **{name: value})
+        self.require(maximum is None or result <= maximum, f"{name} is too large", **{name: value})
+        return result
 
-    def integers(self, name: str, value: object, count: int, minimum: int = 1) -> tuple[int, ...]:
+    def integers(self, name: str, value: Any, count: int, minimum: int = 1) -> tuple[int, ...]:
         """Returns `count` integers, from one integer for all or a sequence of `count`."""
-        return integers(self.function, name, value, count, minimum)
+        if isinstance(value, (tuple, list)):
+            self.require(
+                len(value) == count, f"{name} must be an integer or {count} integers", **{name: value}
+            )
+            return tuple(self.integer(name, item, minimum) for item in value)
+        return (self.integer(name, value, minimum),) * count
 
     def number(
         self,
         name: str,
-        value: object,
+        value: Any,
         *,
         above: float | None = None,
         at_least: float | None = None,
@@ -165,31 +94,59 @@ class Checker:
         below: float | None = None,
     ) -> float:
         """Returns `value` as a finite float inside the bounds."""
-        return number(self.function, name, value, above, at_least, at_most, below)
+        bounds = [("above", above), ("at least", at_least), ("at most", at_most), ("below", below)]
+        stated = " and ".join(f"{word} {bound}" for word, bound in bounds if bound is not None)
+        rule = f"{name} must be a finite number" + (f" {stated}" if stated else "")
+        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        self.require_type(is_number, rule, **{name: value})
+        try:
+            result = float(value)
+        except OverflowError:
+            result = math.inf
+        inside = (
+            math.isfinite(result)
+            and (above is None or result > above)
+            and (at_least is None or result >= at_least)
+            and (at_most is None or result <= at_most)
+            and (below is None or result < below)
+        )
+        self.require(inside, rule, **{name: value})
+        return result
 
-    def choice(self, name: str, value: object, choices: Collection[str]) -> str:
+    def choice(self, name: str, value: Any, choices: Collection[str]) -> str:
         """Returns `value` in lower case, which must be one of the choices."""
-        return choice(self.function, name, value, choices)
+        rule = f"{name} must be one of {', '.join(repr(item) for item in choices)}"
+        self.require_type(isinstance(value, str), rule, **{name: value})
+        self.require(value.lower() in choices, rule, **{name: value})
+        return value.lower()
 
     def array(self, name: str, value: Any, rank: int | None = None) -> Any:
         """Returns `value`, which must be an array, of `rank` axes if given."""
-        return array(self.function, name, value, rank)
+        is_array = hasattr(value, "shape") and isinstance(getattr(value, "dtype", None), np.dtype)
+        self.require_type(is_array, f"{name} must be an array", **{name: type(value)})
+        fits = rank is None or len(value.shape) == rank
+        self.require(fits, f"{name} must have {rank} axes", shape=tuple(value.shape))
+        return value
 
     def optional_module(self, name: str, extra: str) -> ModuleType:
         """Imports a module that an extra of the package installs."""
-        return optional_module(self.function, name, extra)
+        try:
+            return importlib.import_module(name)
+        except ImportError as error:
+            rule = f"{name} is needed; install it with pip install 'tf-graphkit[{extra}]' ({error})"
+            raise ImportError(self.message(rule)) from error
 
 
-def optional_module(function, name, extra):
-    """Imports a module that an extra of the package installs."""
+def shown(value: Any) -> str:
+    """Returns the repr of a value, without its middle if it is long."""
     try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        rule = f"{name} is needed; install it with pip install 'tf-graphkit[{extra}]' ({error})"
-        raise ImportError(message(function, rule)) from error
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python converts
+        return f"{type(value).__name__} of too many digits"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
 
 
-def run_script(main):
+def run_script(main: Callable[[], None]) -> None:
     """Runs a script's `main`; an error of the library is printed as one line, with exit code 2.
 
     An interrupt gives exit code 130, as in shells, without a traceback: `fit` has printed its own message.

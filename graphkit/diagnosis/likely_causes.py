@@ -1,4 +1,4 @@
-"""What has likely made a training step not finite, from what was found out about it."""
+"""Likely causes of a training step that was not finite, from the report on it."""
 
 import math
 from typing import Any
@@ -51,7 +51,7 @@ def of_variables(report: Any) -> str:
 
 
 def of_growth(report: Any) -> str | None:
-    """Returns that the learning rate is too high, if norms have grown or weights are huge."""
+    """Returns that the learning rate is too high if norms have grown or weights are huge, or None."""
     norms = [norm for _, norm in report.norms]
     if math.isfinite(report.norm):
         norms.append(report.norm)
@@ -66,7 +66,7 @@ def of_growth(report: Any) -> str | None:
 
 
 def of_op(report: Any) -> str | None:
-    """Returns what the op is known for, given its inputs."""
+    """Returns the usual cause for this type of op, given the ranges of its inputs, or None."""
     if report.op is None:
         return None
     if report.op_type in ("Placeholder", "PlaceholderWithDefault"):
@@ -94,7 +94,7 @@ def of_op(report: Any) -> str | None:
 
 
 def of_power(base: tuple, exponent: tuple) -> str | None:
-    """Returns what is wrong with a power, given (lowest, highest, nearest to 0) of base and exponent."""
+    """Returns the cause for a power, given (lowest, highest, nearest to 0) of base and exponent, or None."""
     if base[2] == 0 and exponent[0] < 0:
         return "a negative power of 0, which is a division by 0; keep its base above 0"
     if base[0] < 0 and not all(float(number).is_integer() for number in exponent):
@@ -103,7 +103,7 @@ def of_power(base: tuple, exponent: tuple) -> str | None:
 
 
 def of_overflow(report: Any) -> str | None:
-    """Returns that the op overflows, if its inputs are large."""
+    """Returns that the op overflows if its inputs are large, or None."""
     magnitude = max((max(abs(low), abs(high)) for low, high, _ in report.ranges), default=0.0)
     if report.op is None or magnitude <= 1:
         return None

@@ -1,8 +1,9 @@
 """Why a training became not finite: noticed at little cost, then found by running its steps again.
 
-While a trainer fits, a `Recorder` keeps a snapshot of the variables in memory, renewed now and then. Steps
-follow from their numbers alone, so those since the snapshot can be run again: first in runs as before, up to
-a stretch that ends with something not finite, then one by one, each looked at in a `replica.Replica`.
+While a trainer fits, a `Recorder` keeps a snapshot of the variables in memory, renewed every ten seconds or
+more. A step follows from its number alone, so the steps since the snapshot can be run again: first in runs
+as before, until a group of steps ends with something that is not finite, then one by one, each examined in a
+`replica.Replica`.
 """
 
 import dataclasses
@@ -24,9 +25,9 @@ from graphkit.running.steps import Run
 from graphkit.running.training_step import is_float
 
 INTERVAL = 10.0  # seconds between snapshots
-SHARE = 50  # the time between two snapshots is at least so many times what one takes
-STRETCH = 16  # steps that are run again before the variables are looked at
-KEPT = 5  # gradient norms of steps before the one that is not finite
+COST_RATIO = 50  # the time between two snapshots is at least this multiple of the time that one takes
+STRETCH = 16  # steps that are run again before the variables are checked
+KEPT = 5  # gradient norms of earlier steps in a report
 
 
 class NotFiniteError(checks.GraphkitError):
@@ -55,7 +56,7 @@ class NotFiniteError(checks.GraphkitError):
 
 
 class Position(NamedTuple):
-    """Where a training stands: steps made, epochs finished, mini-batches made of the epoch under way."""
+    """Where a training stands: steps made, epochs finished, mini-batches made of the current epoch."""
 
     step: int
     epoch: int
@@ -63,7 +64,7 @@ class Position(NamedTuple):
 
 
 class PlannedStep(NamedTuple):
-    """A step as it was made: where, and on which examples."""
+    """A step as it was made: its position, and the indices of its examples."""
 
     position: Position
     indices: np.ndarray
@@ -72,12 +73,15 @@ class PlannedStep(NamedTuple):
 class Recorder(Callback):
     """Ends a fit with a `NotFiniteError` that says which step and op were not finite first, and why.
 
-    Each fit has one, unless another is among its callbacks. It looks at the loss of each step, and at all
-    variables before each checkpoint and at the end of each epoch.
+    Each fit has one, unless its callbacks include one. It checks the loss of each step, and all variables
+    before each checkpoint and at the end of each epoch. The steps have the same bits as without it.
 
     Args:
       search: whether to keep a copy of the variables in memory, from which the steps can be run again to
-        find the cause; False names no more than the step.
+        find the cause. False only reports the step, and checks only the loss.
+
+    Raises:
+      NotFiniteError: in `fit` and `save`, when the loss, a gradient or a variable is not finite.
 
     Example:
       >>> from graphkit.diagnosis import Recorder
@@ -86,7 +90,7 @@ class Recorder(Callback):
 
     def __init__(self, *, search: bool = True) -> None:
         self.search = search
-        self.trainer: Any = None  # of the fit under way
+        self.trainer: Any = None  # of the current fit
         self.finite_at_start: np.ndarray | None = None  # which variables were
         self.start = Position(0, 0, 0)  # of the snapshot
         self.values: list = []  # of all variables then
@@ -130,7 +134,7 @@ class Recorder(Callback):
             self.noted = run
 
     def take(self) -> None:
-        """Takes a snapshot of the variables, which must be finite where they were so at the start."""
+        """Takes a snapshot of the variables; those that were finite at the start must still be."""
         started = time.monotonic()
         variables = self.trainer.training_step.variables
         pairs = list(zip(variables, self.trainer.session.run(variables), strict=True))
@@ -139,10 +143,10 @@ class Recorder(Callback):
         # The value of a reference variable may be the memory that the next step writes to.
         self.values = [value if hasattr(v, "handle") else np.array(value) for v, value in pairs]
         self.rates = []
-        self.due = time.monotonic() + max(INTERVAL, SHARE * (time.monotonic() - started))
+        self.due = time.monotonic() + max(INTERVAL, COST_RATIO * (time.monotonic() - started))
 
     def check(self) -> None:
-        """Ends the fit if a variable is not finite that was so at the start."""
+        """Ends the fit if a variable is not finite that was finite at the start."""
         if self.search and self.trainer is not None and self.checked != self.trainer.step:
             self.note()
             self.require_finite(self.trainer.session.run(self.trainer.training_step.finite))
@@ -172,9 +176,8 @@ class Recorder(Callback):
 
     def report_at(self, what: str, position: Position, **fields: Any) -> PostMortem:
         plan = self.trainer.plan
-        indices = plan.epoch(position.epoch)[position.batch]
-        place = {"step": position.step, "epoch": position.epoch + 1, "batch": position.batch}
-        return PostMortem(what, **place, indices=tuple(map(int, indices)), **fields)
+        indices = tuple(map(int, plan.epoch(position.epoch)[position.batch]))
+        return PostMortem(what, position.step, position.epoch + 1, position.batch, indices=indices, **fields)
 
     def searched(self, last: int, report: PostMortem) -> PostMortem:
         """Returns the report of the first step that is not finite, or the one given with a reason why not."""
@@ -193,13 +196,13 @@ class Recorder(Callback):
             return dataclasses.replace(report, reason=reason)
 
     def restore(self) -> None:
-        """Gives the variables their values of the snapshot: copies, since they may take over what is fed."""
+        """Gives the variables copies of the snapshot's values, since a variable may keep the array it is fed."""
         values = map(np.array, self.values)
         pairs = list(zip(self.trainer.training_step.variables, values, strict=True))
         sessions.assign(self.trainer.session, pairs)
 
     def bad_stretch(self, last: int) -> range | None:
-        """Runs the steps up to the last again; returns the range of a few that made something not finite."""
+        """Runs the steps up to the last again; returns the first few whose result is not finite, or None."""
         for first in range(self.start.step, last + 1, STRETCH):
             stop = min(first + STRETCH, last + 1)
             losses = self.advance(first, stop)
@@ -208,7 +211,7 @@ class Recorder(Callback):
         return None
 
     def broken(self) -> np.ndarray:
-        """Returns the names of the variables that were finite at the start and are not."""
+        """Returns the names of the variables that were finite at the start and are not any more."""
         flags = self.trainer.session.run(self.trainer.training_step.finite)
         return self.names[self.finite_at_start & ~flags]
 
@@ -241,7 +244,7 @@ class Recorder(Callback):
         return scene.write(self.report_at("variable", position, **found))
 
     def advance(self, first: int, stop: int) -> np.ndarray:
-        """Makes the steps from the first to before stop in runs, as they were made; returns their losses."""
+        """Makes the steps first to stop - 1 in runs, as they were made; returns their losses."""
         losses: list[float] = []
         planned = self.planned(first, stop)
         for _, group in itertools.groupby(planned, lambda p: (p.position.epoch, len(p.indices))):
@@ -263,7 +266,7 @@ class Recorder(Callback):
         return next(iter(self.rates_of(range(step, step + 1))), None)
 
     def planned(self, first: int, stop: int) -> Iterator[PlannedStep]:
-        """Yields the steps from the first to before stop, as they follow from the snapshot's position."""
+        """Yields the steps first to stop - 1, as they follow from the snapshot's position."""
         plan = self.trainer.plan
         step, epoch, batch = self.start
         while step < stop:
@@ -276,7 +279,7 @@ class Recorder(Callback):
             step, epoch, batch = after, epoch + 1, 0
 
     def why_nothing(self) -> str:
-        """Returns why the steps came out finite when they were run again."""
+        """Returns a sentence on why the steps were finite when they were run again."""
         reason = f"all was finite when the steps from {self.start.step} on were run again"
         volatile = Scene.volatile_ops(self.trainer)
         if volatile:

@@ -24,8 +24,8 @@ def replay(path: str | os.PathLike) -> PostMortem:
 
     A `Trainer` with a logdir writes `notfinite-<step>.npz` there when its loss, a gradient or a variable is
     not finite. The file holds the graph of loss and gradients with the lines that made its ops, the
-    variables before the step, and what was fed, so the program that made it is not needed. It holds no
-    pickle; but a graph is a program, so replay only files from people whom you trust.
+    variables before the step, and what was fed, so the program that made it is not needed. It does not hold
+    a pickle, but a graph is a program: replay only files from people whom you trust.
 
     Args:
       path: the file.
@@ -76,7 +76,7 @@ def replay(path: str | os.PathLike) -> PostMortem:
 
 
 def save(path: str, case: Case, report: PostMortem) -> None:
-    """Writes a replay file, which holds no pickle."""
+    """Writes a replay file, without pickles."""
     tensors = {"variables": case.variables, "fed": case.fed}
     header: dict[str, Any] = {
         "graphkit_replay": VERSION,
@@ -85,7 +85,7 @@ def save(path: str, case: Case, report: PostMortem) -> None:
         "compute_dtype": case.compute_dtype,
         "report": dataclasses.asdict(report),
     }
-    arrays = {"graph": np.frombuffer(case.definition.SerializeToString(), np.uint8)}
+    arrays: dict[str, Any] = {"graph": np.frombuffer(case.definition.SerializeToString(), np.uint8)}
     for kind, values in tensors.items():
         stored = {name: storable(value) for name, value in values.items()}
         header[kind] = [[name, dtype] for name, (_, dtype) in stored.items()]
@@ -109,7 +109,7 @@ def storable(value: Any) -> tuple[np.ndarray, str]:
 
 
 def load(path: str) -> tuple[Case, PostMortem]:
-    """Returns (case, report) of a replay file, or refuses it."""
+    """Returns (case, report) of a replay file; raises `ValueError` if it is not a complete one."""
     check = checks.Checker("replay")
     arrays = readers.read_npz(path)
     try:
@@ -146,7 +146,7 @@ def restored(array: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def read_report(fields: Mapping[str, Any]) -> PostMortem:
-    """Returns the report from JSON, which has lists in the place of tuples."""
+    """Returns the report from JSON, which has lists instead of tuples."""
 
     def tuples(value: Any) -> Any:
         return tuple(map(tuples, value)) if isinstance(value, list) else value

@@ -1,7 +1,8 @@
-"""A training step by itself: its ops in a graph of their own, to find what was not finite first.
+"""A single training step in a separate graph, to find the first op that was not finite.
 
-The ops that loss and gradients depend on are copied into a graph and a session of their own, where ops can
-be added that say for each output whether it is finite. The fit that failed and `gk.replay` do the same.
+The ops that loss and gradients depend on are copied into a new graph with its own session, since the
+trainer's graph is finalized: ops are added that say for each output whether it is finite. The fit that
+failed and `gk.replay` both use it.
 """
 
 import re
@@ -21,7 +22,7 @@ BODIES = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase
 
 
 class Case(NamedTuple):
-    """A step by itself: its ops, and all that they start from.
+    """A single step: its ops, and the values of everything that they start from.
 
     Attributes:
       definition: `GraphDef` of the ops that loss and gradients depend on.
@@ -41,10 +42,10 @@ class Case(NamedTuple):
 
 
 class Replica:
-    """The ops of a case in a graph and a session of their own.
+    """The ops of a case in a separate graph and session.
 
     Args:
-      case: the `Case`; its variables and what is fed are given anew in each run.
+      case: the `Case`; its variables and what is fed are set before each run.
       config: `ConfigProto` of the session.
     """
 
@@ -77,7 +78,7 @@ class Replica:
         self.session.run(self.assign, {self.values[name]: value for name, value in variables.items()})
 
     def run(self, fed: Mapping[str, Any], extra: Sequence[str] = ()) -> tuple[dict[str, Any], list]:
-        """Returns what `PostMortem` holds of loss and gradients, and the values of extra tensors."""
+        """Returns the fields of `PostMortem` on loss and gradients, and the values of extra tensors."""
         loss, norm, finite, more = self.session.run([self.loss, self.norm, self.finite, list(extra)], fed)
         wrong = tuple(name for name, flag in finite.items() if not flag)
         return {"loss": float(loss), "norm": float(norm), "gradients": wrong}, more
@@ -85,7 +86,7 @@ class Replica:
     def first_op(
         self, fed: Mapping[str, Any], what: str, gradients: Iterable[str], indices: Any = ()
     ) -> dict[str, Any]:
-        """Returns what `PostMortem` holds of the first op that is not finite, as far as there is one.
+        """Returns the fields of `PostMortem` on the first op that is not finite; empty if none is found.
 
         Args:
           fed: {name of a tensor: value}.
@@ -161,7 +162,7 @@ def squared_sum(tensor: tf.Tensor) -> tf.Tensor:
 
 
 def inside_control_flow(ops: Iterable[tf.Operation]) -> set[tf.Operation]:
-    """Returns the ops inside loops and branches of TensorFlow 1, whose outputs cannot be looked at."""
+    """Returns the ops inside loops and branches of TensorFlow 1, whose outputs cannot be fetched."""
     depths: dict[tf.Operation, tuple] = {}  # op: (loops, branches) that it is inside of
     for op in ops:
         sources = [tensor.op for tensor in op.inputs] + list(op.control_inputs)
@@ -190,7 +191,7 @@ def path_to(
     Args:
       targets: tensors that are not finite.
       wrong: names of all tensors that are not finite.
-      seen: names of all tensors that were looked at.
+      seen: names of all tensors that were checked.
       places: {op: its place in the graph}.
     """
     after: dict[tf.Operation, Any] = {tensor.op: None for tensor in targets if tensor.name in wrong}
@@ -212,9 +213,9 @@ def path_to(
 
 
 def behind(op: tf.Operation, wrong: Collection[str], seen: Collection[str]) -> list[tf.Operation]:
-    """Returns the ops with outputs that are not finite behind inputs that could not be looked at.
+    """Returns the nearest ops with outputs that are not finite, through inputs that could not be checked.
 
-    Those are lists of tensors, of which the loops that make them count as not finite, and what is inside
+    These inputs are lists of tensors (the loop that makes a list counts as not finite), and outputs inside
     the loops and branches of TensorFlow 1.
     """
     found, passed, waiting = [], {op}, [op]

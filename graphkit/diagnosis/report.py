@@ -14,8 +14,8 @@ class PostMortem:
     """What was found out about a training step that was not finite; printed, it is the report.
 
     Attributes:
-      what: "loss", "gradient", or "variable" where loss and gradients were finite, but not the weights that
-        they led to.
+      what: "loss", "gradient", or "variable" if loss and gradients were finite, but not the variables after
+        the update.
       step: number of steps made before.
       epoch: counted from 1.
       batch: mini-batch of the epoch, counted from 0.
@@ -24,14 +24,14 @@ class PostMortem:
       learning_rate: of the step; None where the optimizer brings its own.
       indices: the examples of the mini-batch, by their place in the data.
       norms: (step, global gradient norm) of the last steps before.
-      op: name of the first op with an output that is not finite from inputs that are; None where none was
+      op: name of the first op with an output that is not finite from inputs that are; None if none was
         found, and `reason` says why.
-      op_type: of it.
+      op_type: its type, such as "Log".
       line: "file:line" that made it, or the forward op that it is a gradient of.
       forward: (name, type) of that forward op, or None.
       path: names of the ops from that op to the loss or gradient.
       ranges: (lowest, highest, nearest to 0) of each floating-point input of the op.
-      examples: those whose rows of the op's output are not finite, where its rows are examples.
+      examples: the examples whose rows of the op's output are not finite, if its rows are examples.
       gradients: names of the variables whose gradients are not finite.
       variables: names of the variables that were not finite before the step.
       update: step whose update made them so; -1 if they were so when the fit started.
@@ -113,7 +113,7 @@ class PostMortem:
         return lines
 
     def origin(self) -> str:
-        """Returns who made the op, and from what it made what is not finite."""
+        """Returns text on the line that made the op, and on the ranges of its inputs."""
         text = ""
         if self.forward is not None:
             text = f", of the gradient of {self.forward[0]} ({self.forward[1]})"

@@ -1,4 +1,4 @@
-"""Single steps of a trainer, looked at before they are made in a replica of the loss and its gradients."""
+"""Single steps of a trainer, computed in a replica of the loss and its gradients before they are made."""
 
 import dataclasses
 from typing import Any
@@ -45,7 +45,7 @@ class Scene:
         return [op for op in ops_of(trainer) if op.type in PYTHON] + random
 
     def reading_tensors(self, ops: list[tf.Operation]) -> dict[str, Any]:
-        """Returns {name of a variable's op: tensor to read it by} of what the loss depends on."""
+        """Returns {name of a variable's op: tensor that reads it} of what the loss depends on."""
         known = {walk.handle_op(v).name: v for v in self.step.variables}
         found = {op.name: reading(op, known) for op in ops if op.type in walk.VARIABLES}
         return {name: tensor for name, tensor in found.items() if tensor is not None}
@@ -82,12 +82,12 @@ class Scene:
         return {name: given[name] for name in self.inputs & given.keys()}
 
     def why_finite(self) -> str:
-        """Returns why the step was finite here, if it was not so in the training."""
+        """Returns a sentence on why the step was finite here, but not in the training."""
         by_xla = '; XLA rounds differently, see execution="chunks"' if self.trainer.runner.compiled else ""
         return f"the step was finite when it was run alone{by_xla}"
 
     def first_op(self, what: str, found: dict[str, Any], indices: np.ndarray) -> dict[str, Any]:
-        """Returns what a report holds of the first op that is not finite, as far as it can be found."""
+        """Returns the fields of a report on the first op that is not finite; empty if none is found."""
         if "reason" in found:
             return {}
         first = self.replica.first_op(self.case.fed, what, found["gradients"], indices)

@@ -3,6 +3,8 @@
 import hashlib
 import operator
 import re
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
 import tensorflow as tf
 
@@ -21,28 +23,31 @@ ARITHMETIC = {
     "RealDiv": operator.truediv,
 }
 SIZES = ("Shape", "ShapeN", "Size", "Rank")
-DATA = re.compile(r"IteratorGetNext|Queue(Dequeue|TakeGrad)|Reader(Read|V2)")  # what brings examples unfed
+DATA = re.compile(r"IteratorGetNext|Queue(Dequeue|TakeGrad)|Reader(Read|V2)")  # bring examples without a feed
 GRADIENTS = re.compile(r"(^|/)(gradients(_\d+)?/|grad_ys_\d+$)")  # the names that tf.gradients gives
 
 
-def check_loss(function, loss):
-    """Returns the graph of the loss, if it is one that can be minimized."""
+def check_loss(check: checks.Checker, loss: Any) -> tf.Graph:
+    """Returns the graph of the loss, which must be a tensor that can be minimized."""
     rule = "loss must be a floating-point scalar tensor of a graph"
-    if not is_graph_tensor(loss):
-        raise TypeError(checks.message(function, rule, loss=loss))
-    sound = loss.dtype.is_floating and loss.shape.rank == 0
+    check.require_type(is_graph_tensor(loss), rule, loss=loss)
+    can_be_minimized = loss.dtype.is_floating and loss.shape.rank == 0
     shape = "unknown" if loss.shape.rank is None else tuple(loss.shape.as_list())
-    checks.require(sound, function, rule, loss=loss.name, shape=shape, dtype=loss.dtype.name)
+    check.require(can_be_minimized, rule, loss=loss.name, shape=shape, dtype=loss.dtype.name)
     return loss.graph
 
 
-def sources(op):
-    """Returns the ops that this one takes values of, or waits for."""
+def sources(op: tf.Operation) -> tuple[tf.Operation, ...]:
+    """Returns the ops whose values this one takes, or that it waits for."""
     return (*(tensor.op for tensor in op.inputs), *op.control_inputs)
 
 
-def ancestors(tensors, sources_of=sources):
-    """Returns all ops that must run to compute the tensors (or ops), in no particular order."""
+def ancestors(
+    tensors: Iterable[tf.Tensor | tf.Operation],
+    sources_of: Callable[[tf.Operation], Iterable[tf.Operation]] = sources,
+) -> set[tf.Operation]:
+    """Returns all ops that must run to compute the tensors (or ops)."""
+    # Without recursion: the graph of a long unrolled recurrent network is deeper than Python's stack.
     waiting = [tensor if isinstance(tensor, tf.Operation) else tensor.op for tensor in tensors]
     seen = set(waiting)
     while waiting:
@@ -53,17 +58,22 @@ def ancestors(tensors, sources_of=sources):
     return seen
 
 
-def consumers(ops):
-    """Returns {op: the ops among these that take a value of it or wait for it}, where there are any."""
-    found = {}
+def consumers(ops: Iterable[tf.Operation]) -> dict[tf.Operation, list[tf.Operation]]:
+    """Returns {op: those of the ops that take one of its values or wait for it}, without empty lists."""
+    found: dict[tf.Operation, list[tf.Operation]] = {}
     for op in ops:
         for source in dict.fromkeys(sources(op)):
             found.setdefault(source, []).append(op)
     return found
 
 
-def descendants(starts, ops):
-    """Returns those of the ops, in an order in which they can run, that start there or take values of it."""
+def descendants(starts: Iterable[tf.Operation], ops: Iterable[tf.Operation]) -> set[tf.Operation]:
+    """Returns the starts, and those of the ops that take values of them, directly or through other ops.
+
+    Args:
+      starts: ops.
+      ops: ops in an order in which they can run, such as that of `Graph.get_operations`.
+    """
     reached = set(starts)
     for op in ops:
         if any(tensor.op in reached for tensor in op.inputs):
@@ -71,15 +81,15 @@ def descendants(starts, ops):
     return reached
 
 
-def origin(tensor, through=SAME_VALUES):
-    """Returns the tensor whose values this one holds: what went into the ops that hand them on."""
+def origin(tensor: tf.Tensor, through: Collection[str] = SAME_VALUES) -> tf.Tensor:
+    """Returns the tensor whose values this one holds, found by going back through ops of these types."""
     while tensor.op.type in through:
         tensor = tensor.op.inputs[0]
     return tensor
 
 
-def default_value(tensor):
-    """Returns the value of a tensor when nothing is fed, by simple arithmetic, or None."""
+def default_value(tensor: tf.Tensor) -> Any:
+    """Returns the value of a tensor when nothing is fed, if simple arithmetic gives it, or None."""
     known = tf.get_static_value(tensor)
     op = tensor.op
     if known is None and op.type in (*SAME_VALUES, "PlaceholderWithDefault"):
@@ -90,13 +100,17 @@ def default_value(tensor):
     return known
 
 
-def inputs_of_examples(ops):
-    """Returns {op: which inputs of examples it depends on}, for ops in an order in which they can run.
+def inputs_of_examples(ops: Iterable[tf.Operation]) -> dict[tf.Operation, int]:
+    """Returns {op: which inputs of examples it depends on}, as a bit mask.
 
-    Each tensor that brings examples (an array that is fed, or read by a pipeline) has a bit of its own;
-    an op that depends on none is left out. Sizes of arrays do not count.
+    Each tensor that brings examples (an array that is fed, or read by a pipeline) has one bit. An op that
+    depends on none of them is left out. Sizes of arrays do not count.
+
+    Args:
+      ops: ops in an order in which they can run.
     """
-    bits, reached = {}, {}
+    bits: dict[tf.Tensor, int] = {}
+    reached: dict[tf.Operation, int] = {}
     for op in ops:
         kind = op.type
         if kind in SIZES:
@@ -117,17 +131,18 @@ def inputs_of_examples(ops):
     return reached
 
 
-def same_computation(first, second):
-    """Tells whether two ops compute the same from the same: alike in type, attributes and inputs.
+def same_computation(first: tf.Operation, second: tf.Operation) -> bool:
+    """Whether two ops compute the same values: with equal type, attributes and inputs.
 
-    TensorFlow evaluates a variable's regularizer anew wherever its loss is used, so that what a loss
-    holds of it is a copy, not the tensor in the collection.
+    Ops cannot be compared by identity alone. TensorFlow runs a variable's regularizer once more wherever
+    its loss is used, so the term in a loss is a copy of the tensor in REGULARIZATION_LOSSES.
     """
     if first is second:
         return True
-    alike = first.type == second.type and len(first.inputs) == len(second.inputs)
+    # Of the ops with a state only a read of a variable gives the same value twice; random ops do not.
     return (
-        alike
+        first.type == second.type
+        and len(first.inputs) == len(second.inputs)
         and (first.type == "ReadVariableOp" or not first.op_def.is_stateful)
         and attributes(first) == attributes(second)
         and all(
@@ -137,10 +152,11 @@ def same_computation(first, second):
     )
 
 
-def fingerprint(ops):
-    """Returns a text that tells the computation of these ops from another one.
+def fingerprint(ops: Iterable[tf.Operation]) -> str:
+    """Returns a hash of names, types, inputs and attributes of the ops: equal for the same computation.
 
-    Names of functions are left out, since they are counted over all that a process has built.
+    Names of functions are left out: TensorFlow numbers them over all functions that the process has built,
+    so the same program gives other names when it has built another graph before.
     """
     digest = hashlib.sha256()
     for op in sorted(ops, key=lambda op: op.name):
@@ -152,47 +168,53 @@ def fingerprint(ops):
     return digest.hexdigest()
 
 
-def attributes(op):
+def attributes(op: tf.Operation) -> dict[str, Any]:
+    """Returns {name: `AttrValue`} without TensorFlow's private ones, such as `_class`."""
     return {name: value for name, value in op.node_def.attr.items() if not name.startswith("_")}
 
 
-def handle_op(variable):
-    """Returns the op that a resource variable, or a ref variable, is."""
+def handle_op(variable: tf.Variable) -> tf.Operation:
+    """Returns the op that makes the variable: the handle of a resource variable, or a reference variable."""
     return variable.handle.op if hasattr(variable, "handle") else variable.op
 
 
-def is_graph_tensor(value):
+def is_graph_tensor(value: Any) -> bool:
     return tf.is_tensor(value) and hasattr(value, "op") and not isinstance(value, tf.SparseTensor)
 
 
-def is_placeholder(tensor):
+def is_placeholder(tensor: tf.Tensor) -> bool:
     return tensor.op.type in PLACEHOLDERS
 
 
-def is_fed(op):
-    """Tells whether the op is a placeholder without a default."""
+def is_fed(op: tf.Operation) -> bool:
+    """Whether the op is a placeholder without a default."""
     return op.type in PLACEHOLDERS[:2]
 
 
-def needed_placeholders(tensors):
-    """Returns the placeholders without a default that the tensors depend on, by name."""
+def needed_placeholders(tensors: Iterable[tf.Tensor | tf.Operation]) -> list[tf.Tensor]:
+    """Returns the placeholders without a default that the tensors depend on, sorted by name."""
     needed = [op.outputs[0] for op in ancestors(tensors) if is_fed(op)]
     return sorted(needed, key=lambda tensor: tensor.name)
 
 
-def called_functions(node):
+def called_functions(node: Any) -> list[str]:
     """Returns the names of the functions that are attributes of a node, such as the body of a loop."""
     values = node.attr.values()
     return [function.name for value in values for function in (value.func, *value.list.func) if function.name]
 
 
-def needed_functions(nodes, library):
-    """Returns the `FunctionDefLibrary` of what the nodes call, and what that calls."""
+def needed_functions(nodes: Iterable[Any], library: Any) -> Any:
+    """Returns the `FunctionDefLibrary` of the functions that the nodes call, directly or through others.
+
+    Args:
+      nodes: `NodeDef`s.
+      library: the `FunctionDefLibrary` of their graph.
+    """
     known = {function.signature.name: function for function in library.function}
     waiting, found = list(nodes), {}
     while waiting:
         node = waiting.pop()
-        for name in (node.op, *called_functions(node)):
+        for name in (node.op, *called_functions(node)):  # a function may be the type of the node itself
             if name in known and name not in found:
                 found[name] = known[name]
                 waiting += known[name].node_def
@@ -201,11 +223,12 @@ def needed_functions(nodes, library):
     return needed
 
 
-def index_limit(placeholder):
+def index_limit(placeholder: tf.Tensor) -> tuple[int, str] | tuple[None, None]:
     """Returns (limit, op type): integers fed here must lie in 0..limit - 1, or (None, None).
 
-    Found by following the placeholder to what takes integers as indices: the labels of a softmax cross
-    entropy, a gather from a table, a one-hot encoding.
+    Found by following the placeholder to the ops that take integers as indices: the labels of a softmax
+    cross entropy, a gather from a table, a one-hot encoding. On a GPU these ops do not refuse an index that
+    is out of range; they return zeros or NaN.
     """
     waiting, limits = [placeholder], []
     while waiting:
@@ -218,22 +241,20 @@ def index_limit(placeholder):
     return min(limits, default=(None, None))
 
 
-def limit_of(op, indices):
-    """Returns how many different indices the op can take from this input, or None."""
+def limit_of(op: tf.Operation, indices: tf.Tensor) -> int | None:
+    """Returns the number of valid indices that the op can take from this input, or None."""
     if op.type == "SparseSoftmaxCrossEntropyWithLogits" and op.inputs[1] is indices:
         return op.inputs[0].shape[-1]
     if op.type == "OneHot" and op.inputs[0] is indices:
         depth = tf.get_static_value(op.inputs[1])
         return None if depth is None else int(depth)
     if op.type == "ResourceGather" and op.inputs[1] is indices:
-        shape = tf.TensorShape(op.inputs[0].op.get_attr("shape")) if has_shape(op) else None
+        # A handle has no static shape; the op that made it has that of the variable as an attribute.
+        handle = op.inputs[0].op
+        shape = tf.TensorShape(handle.get_attr("shape")) if handle.type == "VarHandleOp" else None
         return shape[0] if shape is not None and shape.rank else None
     if op.type in ("Gather", "GatherV2") and op.inputs[1] is indices:
         axis = 0 if op.type == "Gather" else tf.get_static_value(op.inputs[2])
         known = axis is not None and op.inputs[0].shape.rank is not None
         return op.inputs[0].shape[int(axis)] if known else None
     return None
-
-
-def has_shape(op):
-    return op.inputs[0].op.type == "VarHandleOp"

@@ -96,7 +96,7 @@ def check_graph(
       ['softmax_twice']
     """
     check = checks.Checker("check_graph")
-    graph = walk.check_loss(check.function, loss)
+    graph = walk.check_loss(check, loss)
     train_ops = check_train_op(check, graph, train_op)
     view = GraphView(graph, loss, train_ops, check_variables(check, graph, variables))
     return [

@@ -1,4 +1,4 @@
-"""What a trainer calls while it fits. Callbacks are handed the trainer and never import it."""
+"""What a trainer calls while it fits. Callbacks get the trainer as an argument and never import it."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from graphkit.running.steps import Run
 
 
 class Callback:
-    """What a trainer calls while it fits; override what is of interest.
+    """What a trainer calls while it fits; override the methods that you need.
 
-    Each method is handed the trainer, of which all documented attributes may be read. An exception ends the
-    fit. In each fit the order is: `on_fit_start`; in each epoch `on_epoch_start`, for each run of steps
-    `on_step` and `on_run_end`, then `on_validation_start`, `on_validation_end` and `on_epoch_end`; at last
-    `on_fit_end`. `on_save_start` and `on_save_end` come with each checkpoint.
+    Each method gets the trainer and may read all of its documented attributes. An exception ends the fit.
+    In each fit the order is: `on_fit_start`; in each epoch `on_epoch_start`, for each run of steps `on_step`
+    and `on_run_end`, then `on_validation_start`, `on_validation_end` and `on_epoch_end`; at last
+    `on_fit_end`. `on_save_start` and `on_save_end` are called around each checkpoint.
 
     Attributes:
-      every_steps: a run of many steps ends at each multiple of so many, counted from the first step of all,
-        so that `on_run_end` finds the variables as they are there; None leaves it to the trainer.
+      every_steps: runs of many steps end at each multiple of this number of steps, counted from the start of
+        the training, so that `on_run_end` sees the variables there; None leaves it to the trainer.
 
     Example:
       >>> class Shout(gk.Callback):
@@ -41,8 +41,8 @@ class Callback:
     def on_not_finite(self, trainer: Any, run: Run) -> None:
         """Called when a loss is not finite, before the fit ends with an error.
 
-        The trainer's step and metrics are as before the step; the variables have been updated by the whole
-        run. `run` holds that step and those that were run after it.
+        The trainer's step and metrics are as before the step; the variables have been updated by all steps
+        of the run. `run` holds that step and those that were run after it.
         """
 
     def on_validation_start(self, trainer: Any) -> None:
@@ -68,11 +68,11 @@ class Callback:
         return None
 
     def restore_state(self, state: Any) -> None:
-        """Takes back what `state` returned, when a run is resumed."""
+        """Restores what `state` returned, when a run is resumed."""
 
 
 def check_callbacks(check: checks.Checker, callbacks: Any) -> list[Callback]:
-    """Returns the callbacks as a list, or refuses them."""
+    """Returns the callbacks as a list; each must be a `Callback`."""
     for callback in callbacks:
         is_callback = isinstance(callback, Callback)
         check.require_type(is_callback, "callbacks must be gk.Callback objects", received=callback)

@@ -4,8 +4,8 @@ import contextlib
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import tensorflow as tf
@@ -18,19 +18,20 @@ from graphkit.running.training_step import TrainingStep
 
 logger = logging.getLogger("graphkit")
 EXECUTIONS = ("auto", "feed", "chunks", "resident", "compiled")
-RESIDENT_FRACTION = 0.25  # of the machine's memory that data may take to be given to each run as a whole
-WORTH_COMPILING = 300  # steps of a fit
+RESIDENT_FRACTION = 0.25  # of the machine's memory: up to this size, each run is given the complete data
+WORTH_COMPILING = 300  # steps of a training from which on compiling takes less time than it saves
 
 Rates = Callable[[range], list[float]]
 
 
 class Wanted(NamedTuple):
-    """What a call of `fit` asks of its execution.
+    """What a call of `fit` asks for.
 
     Attributes:
       execution: one of EXECUTIONS.
       steps_per_run: mini-batches in a run, or None for as many as take a fifth of a second.
-      total_steps: of the whole training, so that a resumed one is executed as one that never stopped.
+      total_steps: of the training including resumed epochs, so that a resumed training gets the same
+        execution as one that was not interrupted.
       observed: whether a callback looks at each step.
       stops: a run ends at each step that is a multiple of one of these.
     """
@@ -43,7 +44,7 @@ class Wanted(NamedTuple):
 
 
 class Position(Protocol):
-    """Where a training stands: steps made, epochs finished, mini-batches made of the epoch under way."""
+    """Where a training stands: steps made, epochs finished, mini-batches made of the current epoch."""
 
     step: int
     epoch: int
@@ -56,9 +57,9 @@ class Runner:
     Args:
       execution: "feed", "chunks", "resident" or "compiled".
       reason: why it is not another one, or None.
-      plan: which examples each mini-batch takes.
+      plan: which examples each mini-batch has.
       steps: what runs mini-batches.
-      short_steps: what runs the last mini-batch of an epoch where it is shorter; None for `steps`.
+      short_steps: what runs the last mini-batch of an epoch if it is shorter; None for `steps`.
       stops: a run ends at each step that is a multiple of one of these.
 
     Attributes:
@@ -82,32 +83,34 @@ class Runner:
         self.keyed = isinstance(steps, LoopSteps)
         self.compiled = execution == "compiled"
 
-    def runs(self, position: Position, rates_of: Rates) -> Iterator[Run]:
-        """Yields the runs of the epoch under way, from where it stands to its end.
+    def runs(self, position: Position, rates_of: Rates) -> Generator[Run, None, None]:
+        """Yields the runs of the current epoch, from the position to its end.
 
         Args:
-          position: read at the start alone.
-          rates_of: function steps -> their learning rates, asked for when a run starts.
+          position: where the training stands; it is only read at the start.
+          rates_of: function steps -> their learning rates, called when a run starts.
         """
         left = self.plan.epoch(position.epoch)[position.batch :]
-        whole = [indices for indices in left if len(indices) == self.plan.batch_size]
+        full = [indices for indices in left if len(indices) == self.plan.batch_size]
         step = position.step
-        yield from self.runs_of(whole, step, rates_of)
-        yield from self.runs_of(left[len(whole) :], step + len(whole), rates_of)
+        yield from self.runs_of(full, step, rates_of)
+        yield from self.runs_of(left[len(full) :], step + len(full), rates_of)
 
-    def runs_of(self, selections: Sequence[np.ndarray], start: int, rates_of: Rates) -> Iterator[Run]:
+    def runs_of(
+        self, selections: Sequence[np.ndarray], start: int, rates_of: Rates
+    ) -> Generator[Run, None, None]:
         """Yields the runs of mini-batches of one size, of which the first is the step `start`."""
         if not selections:
             return
-        whole = len(selections[0]) == self.plan.batch_size
+        is_full = len(selections[0]) == self.plan.batch_size
         runs = run_all(
-            self.steps if whole else self.short_steps,
+            self.steps if is_full else self.short_steps,
             selections,
             seed_of=lambda place: (self.plan.seed, start + place, AUGMENTATION),
             rates_of=lambda places: rates_of(range(start + places.start, start + places.stop)),
             limit=lambda place: min((n - (start + place) % n for n in self.stops), default=math.inf),
         )
-        with contextlib.closing(runs):
+        with contextlib.closing(runs):  # ends its thread if the caller stops early
             for run, _ in runs:
                 yield run
 
@@ -120,12 +123,14 @@ def runner_for(
     plan: batches.Plan,
     wanted: Wanted,
 ) -> Runner:
-    """Returns what runs the steps of a fit, and says in the log which execution was taken and why.
+    """Returns what runs the steps of a fit, and logs which execution was chosen and why.
 
-    It follows from the graph, the data and what is wanted, not from timings, so that it is the same in each
-    run of a program.
+    The choice follows from the graph, the data and the arguments of `fit`, not from timings, so that it is
+    the same each time a program runs.
     """
     execution, reason = choose(loops, examples, wanted)
+    # `choose` returns an execution whose loop exists; the others may be None.
+    plain, compiled = cast(Loop, loops.plain), cast(Loop, loops.compiled_for(examples.sources))
     most = min(wanted.stops, default=math.inf)
 
     def loop_steps(loop: Loop, count: int | None, resident: bool, fixed: bool = False) -> LoopSteps:
@@ -134,15 +139,15 @@ def runner_for(
     steps: Steps
     short_steps: Steps | None = None
     if execution == "compiled":
-        loop, resident = loops.compiled_for(examples.sources), can_be_resident(loops.plain, examples)
-        steps = loop_steps(loop, wanted.steps_per_run, resident, fixed=True)
+        resident = can_be_resident(plain, examples)
+        steps = loop_steps(compiled, wanted.steps_per_run, resident, fixed=True)
         # XLA would compile once more for the shape of a shorter last mini-batch; the plain loop runs that.
-        short_steps = loop_steps(loops.plain, 1, resident)
+        short_steps = loop_steps(plain, 1, resident)
         failure = steps.compile(min(plan.batch_size, plan.examples))
         if failure is not None:
             execution, reason = "resident" if resident else "chunks", failure
     if execution in ("chunks", "resident"):
-        steps = loop_steps(loops.plain, wanted.steps_per_run, execution == "resident")
+        steps = loop_steps(plain, wanted.steps_per_run, execution == "resident")
         short_steps = None
     if execution == "feed":
         steps = feed_steps(session, step, loops, examples, loop_steps)
@@ -158,7 +163,7 @@ def feed_steps(
     loop_steps: Callable[[Loop, int, bool], LoopSteps],
 ) -> Steps:
     """Returns what runs mini-batches one by one."""
-    if loops.rewritten and not mismatch(loops.plain, examples):
+    if loops.plain is not None and loops.rewritten and not mismatch(loops.plain, examples):
         # The loop's random numbers and products are not those of the graph's own ops: a loop of one step
         # gives the bits that all other executions give.
         return loop_steps(loops.plain, 1, False)
@@ -171,8 +176,10 @@ def feed_steps(
 
 
 def choose(loops: Loops, examples: Examples, wanted: Wanted) -> tuple[str, str | None]:
-    """Returns (execution, reason): how the steps are best run, and why not otherwise."""
-    reason = loops.reason or mismatch(loops.plain, examples)
+    """Returns (execution, reason): how the steps are run, and why a faster execution is not possible."""
+    if loops.plain is None:
+        return "feed", loops.reason
+    reason = mismatch(loops.plain, examples)
     if wanted.observed and not reason:
         reason = "a callback looks at each step"
     if wanted.execution == "feed" or reason:
@@ -193,7 +200,7 @@ def choose(loops: Loops, examples: Examples, wanted: Wanted) -> tuple[str, str |
 
 
 def mismatch(loop: Loop, examples: Examples) -> str | None:
-    """Returns why these examples cannot be given to the loop, or None."""
+    """Returns why the loop cannot take these examples, or None."""
     placeholders = [source.placeholder for source in examples.sources]
     names = {placeholder.name for placeholder in placeholders}
     if names != loop.data.keys():
@@ -203,12 +210,14 @@ def mismatch(loop: Loop, examples: Examples) -> str | None:
 
 
 def can_be_resident(loop: Loop, examples: Examples) -> bool:
-    """Whether the arrays may be given as a whole to each run, without a large copy."""
+    """Whether each run can be given the complete arrays without a large copy."""
     total = 0
     for source in examples.sources:
         if source.mapped or source.augment is not None:
             return False
         takes = loop.input_for(source).dtype.as_numpy_dtype
+        # An array that is not aligned or has another dtype is copied, see `steps.resident_array`. Arrays with
+        # one axis, such as labels, are small enough for that.
         if source.array.ndim > 1 and not batches.is_aligned(source.array, takes):
             return False
         total += source.array.nbytes

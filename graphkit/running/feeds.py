@@ -1,4 +1,4 @@
-"""What a trainer feeds: whole arrays, checked in full before the first step, then sliced."""
+"""What a trainer feeds: complete arrays, checked before the first step, then sliced into mini-batches."""
 
 import functools
 import hashlib
@@ -14,8 +14,8 @@ from graphkit.data import batches
 from graphkit.graph import walk
 from graphkit.nn import inputs
 
-CHUNK = 1 << 22  # bytes that are looked at together
-FINGERPRINT_ROWS = 64
+CHUNK = 1 << 22  # bytes that are checked at a time, so that a mapped file need not fit into memory
+FINGERPRINT_ROWS = 64  # evenly spaced, since reading all of a large file takes long
 DATA_RULE = "data must be {placeholder: array}"
 
 Augment = Callable[[np.ndarray, tuple], np.ndarray]
@@ -42,7 +42,7 @@ class Source(NamedTuple):
         return isinstance(self.array, np.memmap) or batches.mapping_of(self.array) is not None
 
     def release(self) -> None:
-        """Frees the memory of what was read of a mapped file."""
+        """Frees the pages of a mapped file that were read."""
         batches.release(self.array)
 
     def raw_rows(self, selection: Any, seed: tuple | None = None) -> np.ndarray:
@@ -50,7 +50,7 @@ class Source(NamedTuple):
         values = self.array[selection]
         if self.augment is None:
             return values
-        return self.augment(np.array(values), seed or ())  # a copy: it may work in place
+        return self.augment(np.array(values), seed or ())  # a copy, since it may work in place
 
     def rows(self, selection: Any, seed: tuple | None = None) -> np.ndarray:
         """Returns the selected examples as the placeholder takes them."""
@@ -112,7 +112,7 @@ def check_examples(
     own: Mapping[tf.Tensor, Any],
     augment: Any = None,
 ) -> Examples:
-    """Returns the examples of {placeholder: array}, or refuses them.
+    """Returns the examples of {placeholder: array}, all checked.
 
     Args:
       check: of the function that was called.
@@ -161,7 +161,7 @@ def with_augment(
 
 
 def try_augment(check: checks.Checker, source: Source, change: Any) -> None:
-    """Refuses an augmentation that does not keep the shape and the dtype of rows."""
+    """Raises if an augmentation does not keep the shape and the dtype of rows."""
     name = f"augment of {source.placeholder.name}"
     check.require_type(callable(change), f"{name} must be a function (rows, seed) -> rows", augment=change)
     rows = source.array[:2]
@@ -173,7 +173,7 @@ def try_augment(check: checks.Checker, source: Source, change: Any) -> None:
 
 
 def check_feed(check: checks.Checker, graph: tf.Graph, feed: Any) -> dict[tf.Tensor, np.ndarray]:
-    """Returns {placeholder: value} of what is fed unchanged in every step, or refuses it."""
+    """Returns {placeholder: value} of what is fed unchanged in every step, as arrays of their dtypes."""
     check.require_type(feed is None or isinstance(feed, dict), "feed must be {placeholder: value}", feed=feed)
     checked = {}
     for key, value in (feed or {}).items():
@@ -232,7 +232,7 @@ def kinds_for(dtype: tf.DType) -> str:
 
 
 def check_values(check: checks.Checker, source: Source) -> None:
-    """Refuses numbers that are not finite, and integers that the ops behind the placeholder cannot take."""
+    """Raises for numbers that are not finite, and integers that the ops using the placeholder cannot take."""
     placeholder, array = source.placeholder, source.array
     rows = max(1, CHUNK // max(1, array[:1].nbytes))
     if array.dtype.kind == "f":
@@ -255,13 +255,13 @@ def check_values(check: checks.Checker, source: Source) -> None:
 
 
 def check_finite(check: checks.Checker, placeholder: tf.Tensor, part: np.ndarray, start: int) -> None:
-    # Terms that are not finite make the sum so, too; summing needs no array of flags as large as the data.
+    # A term that is not finite makes the sum not finite; unlike np.isfinite, summing needs no further array.
     if not np.isfinite(part.sum(dtype=np.float64)):
         refuse_where(check, ~np.isfinite(part), part, f"{placeholder.name} must be finite", start)
 
 
 def refuse_where(check: checks.Checker, wrong: np.ndarray, part: np.ndarray, rule: str, start: int) -> None:
-    """Raises `ValueError` for the first number that is wrong, with the example that it is of."""
+    """Raises `ValueError` for the first number that is wrong, and says which example it belongs to."""
     if wrong.any():
         at = tuple(int(axis[0]) for axis in np.nonzero(wrong))
         raise ValueError(check.message(rule, value=part[at].item(), example=start + at[0]))

@@ -22,9 +22,9 @@ CANNOT_COPY = {
     "EagerPyFunc": "Python functions",
     "IteratorGetNext": "data iterators",
 }
-LARGE = 1 << 18  # elements of a matrix from which on its transposed product has a faster kernel
-XLA_OPS = 1600  # in a step; more of them take XLA seconds to compile
-NARROW = 16  # columns up to which XLA makes a product of a transposed matrix faster the other way round
+LARGE = 1 << 18  # elements of a matrix; from this size on, BatchMatMulV2 is faster at a transposed product
+XLA_OPS = 1600  # in a step; XLA takes seconds to compile more of them
+NARROW = 16  # columns; up to this number XLA is faster at the transpose of a product, see `turn_product`
 CONVOLUTIONS = ("Conv", "DepthwiseConv", "MaxPool", "AvgPool", "FusedBatchNorm")
 
 
@@ -63,8 +63,8 @@ class Loop(NamedTuple):
 class Loops(NamedTuple):
     """The loops of a graph: plain and compiled by XLA, each None where the reason says why.
 
-    XLA takes as long for a choice between images given as uint8 and as floats as for scaling them, so each
-    has a compiled loop.
+    In a loop compiled by XLA, choosing between images given as uint8 and as floats takes as long as scaling
+    them, so there is a compiled loop for each.
     """
 
     plain: Loop | None
@@ -72,7 +72,9 @@ class Loops(NamedTuple):
     compiled_floats: Loop | None
     reason: str | None
     compiled_reason: str | None
-    rewritten: bool = False  # whether ops are other ones in the loops than in the graph
+    rewritten: bool = (
+        False  # whether the loops have other ops than the graph, with other random bits or rounding
+    )
     drawing: str | None = None  # name of an op of the graph that draws random numbers from a kernel's state
 
     def compiled_for(self, sources: Iterable[feeds.Source]) -> Loop | None:
@@ -123,7 +125,7 @@ def obstacle(ops: Iterable[tf.Operation]) -> str | None:
 
 
 def unfit_for_xla(ops: Iterable[tf.Operation]) -> str | None:
-    """Returns why the loop is not compiled, or None."""
+    """Returns why the loop is not compiled by XLA, or None."""
     ops = list(ops)
     for op in ops:
         if op.type.startswith(CONVOLUTIONS):
@@ -159,10 +161,10 @@ def is_narrow_product(op: tf.Operation) -> bool:
 
 
 class StepCopy:
-    """A training step as a GraphDef, without what the loop puts in the place of placeholders and variables.
+    """A training step as a GraphDef, without the placeholders and variables that the loop replaces.
 
-    Random ops draw from keys there, see `keyed`; products by large transposed matrices are made by the
-    faster kernel.
+    In the copy, random ops draw from keys (see `keyed`), and a faster kernel multiplies by large transposed
+    matrices.
 
     Args:
       ops: what the step runs.
@@ -179,8 +181,8 @@ class StepCopy:
         self.rate_name = None if step.rate_input is None else step.rate_input.name
         needed = walk.needed_placeholders([step.update, *step.values])
         self.sliced = [p for p in needed if p.name != self.rate_name and holds_examples(p)]
-        # Variables are left out, so that the copy reads and writes those of the graph, by their handles that
-        # the loop's body captures; an imported VarHandleOp would make a variable of the loop's own.
+        # Variables are left out, so that the copy reads and writes those of the graph by their handles, which
+        # the loop's body captures; an imported VarHandleOp would make a second variable.
         outside = [
             op for op in ops if op.outputs and (op.type == "VarHandleOp" or op.type in walk.PLACEHOLDERS)
         ]
@@ -191,7 +193,7 @@ class StepCopy:
         self.keys.complete(self.definition)
 
     def rewrite(self, op: tf.Operation, node: Any) -> None:
-        """Turns the node of an op into that of another op that does the same better."""
+        """Turns the node of an op into one with keyed random numbers, or with a faster kernel."""
         if keyed.is_random(op):
             self.keys.rewrite(node)
         elif is_slow_product(op):
@@ -216,7 +218,7 @@ class StepCopy:
 
 
 def multiply_in_batch(node: Any) -> None:
-    """Turns a MatMul into the op that multiplies batches of matrices, here of one each."""
+    """Turns a MatMul into a BatchMatMulV2, which also takes matrices without a batch axis."""
     dtype, flags = node.attr["T"].type, [node.attr[name].b for name in ("transpose_a", "transpose_b")]
     node.op = "BatchMatMulV2"
     node.ClearField("attr")
@@ -230,11 +232,11 @@ def holds_examples(placeholder: tf.Tensor) -> bool:
 
 
 def for_xla(definition: Any, narrow: set[str]) -> Any:
-    """Returns the definition as XLA takes it best: conditionals as functions, narrow products turned."""
+    """Returns the definition as XLA compiles it best: conditionals as functions, narrow products turned."""
     copy = tf.compat.v1.GraphDef()
     copy.CopyFrom(definition)
     for node in list(copy.node):
-        node.attr.pop("_lower_using_switch_merge", None)
+        node.attr.pop("_lower_using_switch_merge", None)  # which would lower If and While to Switch and Merge
         if node.name in narrow:
             turn_product(copy, node)
     return copy
@@ -243,7 +245,7 @@ def for_xla(definition: Any, narrow: set[str]) -> Any:
 def turn_product(definition: Any, node: Any) -> None:
     """Turns the node's transpose(a) b into the transpose of transpose(b) a.
 
-    XLA is twice as fast at the latter, but would turn it back if there were no barrier between.
+    XLA is twice as fast at the latter. The barrier keeps XLA from turning it back.
     """
     product = definition.node.add()
     product.CopyFrom(node)
@@ -269,7 +271,7 @@ def make_loop(copied: StepCopy, compile: bool = False, floats: bool | None = Non
     Args:
       copied: the step.
       compile: whether XLA compiles it.
-      floats: whether images are given as floats; None leaves that to a flag that is fed.
+      floats: whether images are given as floats; None makes it a flag that is fed.
     """
     v1 = tf.compat.v1
     order = v1.placeholder(tf.int32, (None, None), name="order")
@@ -288,8 +290,17 @@ def make_loop(copied: StepCopy, compile: bool = False, floats: bool | None = Non
         else:
             data[name] = v1.placeholder(placeholder.dtype, placeholder.shape, name="examples")
 
-    def loop(order, count, rates, data, pixels, ready):
-        def body(number, collected):
+    def loop(
+        order: tf.Tensor,
+        count: tf.Tensor,
+        rates: tf.Tensor,
+        data: dict[str, tf.Tensor],
+        pixels: dict[str, tf.Tensor],
+        ready: dict[str, tf.Tensor],
+    ) -> list[tf.Tensor]:
+        def body(
+            number: tf.Tensor, collected: list[tf.TensorArray]
+        ) -> tuple[tf.Tensor, list[tf.TensorArray]]:
             chosen = tf.gather(order, number)
             rows = {name: tf.gather(array, chosen) for name, array in data.items() if name not in pixels}
             for name, array in pixels.items():
@@ -303,6 +314,7 @@ def make_loop(copied: StepCopy, compile: bool = False, floats: bool | None = Non
         collected = [
             tf.TensorArray(value.dtype, steps, element_shape=value.shape) for value in copied.step.values
         ]
+        # One iteration at a time: each step must read what the step before has written.
         _, collected = tf.while_loop(
             lambda number, _: number < count, body, (0, collected), parallel_iterations=1
         )
@@ -316,9 +328,9 @@ def make_loop(copied: StepCopy, compile: bool = False, floats: bool | None = Non
 def image_rows(
     ready: Any, floats: tf.Tensor, pixels: tf.Tensor, chosen: tf.Tensor, offset: Any, factor: Any
 ) -> tf.Tensor:
-    """Returns the chosen images as floats, from the array that is ready or from the one that is scaled."""
+    """Returns the chosen images as floats: taken from `floats` if ready, else scaled from `pixels`."""
 
-    def scaled():
+    def scaled() -> tf.Tensor:
         return (tf.cast(tf.gather(pixels, chosen), floats.dtype) - offset) * factor
 
     if isinstance(ready, bool):

@@ -38,7 +38,7 @@ class Means:
     def add(self, values: Iterable[np.ndarray], batch_size: int) -> None:
         """Adds the values of one or more mini-batches.
 
-        They are added one after the other, so that the result does not depend on how many come at a time.
+        They are added one after the other, so that rounding does not depend on how many come at a time.
 
         Args:
           values: for each metric, an array (mini-batches, ...).
@@ -66,7 +66,7 @@ class Means:
 
 
 def check_metrics(graph: tf.Graph, metrics: Any) -> dict[str, nn_metrics.Metric]:
-    """Returns {name: Metric}, if they are tensors of the graph under names that are free."""
+    """Returns {name: `Metric`}; each must be a tensor of the graph, and its name not one of the history's."""
     check = checks.Checker("Trainer")
     rule = "metrics must be {name: scalar tensor or Metric of the loss's graph}, none of them named loss"
     check.require_type(isinstance(metrics, dict), rule, metrics=metrics)
@@ -93,7 +93,7 @@ def plain_mean(mean: Any, examples: int) -> float:
 
 
 def add_row(history: dict[str, list], row: Mapping[str, Any]) -> None:
-    """Adds a row of metrics to a history; NaN stands where a row does not have a metric of another row."""
+    """Adds a row of metrics to a history; NaN stands for metrics that a row does not have."""
     rows = len(next(iter(history.values()), []))
     for name in [*history, *row]:
         column = history.setdefault(name, [math.nan] * rows)

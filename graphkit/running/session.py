@@ -14,8 +14,6 @@ from graphkit import checks
 from graphkit.graph import copies, walk
 
 ON = 1  # RewriterConfig.Toggle
-
-
 COMPUTE_DTYPES = ("float32", "bfloat16", "float16")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
@@ -66,11 +64,11 @@ def parse_device(check: checks.Checker, device: str) -> tuple[str | None, str | 
     check.require_type(isinstance(device, str), rule, device=device)
     match = re.fullmatch(r"auto|/?(?:device:)?(cpu|gpu)(?::(\d+))?", device.lower())
     check.require(match, rule, device=device)
-    return match.groups() if match else (None, None)
+    return (match[1], match[2]) if match else (None, None)
 
 
 def check_bfloat16(check: checks.Checker, kind: str | None) -> None:
-    """Refuses bfloat16 where TensorFlow's rewriter for oneDNN has nothing to run on."""
+    """Raises unless the session runs on a processor with instructions for bfloat16."""
     gpu = kind != "cpu" and tf.config.list_physical_devices("GPU")
     rule = 'compute_dtype "bfloat16" is for the processor (device="cpu"); a GPU takes "float16"'
     check.require(not gpu, rule, device=kind)
@@ -81,14 +79,14 @@ def check_bfloat16(check: checks.Checker, kind: str | None) -> None:
 
 
 def check_float16(check: checks.Checker, kind: str | None) -> None:
-    """Refuses float16 where TensorFlow's rewriter for GPUs has nothing to run on."""
+    """Raises unless the session runs on a GPU."""
     gpu = kind != "cpu" and tf.config.list_physical_devices("GPU")
     rule = 'compute_dtype "float16" is for a GPU; a processor takes "bfloat16"'
     check.require(gpu, rule, device=kind or "auto, without a GPU")
 
 
 def processor_flags() -> set[str]:
-    """Returns the names of the processor's features as Linux lists them; an empty set elsewhere."""
+    """Returns the processor's features as Linux lists them; an empty set on other systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except FileNotFoundError:
@@ -99,8 +97,9 @@ def processor_flags() -> set[str]:
 def make_initializer(variables: Sequence[tf.Variable], seed: int) -> tf.Operation:
     """Returns the op that gives all variables their initial values.
 
-    Random values are drawn by (seed, name of the random op), unless the op has a seed of its own: the
-    initial values are copied in the graph, with the seeds filled in.
+    Random values follow from (seed, name of the random op), unless the op has its own seed: the initial
+    values are copied in the graph, with the seeds filled in. So they do not depend on how many ops the graph
+    has, as TensorFlow's op seeds do.
     """
     ops: dict[tf.Operation, None] = {}
     unseeded = []
@@ -118,7 +117,7 @@ def make_initializer(variables: Sequence[tf.Variable], seed: int) -> tf.Operatio
 
 
 def seeded_copies(variables: Sequence[tf.Variable], ops: list[tf.Operation], seed: int) -> list[tf.Tensor]:
-    """Returns copies of the variables' initial values, made of these ops, with seeds in the random ones."""
+    """Returns copies of the variables' initial values, computed by these ops with seeds filled in."""
     if not variables:
         return []
 
@@ -127,7 +126,7 @@ def seeded_copies(variables: Sequence[tf.Variable], ops: list[tf.Operation], see
             node.attr["seed"].i = seed
             node.attr["seed2"].i = zlib.crc32(op.name.encode()) or 1
 
-    # An initial value may read another variable, which is that of the graph, not a copy.
+    # An initial value may read another variable: that of the graph, not a copy.
     handles = [op for op in ops if op.type == "VarHandleOp"]
     definition = copies.definition_of(ops, without=handles, rewrite=fill_in_seed)
     given = {op.outputs[0].name: op.outputs[0] for op in handles}
@@ -136,7 +135,7 @@ def seeded_copies(variables: Sequence[tf.Variable], ops: list[tf.Operation], see
 
 
 def is_seedless(op: tf.Operation) -> bool:
-    """Whether the op draws random numbers that no seed sets."""
+    """Whether the op draws random numbers and has no seed."""
     attributes = op.node_def.attr
     seeds = ("seed" in attributes, "seed2" in attributes)
     return all(seeds) and attributes["seed"].i == 0 and attributes["seed2"].i == 0
@@ -162,7 +161,7 @@ def assign(session: Any, pairs: Iterable[tuple]) -> None:
 
 @contextlib.contextmanager
 def tensorflow_logs(is_wanted: Callable[[logging.LogRecord], bool]) -> Iterator[None]:
-    """In a block or a call, lets TensorFlow's Python code log only records for which a function is True."""
+    """In a block or a call, drops those of TensorFlow's Python log records for which a function is False."""
     logger = tf.get_logger()
     logger.addFilter(is_wanted)
     try:

@@ -3,19 +3,22 @@
 import concurrent.futures
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from graphkit.data import batches
+from graphkit.nn.metrics import Metric
 from graphkit.running import metrics as running_metrics
 from graphkit.running.feeds import Examples, Source
 from graphkit.running.loops import Loop
 
-AUGMENTATION = 1  # tells the seeds of augmentation, (seed, step, 1), from those of shuffling, (seed, epoch)
-RUN_SECONDS = 0.2  # how long a run of several steps shall take, so that progress moves
+AUGMENTATION = (
+    1  # keeps the seeds of augmentation, (seed, step, 1), apart from those of shuffling, (seed, epoch)
+)
+RUN_SECONDS = 0.2  # how long a run of several steps should take, so that progress is shown often
 MOST_STEPS = 256  # in one run
 RELEASED_BATCHES = 16  # mini-batches after which a mapped file's pages are given back
 
@@ -67,8 +70,8 @@ class FeedSteps:
       fetches: tensors (or ops) to run for each mini-batch.
       examples: what is sliced and fed.
       rate_input: placeholder of the learning rate, if there is one.
-      prefetches: whether the next mini-batch is prepared while the session is busy, which pays for large
-        ones.
+      prefetches: whether the next mini-batch is prepared while the session is busy, which saves time if
+        mini-batches are large.
     """
 
     def __init__(
@@ -108,10 +111,10 @@ class LoopSteps:
       session: the session.
       loop: the loop.
       examples: what is sliced and fed.
-      resident: whether the whole arrays are given to each run, or the rows that it needs.
+      resident: whether each run is given the complete arrays, or only the rows that it needs.
       steps_per_run: mini-batches in a run, or None for as many as RUN_SECONDS allow.
-      fixed: whether all runs are given arrays of one shape, which is what XLA compiles for.
-      most: mini-batches that a run takes at most.
+      fixed: whether all runs are given arrays of one shape, since XLA compiles once for each shape.
+      most: largest number of mini-batches in a run.
     """
 
     def __init__(
@@ -178,13 +181,14 @@ class LoopSteps:
         started = time.perf_counter()
         values = self.call(order, np.int32(count), padded, *arrays, *self.constants)
         seconds = (time.perf_counter() - started) / count
+        # The next runs have as many steps as RUN_SECONDS allow at this speed, at most four times as many.
         wanted = int(RUN_SECONDS / max(seconds, 1e-6))
         self.measured = max(1, min(wanted, 4 * self.measured, MOST_STEPS))
         return [value[:count] for value in values]
 
 
 def resident_array(loop: Loop, source: Source) -> np.ndarray:
-    """Returns the whole array as the loop takes it: aligned, so that TensorFlow need not copy it."""
+    """Returns the complete array as the loop takes it: aligned, so that TensorFlow need not copy it."""
     dtype = loop.input_for(source).dtype.as_numpy_dtype
     return batches.aligned(source.array, dtype)
 
@@ -211,18 +215,19 @@ def run_all(
     seed_of: Callable[[int], tuple | None] = lambda place: None,
     rates_of: Callable[[range], list[float]] = lambda places: [],
     limit: Callable[[int], float] = lambda place: math.inf,
-) -> Iterator[tuple[Run, Selections]]:
+) -> Generator[tuple[Run, Selections], None, None]:
     """Yields (run, its selections), until all mini-batches were run.
 
-    A thread prepares the next run while the session is busy, where that pays. Learning rates are asked for
-    when a run starts, so that a callback after a run sets those of the next one, prepared or not.
+    A thread prepares the next run while the session is busy, if `steps` says that this saves time. Learning
+    rates are computed when a run starts, so that a callback after a run can still change those of the next
+    one, which may be prepared already.
 
     Args:
-      steps: what runs them.
-      selections: for each mini-batch an index array or a slice, all of one length but for the last slice.
-      seed_of: function place -> seed of the augmentation of the mini-batch there.
+      steps: what runs the mini-batches.
+      selections: for each mini-batch an index array or a slice, all of one length except for the last slice.
+      seed_of: function place -> seed of the augmentation of the mini-batch at that place in selections.
       rates_of: function places -> learning rates.
-      limit: function place -> how many mini-batches a run that begins there may take.
+      limit: function place -> largest number of mini-batches in a run that begins there.
     """
     total = len(selections)
 
@@ -261,9 +266,12 @@ def length_of(selection: Any) -> int:
 
 
 def evaluate(
-    steps: Steps, plan: batches.Plan, metrics: dict, after_batch: Callable[[], None] = lambda: None
+    steps: Steps,
+    plan: batches.Plan,
+    metrics: Mapping[str, Metric],
+    after_batch: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Returns {name: metric over all examples of the plan}."""
+    """Returns {name: metric over all examples of the plan}, and calls a function after each mini-batch."""
     means = running_metrics.Means(metrics)
     for run, _ in run_all(steps, plan.slices()):
         means.add(run.values, run.batch_size)

@@ -14,8 +14,8 @@ from graphkit.running.callback import Callback
 from graphkit.train.open_graph import EVALUATION_BATCH
 from graphkit.train.trainer import Trainer
 
-ROUNDING = 1e-6  # fraction of the size of all points below which a direction holds what float32 rounded off
-NARROW = 1e-4  # fraction of the largest weight below which float32 does not tell the points of a grid apart
+ROUNDING = 1e-6  # fraction of the size of all points; a shorter direction only shows the rounding of float32
+NARROW = 1e-4  # fraction of the largest weight; below it float32 rounds points of a grid to the same weights
 WIDEST = 100  # margin, of the width of the paths
 
 
@@ -23,12 +23,12 @@ class WeightPath(Callback):
     """Keeps the values of the trained variables while `fit` runs.
 
     The first point is the values before the first step, and a further one is added after each step whose
-    number is a multiple of `every_steps`. Another `fit` goes on; where the weights are not those of the last
-    point when it starts, it adds them. The steps have the same bits as without it, and runs of many steps end
-    where a point is kept. It takes four bytes for each weight and point, and checkpoints do not hold it.
+    number is a multiple of `every_steps`. Another `fit` continues the path; if the weights have changed since
+    the last point, it first adds them. The steps have the same bits as without it, and runs of many steps end
+    where a point is kept. It takes four bytes for each weight and point, and is not saved in checkpoints.
 
     Args:
-      every_steps: steps from one point to the next, counted from the first step of all.
+      every_steps: steps from one point to the next, counted from the start of the training.
 
     Attributes:
       steps: the global step of each point.
@@ -143,8 +143,8 @@ def loss_surface(
     of the points of all paths, along which the first path runs from the left and from below.
 
     The trainer's weights are restored at the end, to the bit. All else, such as the moving averages of
-    `batch_norm`, is the same at all points. There are resolution² evaluations, so give it some of the
-    examples rather than very many; those in memory are converted only once.
+    `batch_norm`, is the same at all points. The data is evaluated resolution² times, so pass a subset of a
+    large data set; arrays in memory are converted only once.
 
     Args:
       trainer: a `Trainer` of the variables of the paths.
@@ -153,8 +153,8 @@ def loss_surface(
         trainers with different optimizers and the same initial values.
       resolution: points of the grid in each direction, at least 2.
       margin: what is added to the plane on each side, as a fraction of the width of the paths there; from 0
-        to 100. A direction along which they hardly move is as wide as the other one.
-      feed: {placeholder: value} of placeholders that are not to have their defaults.
+        to 100. A direction in which the paths hardly move is made as wide as the other one.
+      feed: {placeholder: value} that replaces the defaults of some placeholders.
 
     Returns:
       A `LossSurface` (`graphkit.studies.LossSurface`).
@@ -198,7 +198,7 @@ def loss_surface(
 
 
 def evaluator(check: checks.Checker, trainer: Trainer, data: Any, feed: Any) -> Callable[[], float]:
-    """Returns the function that computes the mean loss over the data at the weights of now."""
+    """Returns a function that computes the mean loss over the data at the current weights."""
     loss = [trainer.training_step.loss]
     examples = trainer.check_examples(check, data, feed, loss)
     placed = feeds.Examples([place(source) for source in examples.sources], examples.constants)
@@ -240,7 +240,7 @@ def check_paths(check: checks.Checker, paths: Any, shapes: dict[str, tuple]) -> 
 
 
 def make_plane(check: checks.Checker, points: np.ndarray, end: np.ndarray) -> Plane:
-    """Returns the plane of the two weights there are, or that of the points' principal components."""
+    """Returns the plane of the two weights if there are only two, else that of the principal components."""
     count, size = points.shape
     check.require(size > 1, "a plane needs two trained numbers or more", numbers=size)
     if size == 2:
@@ -287,13 +287,13 @@ def grid_losses(
 
 
 def axis_labels(trainer: Trainer, values: Sequence[np.ndarray], fractions: np.ndarray) -> tuple[str, ...]:
-    """Returns the names of the two weights there are, or what the principal components hold."""
+    """Returns the names of the two weights if there are only two, else those of the principal components."""
     if sum(value.size for value in values) == 2:
         shapes = shapes_of(trainer, values).items()
         places = [(name, index) for name, shape in shapes for index in np.ndindex(shape)]
         return tuple(f"{name}{list(index) or ''}" for name, index in places)
     pairs = zip(("first", "second"), fractions, strict=True)
-    return tuple(f"{place} principal component ({share:.0%} of the variation)" for place, share in pairs)
+    return tuple(f"{place} principal component ({part:.0%} of the variation)" for place, part in pairs)
 
 
 def shapes_of(trainer: Trainer, values: Sequence[np.ndarray]) -> dict[str, tuple]:

@@ -82,7 +82,7 @@ def find_learning_rate(
       A `RateTest` (`graphkit.studies.RateTest`).
 
     Raises:
-      TypeError: trainer is not a `Trainer`, or a number has another type; see `Trainer.fit` for the data.
+      TypeError: trainer is not a `Trainer`, or an argument is not a number; see `Trainer.fit` for the data.
       ValueError: the rates do not grow, or the optimizer brings its own rate; see `Trainer.fit`.
 
     Source: L. Smith, "Cyclical learning rates for training neural networks", WACV 2017, section 3.3.
@@ -108,7 +108,7 @@ def find_learning_rate(
         observers = [Recorder(search=False), losses]
         try:
             trainer.fit(data, feed, steps, batch_size=batch_size, callbacks=observers, progress=False)
-        except checks.GraphkitError:  # the loss is not finite: this rate is one too many
+        except checks.GraphkitError:  # the loss is not finite at this rate, which ends the test
             check.require(losses.means, "the loss must be finite at the lowest rate")
     means = np.array(losses.means)
     tried = rates[: len(means)]
@@ -117,7 +117,7 @@ def find_learning_rate(
 
 @contextlib.contextmanager
 def at_rates(trainer: Trainer, schedule: Callable[[int], float]) -> Iterator[None]:
-    """Lets a block train at other rates and write nothing, then restores the trainer."""
+    """Lets a block train at other rates without writing to the logdir, then restores the trainer."""
     kept = trainer.learning_rate.schedule, trainer.folder, trainer.callbacks
     history = trainer.history
     with tempfile.TemporaryDirectory() as folder:

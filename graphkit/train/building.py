@@ -37,10 +37,10 @@ class Built(NamedTuple):
     Attributes:
       metrics: {name: `Metric`}, the loss first.
       step: the training step.
-      loops: the loops over it.
+      loops: the loops over the training step.
       checkpoints: saves and restores the variables.
       initializer: gives all variables their initial values.
-      fingerprint: a text that differs for another training step.
+      fingerprint: hash of the training step; a checkpoint is only resumed by a trainer with the same one.
     """
 
     metrics: dict[str, Metric]
@@ -58,17 +58,17 @@ def build(
     seed: int,
     settings: Settings,
 ) -> Built:
-    """Adds to the loss's graph all that its trainer will ever run, and finalizes the graph."""
-    graph = loss.graph
-    rule = f"the graph is finalized and cannot be trained anew; called at {lines.caller_line()}"
-    checks.Checker("Trainer").require(not graph.finalized, rule)
+    """Adds to the loss's graph everything that its trainer will ever run, and finalizes the graph."""
+    check, graph = checks.Checker("Trainer"), loss.graph
+    rule = f"the graph is finalized, so nothing can be added to train it; called at {lines.caller_line()}"
+    check.require(not graph.finalized, rule)
     with graph.as_default():
-        trained = optimizers.check_variables(loss, settings.variables)
-        check_graph(loss, trained, settings.strict)
+        trained = optimizers.check_variables(check, loss, settings.variables)
+        check_graph(check, loss, trained, settings.strict)
         loss = optimizers.add_regularization(loss, trained)
         metrics = {"loss": running_metrics.loss_metric(loss), **metrics}
         weights = tf.compat.v1.global_variables()
-        step = build_step(loss, metrics, learning_rate, trained, settings)
+        step = build_step(check, loss, metrics, learning_rate, trained, settings)
         weights = [v for v in weights if v is not step.global_step]
         checkpoints = saving.Checkpoints(step.variables, weights)
         tables = tf.compat.v1.tables_initializer()
@@ -81,6 +81,7 @@ def build(
 
 
 def build_step(
+    check: checks.Checker,
     loss: tf.Tensor,
     metrics: Mapping[str, Metric],
     learning_rate: LearningRate,
@@ -92,13 +93,20 @@ def build_step(
     seed_input, training_input = inputs.seed_input(), inputs.training_input()
     rate_input = learning_rate.make_input()
     values = [metric.tensor for metric in metrics.values()]
-    optimizer = optimizers.make_optimizer(settings.optimizer, rate_input)
+    optimizer = optimizers.make_optimizer(check, settings.optimizer, rate_input)
     if settings.compute_dtype == "float16":
         optimizer = optimizers.with_loss_scaling(optimizer)
-    # Values are those before the update, which therefore waits for them.
+    # The update waits for the loss and the metrics, so that they are those of the weights before it.
     before = [*values, *loss.graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)]
     update, gradients = optimizers.minimize(
-        optimizer, loss, trained, settings.clip_norm, settings.accumulate, global_step, before
+        check,
+        optimizer,
+        loss,
+        trained,
+        clip_norm=settings.clip_norm,
+        accumulate=settings.accumulate,
+        global_step=global_step,
+        before=before,
     )
     variables = tf.compat.v1.global_variables()
     return training_step.TrainingStep(
@@ -116,10 +124,10 @@ def build_step(
     )
 
 
-def check_graph(loss: tf.Tensor, trained: list[tf.Variable], strict: bool) -> None:
-    """Logs the issues that `gk.check_graph` finds, or refuses them."""
+def check_graph(check: checks.Checker, loss: tf.Tensor, trained: list[tf.Variable], strict: bool) -> None:
+    """Logs the issues that `gk.check_graph` finds; with `strict`, raises `ValueError` if there are any."""
     found = graph_checks.check_graph(loss, variables=trained)
     rule = f"strict refuses a graph with issues:\n{graph_checks.report(found)}"
-    checks.Checker("Trainer").require(not (strict and found), rule)
+    check.require(not (strict and found), rule)
     for finding in found:
         logger.warning("%s", finding)

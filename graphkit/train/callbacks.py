@@ -30,6 +30,7 @@ class EarlyStopping(Callback):
       restore_best: whether the weights of the best epoch are restored at the end.
 
     Raises:
+      TypeError: monitor is not a string, patience not an integer, or min_delta not a number.
       ValueError: patience is below 1, min_delta is negative, mode is unknown, or, in `fit`, the history
         does not have the metric.
 
@@ -53,7 +54,7 @@ class EarlyStopping(Callback):
         self.patience = check.integer("patience", patience)
         self.restore_best = restore_best
         self.best_name: str | None = None  # of the checkpoint with the best weights
-        self.temporary: Any = None  # folder for it where the trainer has none
+        self.temporary: Any = None  # folder for it if the trainer has no logdir
 
     def on_fit_start(self, trainer: Any) -> None:
         self.watch.check(trainer)
@@ -66,6 +67,7 @@ class EarlyStopping(Callback):
             trainer.stop(f"{self.watch} was not improved for {self.patience} epochs")
 
     def keep_best(self, trainer: Any) -> None:
+        # The older one is removed last, so that a process that is killed in between leaves one of them.
         older, newer = self.best_name, f"best-{trainer.step}"
         trainer.save(self.path(trainer, newer))
         self.best_name = newer
@@ -78,6 +80,7 @@ class EarlyStopping(Callback):
         return str(Path(trainer.logdir or self.temporary.name) / name)
 
     def on_fit_end(self, trainer: Any) -> None:
+        # An interrupted training continues from its last weights, not from the best ones.
         if self.best_name is not None and not trainer.interrupted:
             trainer.restore(self.path(trainer, self.best_name), weights_only=True)
         if self.temporary is not None:
@@ -96,15 +99,18 @@ class ReduceOnPlateau(Callback):
 
     Args:
       monitor: name of a metric in the history, such as "valid_loss" or "valid_accuracy".
-      factor: what the rate is multiplied by, in (0, 1).
+      factor: number by which the rate is multiplied each time, in (0, 1).
       patience: epochs without improvement after which the rate is multiplied.
       min_delta: smallest change that counts as an improvement.
       mode: "min" or "max"; None is "min" for losses and "max" for other metrics.
-      min_factor: the rate is never multiplied by less than this in all.
+      min_factor: lower bound of the product of all factors, in (0, 1].
 
     Raises:
+      TypeError: monitor is not a string, patience not an integer, or another argument not a number.
       ValueError: an argument is out of range, or, in `fit`, the history does not have the metric, or the
         optimizer is an object, which brings its own rate.
+
+    Formula: the rate of a step is learning_rate(step) * max(min_factor, factor**reductions).
 
     Example:
       >>> plateau = gk.ReduceOnPlateau("valid_loss", factor=0.5, patience=2)
@@ -183,9 +189,10 @@ class Watch:
 
 
 class HistoryFile(Callback):
-    """Writes the history to `history.csv` in the trainer's logdir, a row an epoch."""
+    """Writes the history to `history.csv` in the trainer's logdir, with one row per epoch."""
 
     def on_epoch_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
+        # A renamed file is either the old or the new one, also when the process is killed while it writes.
         path = trainer.logdir / "history.csv"
         with open(f"{path}.new", "w", newline="") as stream:
             writer = csv.writer(stream)
@@ -200,13 +207,14 @@ class Checkpointing(Callback):
     A trainer with a logdir has one with these defaults, unless it is given another.
 
     Args:
-      every_steps: steps between checkpoints inside an epoch, counted from the first step of all; None for
-        no such checkpoints.
+      every_steps: steps between checkpoints inside an epoch, counted from the start of the training; None
+        for no such checkpoints.
       every_seconds: seconds between checkpoints inside an epoch; None for no such checkpoints.
-      keep: how many of the newest checkpoints stay; with 2 or more, a damaged newest one loses little.
+      keep: how many of the newest checkpoints stay; with 2 or more, `resume` can use an earlier one if the
+        newest is damaged.
 
     Raises:
-      TypeError: a number has another type.
+      TypeError: every_steps or keep is not an integer, or every_seconds is not a number.
       ValueError: a number is not positive, or, in `fit`, the trainer has no logdir.
 
     Example:
@@ -233,7 +241,7 @@ class Checkpointing(Callback):
         due = self.every_steps is not None and trainer.step % self.every_steps == 0
         if self.every_seconds is not None:
             due |= time.monotonic() - self.saved >= self.every_seconds
-        if due and trainer.batch < len(trainer.plan):
+        if due and trainer.batch < len(trainer.plan):  # at the end of an epoch `on_epoch_end` saves
             self.save(trainer)
 
     def on_epoch_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
@@ -257,7 +265,7 @@ class Progress(Callback):
         self.epochs = epochs
         self.bar: Any = None
         self.shown = 0.0
-        self.hidden = not (sys.stderr.isatty() or "ipykernel" in sys.modules)
+        self.hidden = not (sys.stderr.isatty() or "ipykernel" in sys.modules)  # as in a log file
 
     def on_run_end(self, trainer: Any) -> None:
         if self.hidden:
@@ -294,19 +302,18 @@ class Progress(Callback):
             self.bar = None
 
 
-def readable(metrics):
-    """Returns the figures that are numbers, rounded; matrices are left to the history."""
+def readable(metrics: dict[str, Any]) -> dict[str, str]:
+    """Returns {name: text} of the metrics that are single numbers; matrices are only in the history."""
     return {name: f"{value:.4f}" for name, value in metrics.items() if isinstance(value, float)}
 
 
 def with_built_in(callbacks: Sequence[Callback], *, writes: bool) -> list[Callback]:
-    """Returns the callbacks with those that every fit has.
+    """Returns the callbacks followed by those that every fit has.
 
-    They come after those of the caller, so that files hold what these have changed. The recorder looks at
-    the variables before each save, whoever saves.
+    The built-in ones come last, so that checkpoints and history hold what the caller's callbacks changed.
 
     Args:
-      callbacks: those of the caller, of which a `Recorder` or a `Checkpointing` replaces the built-in one.
+      callbacks: those of the caller; a `Recorder` or a `Checkpointing` among them replaces the built-in one.
       writes: whether there is a logdir.
     """
 

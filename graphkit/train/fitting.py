@@ -23,7 +23,7 @@ Validation = Callable[[Callable[[], None]], dict[str, Any]]
 
 
 def begin(trainer: Any, plan: batches.Plan, data: str, epochs: int, resume: bool) -> int:
-    """Restores what is resumed, and takes over the plan; returns the number of the epoch to end with."""
+    """Restores the checkpoint to resume from, if any, and sets the plan; returns the last epoch's number."""
     check, state, folder = checks.Checker("fit"), trainer.state, trainer.folder
     trainer.interrupted = False
     check.require(folder is not None or not resume, "resume needs a logdir to resume from", logdir=None)
@@ -39,13 +39,14 @@ def begin(trainer: Any, plan: batches.Plan, data: str, epochs: int, resume: bool
     else:
         state.stop_reason = None
         if state.batch and (state.plan, state.data) != (plan, data):
-            state.start_epoch()  # the epoch under way was of other data
+            state.start_epoch()  # the last fit ended inside an epoch on other data
     state.plan, state.data = plan, data
     if found and not resume and state.step == 0:
         folder.replace_earlier(stays=[])
         text = "%s holds an earlier run; its checkpoints will be replaced (resume=True continues it)"
         logger.warning(text, folder.logdir)
-        trainer.save()  # a process that is killed soon shall not resume the earlier run
+        # Replaces the earlier run at once: if the process is killed now, `resume` must not continue that one.
+        trainer.save()
     return epochs if resume else state.epoch + epochs
 
 
@@ -64,7 +65,7 @@ def resume_from(trainer: Any, paths: list[str], data: str) -> None:
 
 
 def check_same_run(path: str, state: dict | None, graph: str, data: str) -> None:
-    """Refuses a checkpoint from which the same bits would not follow."""
+    """Raises if resuming from a checkpoint would not give the same bits."""
     hint = "to continue from its weights: restore(path, weights_only=True), then fit without resume"
     for what, now in (("graph", graph), ("data", data)):
         rule = f"{path} is of a run with another {what}, and would not resume to the same bits; {hint}"
@@ -100,13 +101,13 @@ def train(trainer: Any, last_epoch: int, validate: Validation | None) -> None:
 
 
 def train_epoch(trainer: Any, interrupts: signals.Interrupts) -> bool:
-    """Runs the steps of the epoch under way; returns whether it came to its end."""
+    """Runs the steps of the current epoch; returns whether it was completed."""
     state = trainer.state
 
     def rates(steps: range) -> list[float]:
         return trainer.learning_rate.rates(steps, state.rate_factor)
 
-    # Closed at once where this is left early, so that no thread goes on preparing mini-batches.
+    # Closed at once if the loop ends early, so that no thread continues to prepare mini-batches.
     with contextlib.closing(trainer.runner.runs(state, rates)) as runs:
         for run in runs:
             record(trainer, run)
@@ -121,6 +122,7 @@ def train_epoch(trainer: Any, interrupts: signals.Interrupts) -> bool:
 def record(trainer: Any, run: Run) -> None:
     """Adds the values of a run to the metrics of the epoch, and calls the callbacks."""
     state = trainer.state
+    # Only steps before the first loss that is not finite count: position and metrics are those before it.
     finite = np.isfinite(run.values[0])
     valid = len(finite) if finite.all() else int(np.argmin(finite))
     state.means.add(run.head(valid).values, run.batch_size)
@@ -137,7 +139,7 @@ def record(trainer: Any, run: Run) -> None:
 
 
 def refuse_loss(trainer: Any, run: Run, valid: int) -> None:
-    """Ends the fit at a loss that is not finite; callbacks may do so with an error that says more."""
+    """Ends the fit at a loss that is not finite; a callback may raise an error that says more."""
     rest = Run([value[valid:] for value in run.values], run.rates[valid:], run.batch_size)
     for callback in trainer.callbacks:
         callback.on_not_finite(trainer, rest)
@@ -178,7 +180,7 @@ def end_epoch(
 
 
 def leave(trainer: Any) -> None:
-    """Keeps what an interrupted training has reached, and says how to continue."""
+    """Saves an interrupted training if it has a logdir, and logs how to continue."""
     where = f"interrupted at step {trainer.step}, in epoch {trainer.epoch + 1}"
     if trainer.logdir is None:
         logger.warning("%s; another fit continues from here, while this trainer is open", where)

@@ -1,4 +1,4 @@
-"""The learning rate: a schedule, the placeholder that it is fed to, and what callbacks multiply it by."""
+"""The learning rate: a schedule, and the placeholder that the rate of each step is fed to."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,11 +13,11 @@ DEFAULT = 1e-3
 
 
 class LearningRate:
-    """The learning rates of steps, which are fed in each of them.
+    """The learning rates of all steps; each step is fed its own.
 
     Args:
       learning_rate: a positive number, or a function of the global step (counted from 0); None is 1e-3.
-      own: whether the optimizer brings its own learning rate, which leaves nothing to feed.
+      own: whether the optimizer brings its own learning rate, so that nothing is fed.
 
     Attributes:
       schedule: function step -> rate, or None where the optimizer brings its own.
@@ -40,7 +40,7 @@ class LearningRate:
             self.schedule = lambda step: rate
 
     def make_input(self) -> tf.Tensor | None:
-        """Adds the placeholder to the current graph and returns it, if there is a rate to feed."""
+        """Adds the placeholder to the current graph and returns it; None if the optimizer brings its rate."""
         if self.schedule is not None:
             with tf.compat.v1.name_scope("graphkit/"):
                 rate = np.float32(self.schedule(0))
@@ -53,7 +53,7 @@ class LearningRate:
 
 
 def checked(check: checks.Checker, schedule: Callable[[int], Any]) -> Callable[[int], float]:
-    """Returns the schedule, of which each rate is checked when it is asked for."""
+    """Returns the schedule with a check of each rate that it returns."""
 
     def rate(step: int) -> float:
         name = f"learning_rate({step})"

@@ -1,4 +1,4 @@
-"""A finished graph with an open session: evaluates, predicts, hands out weights, exports."""
+"""A finished graph with an open session: evaluates, predicts, returns weights, exports."""
 
 import os
 import weakref
@@ -17,7 +17,7 @@ from graphkit.running import feeds, steps
 from graphkit.running.callback import Callback
 from graphkit.running.training_step import TrainingStep
 
-EVALUATION_BATCH = 1024  # examples; more are hardly faster, and take memory
+EVALUATION_BATCH = 1024  # examples; more are hardly faster and need more memory
 
 Feed = Mapping[tf.Tensor, Any]
 T = TypeVar("T", bound="OpenGraph")
@@ -48,7 +48,7 @@ class OpenGraph:
         self.checkpoints, self.config, self.seed = checkpoints, config, seed
         self.callbacks: list[Callback] = []
         self.session = tf.compat.v1.Session(graph=graph, config=config)
-        self.closer = weakref.finalize(self, self.session.close)
+        self.closer = weakref.finalize(self, self.session.close)  # also when this is garbage collected
 
     def check_examples(
         self,
@@ -66,7 +66,7 @@ class OpenGraph:
         return feeds.check_examples(check, self.graph, data, feed, fetches, own, augment)
 
     def evaluator(self, examples: feeds.Examples, fetches: Sequence[tf.Tensor]) -> steps.FeedSteps:
-        """Returns what computes the fetches for mini-batches of examples, without training."""
+        """Returns the steps that compute the fetches for mini-batches of examples, without training."""
         return steps.FeedSteps(self.session, fetches, examples, prefetches=True)
 
     def evaluate(
@@ -76,15 +76,16 @@ class OpenGraph:
 
         Args:
           data: {placeholder: array of all examples}, see `fit`.
-          feed: {placeholder: value} of placeholders that are not to have their defaults.
-          batch_size: examples in a run; it changes the result by no more than rounding.
+          feed: {placeholder: value} that replaces the defaults of some placeholders.
+          batch_size: examples in a run; it changes the result only by rounding.
 
         Returns:
           {"loss": float, metric: value} over all examples.
 
         Raises:
-          TypeError: see `fit`.
-          ValueError: see `fit`.
+          TypeError: batch_size is not an integer; see `fit` for the data.
+          ValueError: batch_size is not positive; see `fit` for the data.
+          RuntimeError: the trainer is closed.
         """
         check = self.check_open("evaluate")
         batch_size = check.integer("batch_size", batch_size)
@@ -101,7 +102,7 @@ class OpenGraph:
         Args:
           tensor: a tensor of the trainer's graph whose first axis is the example.
           data: {placeholder: array of all examples} for the placeholders that the tensor needs.
-          feed: {placeholder: value} of placeholders that are not to have their defaults.
+          feed: {placeholder: value} that replaces the defaults of some placeholders.
           batch_size: examples in a run.
 
         Returns:
@@ -109,7 +110,9 @@ class OpenGraph:
 
         Raises:
           TypeError: tensor is not a tensor; see `fit` for the data.
-          ValueError: a tensor of another graph, or without an axis for the examples; see `fit`.
+          ValueError: the tensor is of another graph, or its first axis is not the example; see `fit` for the
+            data.
+          RuntimeError: the trainer is closed.
         """
         check = self.check_open("predict")
         rule = "tensor must be a tensor of the trainer's graph"
@@ -128,7 +131,7 @@ class OpenGraph:
         return np.concatenate(parts)
 
     def weights(self) -> dict[str, np.ndarray]:
-        """Returns the values of the model's variables by name, without those of the optimizer.
+        """Returns the values of the model's variables by name, without the optimizer's variables.
 
         Returns:
           {name: array}, such as {"conv1/kernel": (5, 5, 1, 32) float32}, in the order in which the graph made
@@ -143,27 +146,28 @@ class OpenGraph:
     def export(self, folder: str | os.PathLike, outputs: Any, feed: Feed | None = None) -> str:
         """Writes a SavedModel that computes some outputs as `predict` does, for programs without graphkit.
 
-        It holds the ops and variables that the outputs need, and nothing of the training. Its inputs are the
-        placeholders without a default which they depend on, by name and as they are: a `gk.image_input`
-        takes floats that were scaled, as by `gk.scale_pixels`. All else has the values of `predict`: dropout
-        is off, `gk.batch_norm` takes its moving averages. Reference variables become resource variables.
+        It contains only the ops and variables that the outputs need. Its inputs are the placeholders without
+        a default that the outputs depend on, under their names. A `gk.image_input` takes floats that have
+        been scaled, as by `gk.scale_pixels`. All other placeholders have the values of `predict`: dropout is
+        off, and `gk.batch_norm` uses its moving averages. Reference variables become resource variables.
 
-        The signature is "serving_default", the tag "serve". The graph is on no device, and in float32 where
-        the trainer's `compute_dtype` is another one. The trainer is not changed.
+        The signature is "serving_default", the tag "serve". The graph has no devices, and computes in float32
+        whatever the trainer's `compute_dtype` is. The trainer is not changed.
 
         Args:
-          folder: where to write it: a new folder, or an empty one; it is there complete or not at all.
-          outputs: a tensor of the trainer's graph, to be called "output", or {name: tensor}.
-          feed: {placeholder: value} of what is to be constant, such as a keep_prob without a default.
+          folder: a new or empty folder to write to; an export that fails leaves it as it was.
+          outputs: a tensor of the trainer's graph, which is then called "output", or {name: tensor}.
+          feed: {placeholder: value} of what becomes a constant, such as a keep_prob without a default.
 
         Returns:
           The path of the folder, as `tf.saved_model.load` and `restore` take it.
 
         Raises:
           TypeError: outputs are not tensors, or names are not strings; see `fit` for the feed.
-          ValueError: no output, one of another graph, or one that depends on no input, on a Python function,
-            or on a state other than variables and constant tables.
+          ValueError: there are no outputs, or one is of another graph, does not depend on any input, or
+            depends on a Python function or on state other than variables and constant tables.
           OSError: the folder is not empty, or cannot be written.
+          RuntimeError: the trainer is closed.
 
         Example:
           >>> import tempfile
@@ -191,7 +195,7 @@ class OpenGraph:
         self.closer()
 
     def check_open(self, function: str) -> checks.Checker:
-        """Returns the checker of a method, which needs the session."""
+        """Returns the checker of a method that needs the session; raises `RuntimeError` if it is closed."""
         if not self.closer.alive:
             raise RuntimeError(f"{function}: the trainer is closed")
         return checks.Checker(function)

@@ -1,6 +1,7 @@
 """Optimizers by name, and the training op that they emit."""
 
 import logging
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -17,23 +18,32 @@ V1 = tf.compat.v1.train
 Keys = tf.compat.v1.GraphKeys
 LossScaled = tf.compat.v1.mixed_precision.MixedPrecisionLossScaleOptimizer
 
+Pairs = list[tuple[Any, tf.Variable]]  # (gradient, variable); the gradient of a gather is an IndexedSlices
 
-class AdamW(V1.AdamOptimizer):
+
+class AdamW(tf.compat.v1.train.AdamOptimizer):
     """Adam with weight decay that is decoupled from the gradient.
 
-    Each step first shrinks the kernels by the factor (1 - learning_rate * weight_decay), then makes
-    Adam's update. Biases and the variables of normalizations do not decay (as in `l2_penalty`).
+    Each step first shrinks the kernels, then makes Adam's update from the gradients at the weights before.
+    Biases and the variables of normalizations do not decay (as in `l2_penalty`). Each variable has the slots
+    `<variable>/AdamW` (m) and `<variable>/AdamW_1` (v); `beta1_power` and `beta2_power` are scalars.
 
     Args:
-      learning_rate: a number or scalar tensor.
-      weight_decay: share of a kernel that a step of rate 1 would take away; at least 0.
-      beta1: decay of the mean of the gradients.
-      beta2: decay of the mean of their squares.
-      epsilon: added to the root of the latter.
+      learning_rate: a number of at least 0, or a floating-point scalar tensor.
+      weight_decay: fraction of a kernel that a step with learning_rate 1 removes; at least 0.
+      beta1: decay of m, the moving mean of the gradients; in [0, 1).
+      beta2: decay of v, the moving mean of their squares; in [0, 1).
+      epsilon: added to the square root of v; at least 0.
 
     Raises:
-      TypeError: an argument of another kind.
-      ValueError: a negative number, or a beta of 1 or above.
+      TypeError: an argument is not a number.
+      ValueError: a number is out of its range.
+
+    Formula, for step t = 1, 2, … with gradient g:
+      kernel = kernel * (1 - learning_rate * weight_decay)
+      m = beta1 * m + (1 - beta1) * g
+      v = beta2 * v + (1 - beta2) * g**2
+      variable = variable - learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t) * m / (sqrt(v) + epsilon)
 
     Source: I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
 
@@ -42,21 +52,35 @@ class AdamW(V1.AdamOptimizer):
       >>> update = gk.AdamW(1e-3, weight_decay=0.05).minimize(loss)
     """
 
-    def __init__(self, learning_rate=1e-3, weight_decay=0.01, beta1=0.9, beta2=0.999, epsilon=1e-8):
-        function = "AdamW"
+    def __init__(
+        self,
+        learning_rate: float | tf.Tensor = 1e-3,
+        weight_decay: float = 0.01,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+    ) -> None:
+        check = checks.Checker("AdamW")
         if not tf.is_tensor(learning_rate):
-            learning_rate = checks.number(function, "learning_rate", learning_rate, at_least=0)
+            learning_rate = check.number("learning_rate", learning_rate, at_least=0)
         self.rate = learning_rate
-        self.weight_decay = checks.number(function, "weight_decay", weight_decay, at_least=0)
-        beta1 = checks.number(function, "beta1", beta1, at_least=0, below=1)
-        beta2 = checks.number(function, "beta2", beta2, at_least=0, below=1)
-        epsilon = checks.number(function, "epsilon", epsilon, at_least=0)
-        super().__init__(learning_rate, beta1, beta2, epsilon, name=function)
+        self.weight_decay = check.number("weight_decay", weight_decay, at_least=0)
+        beta1 = check.number("beta1", beta1, at_least=0, below=1)
+        beta2 = check.number("beta2", beta2, at_least=0, below=1)
+        epsilon = check.number("epsilon", epsilon, at_least=0)
+        super().__init__(learning_rate, beta1, beta2, epsilon, name="AdamW")
 
-    def apply_gradients(self, grads_and_vars, global_step=None, name=None):
-        """Emits the op of one step, see `tf.compat.v1.train.Optimizer.apply_gradients`."""
+    def apply_gradients(
+        self,
+        grads_and_vars: Sequence[tuple[Any, tf.Variable]],
+        global_step: tf.Variable | None = None,
+        name: str | None = None,
+    ) -> tf.Operation:
+        """Adds the op of one step to the graph, see `tf.compat.v1.train.Optimizer.apply_gradients`."""
         pairs = list(grads_and_vars)
         gradients = [gradient for gradient, _ in pairs if gradient is not None]
+        # Kernels decay in place, so only when all gradients have been computed from their old values.
         with tf.control_dependencies(gradients):
             decays = [
                 variable.assign_sub(
@@ -70,8 +94,8 @@ class AdamW(V1.AdamOptimizer):
             return super().apply_gradients(pairs, global_step, name)
 
 
-# Each a function learning_rate -> optimizer; settings beside the rate are those of TensorFlow 1.15.
-OPTIMIZERS = {
+# Functions learning_rate -> optimizer. All other settings are the defaults of TensorFlow 1.15.
+OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "sgd": V1.GradientDescentOptimizer,
     "momentum": lambda rate: V1.MomentumOptimizer(rate, momentum=0.9),
     "nesterov": lambda rate: V1.MomentumOptimizer(rate, momentum=0.9, use_nesterov=True),
@@ -83,20 +107,19 @@ OPTIMIZERS = {
 }
 
 
-def make_optimizer(optimizer, learning_rate):
+def make_optimizer(check: checks.Checker, optimizer: Any, learning_rate: tf.Tensor | None) -> Any:
     """Returns a TF1 optimizer from a name, an optimizer, or a function learning_rate -> optimizer."""
     if isinstance(optimizer, str):
-        return OPTIMIZERS[checks.choice("Trainer", "optimizer", optimizer, OPTIMIZERS)](learning_rate)
+        return OPTIMIZERS[check.choice("optimizer", optimizer, OPTIMIZERS)](learning_rate)
     if isinstance(optimizer, V1.Optimizer):
         return optimizer
     made = optimizer(learning_rate) if callable(optimizer) else None
-    if not isinstance(made, V1.Optimizer):
-        names = ", ".join(OPTIMIZERS)
-        rule = (
-            f"optimizer must be a name ({names}), a tf.compat.v1.train.Optimizer, or a function "
-            "learning_rate -> tf.compat.v1.train.Optimizer"
-        )
-        raise TypeError(checks.message("Trainer", rule, optimizer=optimizer))
+    check.require_type(
+        isinstance(made, V1.Optimizer),
+        f"optimizer must be a name ({', '.join(OPTIMIZERS)}), a tf.compat.v1.train.Optimizer, or a function "
+        "learning_rate -> tf.compat.v1.train.Optimizer",
+        optimizer=optimizer,
+    )
     return made
 
 
@@ -105,74 +128,101 @@ def brings_rate(optimizer: Any) -> bool:
     return isinstance(optimizer, V1.Optimizer)
 
 
-def with_loss_scaling(optimizer):
+def with_loss_scaling(optimizer: Any) -> Any:
     """Returns an optimizer that scales the loss, so that small gradients in float16 do not become zero.
 
-    A step whose scaled gradients overflow moves nothing and halves the scale.
+    A step whose scaled gradients overflow leaves the variables as they are and halves the scale.
     """
     scale = tf.compat.v1.mixed_precision.DynamicLossScale()
     return LossScaled(optimizer, scale)
 
 
-def check_variables(loss, variables):
-    """Returns the variables to train: what was given, or all trainable ones of the graph."""
+def check_variables(check: checks.Checker, loss: tf.Tensor, variables: Any) -> list[tf.Variable]:
+    """Returns the variables to train: the given ones, or all trainable ones of the graph."""
     if variables is None:
         trained = tf.compat.v1.trainable_variables()
-        checks.require(trained, "Trainer", "the graph must hold a trainable variable", loss=loss.name)
+        check.require(trained, "the graph must hold a trainable variable", loss=loss.name)
         return trained
     rule = "variables must be a list of one or more variables of the loss's graph"
-    sound = isinstance(variables, (list, tuple)) and all(isinstance(v, tf.Variable) for v in variables)
-    if not sound:
-        raise TypeError(checks.message("Trainer", rule, variables=variables))
-    checks.require(
-        variables and all(v.graph is loss.graph for v in variables), "Trainer", rule, variables=variables
+    are_variables = isinstance(variables, (list, tuple)) and all(
+        isinstance(v, tf.Variable) for v in variables
     )
+    check.require_type(are_variables, rule, variables=variables)
+    in_graph = variables and all(v.graph is loss.graph for v in variables)
+    check.require(in_graph, rule, variables=variables)
     return list(variables)
 
 
-def add_regularization(loss, trained):
-    """Returns the loss plus those REGULARIZATION_LOSSES of the graph that it does not hold yet."""
+def add_regularization(loss: tf.Tensor, trained: Sequence[tf.Variable]) -> tf.Tensor:
+    """Returns the loss plus those REGULARIZATION_LOSSES of the graph that it does not contain yet.
+
+    Terms that depend on none of the trained variables are left out; `check_graph` reports them.
+    """
     held = walk.ancestors([loss])
     handles = {walk.handle_op(variable) for variable in trained}
-    added = []
+    added: list[tf.Tensor] = []
     for term in map(tf.convert_to_tensor, loss.graph.get_collection(Keys.REGULARIZATION_LOSSES)):
+        # A term that the user added to the loss may be in it as a copy, see `walk.same_computation`.
         if any(walk.same_computation(term.op, op) for op in [*held, *(t.op for t in added)]):
             continue
-        if walk.ancestors([term]) & handles:  # else `check_graph` has said that it is of no such variable
+        if walk.ancestors([term]) & handles:
             added.append(term)
     if not added:
         return loss
-    logger.info("%d regularization losses of the graph are added to the loss", len(added))
+    logger.info("added %d regularization losses of the graph to the loss", len(added))
     return tf.add_n([loss, *(tf.cast(term, loss.dtype) for term in added)], name="regularized_loss")
 
 
-def is_no_deprecation(record):
-    """Tells whether a record is no warning of TensorFlow's of its own calls, which no caller can mend."""
+def is_not_deprecation(record: logging.LogRecord) -> bool:
+    """True unless the record is a deprecation warning about TensorFlow's own internal calls."""
     return "is deprecated" not in record.getMessage()
 
 
-@sessions.tensorflow_logs(is_no_deprecation)
-def minimize(optimizer, loss, variables, clip_norm, accumulate, global_step, before):
-    """Returns the op that moves the variables by one step, after everything in `before` has run.
+@sessions.tensorflow_logs(is_not_deprecation)
+def minimize(
+    check: checks.Checker,
+    optimizer: Any,
+    loss: tf.Tensor,
+    variables: Sequence[tf.Variable],
+    *,
+    clip_norm: float | None,
+    accumulate: int,
+    global_step: tf.Variable,
+    before: Sequence[tf.Tensor | tf.Operation],
+) -> tuple[tf.Operation, Pairs]:
+    """Adds the op that makes one step to the graph.
 
-    With it comes the list of (gradient, variable), before they are clipped.
+    Args:
+      check: of the function that was called.
+      optimizer: a `tf.compat.v1.train.Optimizer`.
+      loss: what to minimize.
+      variables: the variables to train.
+      clip_norm: largest global norm of the gradients, or None.
+      accumulate: number of steps whose gradients are averaged into one update.
+      global_step: counts the steps, also those that update nothing.
+      before: tensors and ops that must run before the update.
+
+    Returns:
+      (op, list of (gradient, variable)): the gradients are those before clipping.
     """
     pairs = optimizer.compute_gradients(loss, variables)
     pairs = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
     rule = "the loss must depend on a trainable variable"
     names = [variable.name for variable in variables]
-    checks.require(pairs, "Trainer", rule, loss=loss.name, trainable_variables=names)
+    check.require(pairs, rule, loss=loss.name, trainable_variables=names)
     if accumulate > 1:
         return apply_accumulated(optimizer, pairs, clip_norm, accumulate, global_step, before), pairs
     with tf.control_dependencies(before):
         if not isinstance(optimizer, LossScaled):
             return optimizer.apply_gradients(clip(pairs, clip_norm), global_step=global_step), pairs
         applied = optimizer.apply_gradients(clip(pairs, clip_norm))
-    with tf.control_dependencies([applied]):  # a step that moves nothing is counted too
+    # The optimizer that scales the loss would not count a step whose gradients overflow. Positions, seeds
+    # and schedules count all mini-batches, so the step is counted here.
+    with tf.control_dependencies([applied]):
         return global_step.assign_add(1, read_value=False), pairs
 
 
-def clip(pairs, clip_norm):
+def clip(pairs: Pairs, clip_norm: float | None) -> Pairs:
     """Scales all gradients together to a global norm of at most `clip_norm`."""
     if clip_norm is None:
         return pairs
@@ -181,11 +231,18 @@ def clip(pairs, clip_norm):
     return list(zip(clipped, variables, strict=True))
 
 
-def apply_accumulated(optimizer, pairs, clip_norm, accumulate, global_step, before):
+def apply_accumulated(
+    optimizer: Any,
+    pairs: Pairs,
+    clip_norm: float | None,
+    accumulate: int,
+    global_step: tf.Variable,
+    before: Sequence[tf.Tensor | tf.Operation],
+) -> tf.Operation:
     """Returns the op that sums gradients, and applies their mean in every `accumulate`-th step.
 
     The sums are variables `<variable>/accumulated_gradient`, so that a checkpoint between two updates
-    holds them.
+    contains them.
     """
     sums = []
     for _, variable in pairs:
@@ -198,7 +255,7 @@ def apply_accumulated(optimizer, pairs, clip_norm, accumulate, global_step, befo
             for total, (gradient, _) in zip(sums, pairs, strict=True)
         ]
 
-    def update():
+    def update() -> tf.Tensor:
         means = [(total / accumulate, variable) for total, (_, variable) in zip(sums, pairs, strict=True)]
         applied = optimizer.apply_gradients(clip(means, clip_norm))
         with tf.control_dependencies([applied]):

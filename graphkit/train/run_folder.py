@@ -25,14 +25,14 @@ class RunFolder:
         self.replaced: list[str] = []
 
     def claim(self) -> list[str]:
-        """Locks the folder and removes what a killed process left; returns its checkpoints, newest first."""
+        """Locks the folder and removes unfinished files; returns its checkpoints, newest first."""
         if self.lock is None:
             self.lock = saving.lock(self.logdir)
             saving.remove_remains(self.logdir)
         return saving.kept(self.logdir)
 
     def replace_earlier(self, stays: list[str]) -> None:
-        """Lets the first checkpoint of this run replace all that are there, but those that stay."""
+        """Lets the first checkpoint of this run replace all in the folder except for those that stay."""
         self.replaced = [p for p in saving.paths_in(self.logdir, "model", "best") if p not in stays]
 
     def path_for(self, step: int) -> str:
@@ -40,9 +40,9 @@ class RunFolder:
         return str(self.logdir / f"model-{step}")
 
     def keep(self, path: str, step: int, count: int) -> None:
-        """Names a new checkpoint the newest one, then deletes those that are more than `count`.
+        """Declares a checkpoint the newest one, then deletes the oldest so that `count` remain.
 
-        In this order, so that a process that is killed in between leaves one that can be resumed from.
+        In this order, so that a process that is killed in between leaves a checkpoint to resume from.
         """
         earlier = [old for old in saving.kept(self.logdir) if old not in (path, *self.replaced)]
         newest = [path, *earlier][:count]

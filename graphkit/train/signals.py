@@ -1,33 +1,38 @@
-"""Signals: an interrupted training ends where its state is whole, and can be gone on with."""
+"""Signals: an interrupted training ends between two runs of steps, where it can be saved and continued."""
 
 import os
 import signal
 import sys
 import threading
+from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-STATUS = 128  # added to a signal's number it is the exit code of a process that the signal ends
+STATUS = 128  # as in shells: the exit code of a process that a signal ends is this plus its number
 
 
 class Interrupted(BaseException):
-    """Leads out of a training at a place where its state is whole."""
+    """Raised at a place where a training can be saved and continued; not seen outside of `fit`."""
 
 
 class Interrupts:
-    """Notes the signals that ask a process to end while a block runs; a second one ends it at once.
+    """Notes a signal that asks the process to end while a block runs; a second one ends it at once.
 
-    Signals that the process ignores stay ignored. Only a process's main thread can take signals: in others
-    nothing is noted.
+    A handler that raised an exception could do so between any two lines, with a step half recorded. This one
+    only notes the signal, and `check` raises at places where the state is complete.
+
+    Signals that the process ignores stay ignored. Python lets only the main thread set handlers; in other
+    threads nothing is noted.
 
     Attributes:
       received: the number of the first signal, or None.
     """
 
-    def __init__(self):
-        self.received = None
-        self.previous = {}
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self.previous: dict[int, Any] = {}  # handlers that were set before the block
 
-    def __enter__(self):
+    def __enter__(self) -> "Interrupts":
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 handler = signal.getsignal(number)
@@ -35,30 +40,30 @@ class Interrupts:
                     self.previous[number] = signal.signal(number, self.note)
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         for number, handler in self.previous.items():
             signal.signal(number, handler)
 
-    def note(self, number, frame):
+    def note(self, number: int, frame: FrameType | None) -> None:
         if self.received is None:
             self.received = number
         elif is_interactive():
             raise KeyboardInterrupt
         else:
-            os._exit(STATUS + number)
+            os._exit(STATUS + number)  # at once, since the session may be busy for long
 
-    def check(self):
+    def check(self) -> None:
         """Raises `Interrupted` if a signal was received."""
         if self.received is not None:
             raise Interrupted
 
-    def exception(self):
-        """Returns what the signal means to a Python program."""
-        if self.received == signal.SIGINT:
+    def exception(self) -> BaseException:
+        """Returns the exception that the signal received stands for in Python."""
+        if self.received in (None, signal.SIGINT):
             return KeyboardInterrupt()
         return SystemExit(STATUS + self.received)
 
 
-def is_interactive():
-    """Tells whether a person is at a prompt or a notebook, which must outlive what it runs."""
+def is_interactive() -> bool:
+    """Whether Python runs a prompt or a notebook, which must not end with what it runs."""
     return hasattr(sys, "ps1") or "ipykernel" in sys.modules

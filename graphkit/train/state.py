@@ -1,4 +1,4 @@
-"""Where a training stands, as a checkpoint holds it."""
+"""The state of a training, as a checkpoint holds it."""
 
 import copy
 import dataclasses
@@ -12,17 +12,17 @@ from graphkit.running.metrics import Means
 
 @dataclasses.dataclass
 class TrainingState:
-    """Where a training stands: all that a checkpoint holds next to the variables.
+    """The state of a training: everything that a checkpoint holds next to the variables.
 
     Attributes:
-      means: of the loss and the metrics over the epoch under way.
+      means: of the loss and the metrics over the current epoch.
       step: number of steps made.
       epoch: number of epochs finished.
-      batch: number of mini-batches made of the epoch under way.
-      plan: of the epoch under way, or of the last one; None before the first fit.
+      batch: number of mini-batches made of the current epoch.
+      plan: of the current epoch, or of the last one; None before the first fit.
       data: fingerprint of the examples that the plan is for.
-      rate: learning rate of the last step; None where there is none, or the optimizer brings its own.
-      rate_factor: what the learning rate is multiplied by.
+      rate: learning rate of the last step; None before the first, or where the optimizer brings its own.
+      rate_factor: factor of the learning rate, which callbacks change.
       history: {name: list with a value for each epoch}.
       stop_reason: why a callback ended the training, or None.
     """
@@ -58,6 +58,6 @@ class TrainingState:
         return TrainingState.from_json(copy.deepcopy(self.to_json()), self.means.metrics)
 
     def start_epoch(self) -> None:
-        """Forgets the mini-batches of the epoch under way."""
+        """Resets the mini-batches and means of the current epoch."""
         self.batch = 0
         self.means = Means(self.means.metrics)

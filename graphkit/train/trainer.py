@@ -109,7 +109,7 @@ class Trainer(OpenGraph):
         strict: bool = False,
     ) -> None:
         check = checks.Checker("Trainer")
-        graph = walk.check_loss("Trainer", loss)
+        graph = walk.check_loss(check, loss)
         checked_metrics = running_metrics.check_metrics(graph, metrics or {})
         seed = check.integer("seed", seed, minimum=0)
         check.require(seed < 2**31, "seed must be below 2**31", seed=seed)
@@ -270,17 +270,19 @@ class Trainer(OpenGraph):
         """
         check = self.check_open("save")
         keep = check.integer("keep", keep)
-        rule = "a path is needed where the trainer has no logdir"
-        check.require(path is not None or self.folder, rule, path=path)
+        if path is not None:
+            target = os.fspath(path)
+        elif self.folder is not None:
+            target = self.folder.path_for(self.step)
+        else:
+            raise ValueError(check.message("a path is needed where the trainer has no logdir", path=path))
         for callback in self.callbacks:
             callback.on_save_start(self)
         kept = [[type(c).__name__, c.state()] for c in self.callbacks]
         state = {**self.state.to_json(), "seed": self.seed, "graph": self.fingerprint, "callbacks": kept}
+        written = self.checkpoints.save(self.session, target, state)
         if path is None and self.folder is not None:
-            written = self.checkpoints.save(self.session, self.folder.path_for(self.step), state)
             self.folder.keep(written, self.step, keep)
-        else:
-            written = self.checkpoints.save(self.session, os.fspath(path), state)
         for callback in self.callbacks:
             callback.on_save_end(self, written)
         return written

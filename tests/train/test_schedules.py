@@ -80,7 +80,7 @@ step_pairs = st.tuples(st.integers(0, 3000), st.integers(0, 3000)).map(sorted)
 def test_decays_fall_and_are_never_negative(rate, decay_steps, decay_rate, staircase, pair):
     early, late = pair
     for decay in (gk.exponential_decay, gk.inverse_time_decay):
-        schedule = decay(rate, decay_steps, decay_rate, staircase)
+        schedule = decay(rate, decay_steps, decay_rate, staircase=staircase)
         assert 0 <= schedule(late) <= schedule(early) <= schedule(0) == rate
 
 
@@ -89,7 +89,7 @@ def test_decays_fall_and_are_never_negative(rate, decay_steps, decay_rate, stair
 def test_cosine_rises_in_the_warm_up_then_falls_to_the_final_rate(rate, decay_steps, data, pair):
     warmup = data.draw(st.integers(0, decay_steps - 1))
     final = data.draw(st.floats(0, 1)) * rate
-    schedule = gk.cosine_decay(rate, decay_steps, warmup, final)
+    schedule = gk.cosine_decay(rate, decay_steps, warmup_steps=warmup, final_rate=final)
     early, late = (schedule(step) for step in pair)
     slack = 1e-12 * rate
     assert early >= 0 and late >= 0 and max(early, late) <= rate + slack
@@ -133,10 +133,22 @@ def test_piecewise_constant_counts_the_boundaries_passed(boundaries, step, data)
         (lambda: gk.piecewise_constant([100], 0.1), TypeError, "piecewise_constant: rates"),
         (lambda: gk.cosine_decay(0, 10), ValueError, "cosine_decay: learning_rate .*above 0"),
         (lambda: gk.cosine_decay(1, 0), ValueError, "cosine_decay: decay_steps .*at least 1"),
-        (lambda: gk.cosine_decay(1, 10, -1), ValueError, "cosine_decay: warmup_steps .*at least 0"),
-        (lambda: gk.cosine_decay(1, 10, 10), ValueError, "cosine_decay: .*fewer than decay_steps.*10"),
-        (lambda: gk.cosine_decay(1, 10, 0, -0.1), ValueError, "cosine_decay: final_rate .*at least 0"),
-        (lambda: gk.cosine_decay(1, 10, 0, 1.1), ValueError, "cosine_decay: final_rate .*at most"),
+        (
+            lambda: gk.cosine_decay(1, 10, warmup_steps=-1),
+            ValueError,
+            "cosine_decay: warmup_steps .*at least 0",
+        ),
+        (
+            lambda: gk.cosine_decay(1, 10, warmup_steps=10),
+            ValueError,
+            "cosine_decay: .*fewer than decay_steps.*10",
+        ),
+        (
+            lambda: gk.cosine_decay(1, 10, final_rate=-0.1),
+            ValueError,
+            "cosine_decay: final_rate .*at least 0",
+        ),
+        (lambda: gk.cosine_decay(1, 10, final_rate=1.1), ValueError, "cosine_decay: final_rate .*at most"),
     ],
 )
 def test_bad_arguments_are_refused_by_message(make, error, message):
