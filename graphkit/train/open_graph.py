@@ -182,10 +182,10 @@ class OpenGraph:
         check = self.check_open("export")
         target = exporting.check_folder(folder)
         outputs = exporting.check_outputs(self.graph, outputs)
-        constants = feeds.check_feed(check, self.graph, feed)
+        fed = feeds.check_feed(check, self.graph, feed)
         for callback in self.callbacks:
             callback.on_save_start(self)
-        constants = {self.training_step.seed_input: np.int64(self.seed), **constants}
+        constants: dict[tf.Tensor, Any] = {self.training_step.seed_input: np.int64(self.seed), **fed}
         needed = feeds.Examples([], constants).constants_for(list(outputs.values()))
         exporting.write(self.session, target, outputs, needed)
         return str(target)
