@@ -267,18 +267,14 @@ def build(
     name: str | None,
     reuse: scopes.Reuse,
 ) -> tf.Tensor:
-    """Makes a convolution's scope, kernels, bias and activation.
+    """Makes a convolution: its scope, kernels, what it computes from them, bias and activation.
 
     Args:
       layer: the checked arguments.
-      convolve: a function (layer, *kernels) -> outputs.
-      kernels: what is said about each kernel, and its shape.
-      bias: what is said about the bias; None for no bias.
-      activation: as the layer's argument, and so are the others.
-      activity_regularizer: likewise.
-      trainable: likewise.
-      name: likewise.
-      reuse: likewise.
+      convolve: function (layer, *kernels) -> outputs without bias.
+      kernels: for each kernel its spec and its shape.
+      bias: spec of the bias; None for no bias.
+      activation: of the layer, like the arguments after it.
     """
     activations.check_activation(layer.check, activation)
     dtype = layer.inputs.dtype.base_dtype

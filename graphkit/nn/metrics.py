@@ -1,4 +1,4 @@
-"""Metrics: how good the predictions are, over one batch or, in a trainer, over a whole data set."""
+"""Metrics: how good the predictions are, over one batch or, in a trainer, over a data set."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -135,28 +135,50 @@ def rnn(
         # Read here once: inside the loop or the unrolled steps, each step would add an op that reads them.
         return tf.convert_to_tensor(kernel), tf.convert_to_tensor(bias)
 
+    def make_cell(features: int) -> Step:
+        return make_step(weights, features, units, forget_bias)
+
     with scopes.layer_scope(check, name, default_scope(num_layers, bidirectional), reuse):
         lengths = check_lengths(check, inputs, lengths)
         structure = state_structure(cell, num_layers, bidirectional)
         initial = check_initial_state(check, inputs, units, structure, initial_state)
-        parts = len(initial) // (num_layers * (2 if bidirectional else 1))
-        cells = [(direction, layer) for direction in directions(bidirectional) for layer in range(num_layers)]
-        states: dict[tuple[str, int], State] = {
-            key: initial[parts * place : parts * (place + 1)] for place, key in enumerate(cells)
-        }
         # Even what is not finite in the padding must not reach a gradient, where 0 * inf is not 0.
-        outputs = zero_beyond(inputs, lengths)
-        for layer in range(num_layers):
-            both = []
-            for direction in directions(bidirectional):
-                key = direction, layer
-                with tf.compat.v1.variable_scope(cell_scope(scope_name, layer, num_layers, direction)):
-                    step = make_step(weights, outputs.shape.as_list()[-1], units, forget_bias)
-                    result, states[key] = run_cell(step, outputs, states[key], lengths, direction)
-                    both.append(result)
-            outputs = tf.concat(both, axis=-1) if bidirectional else both[0]
-        final = [part for key in cells for part in states[key]]
+        valid = zero_beyond(inputs, lengths)
+        outputs, final = run_layers(
+            make_cell, scope_name, valid, initial, lengths, num_layers, directions(bidirectional)
+        )
         return zero_beyond(outputs, lengths), tf.nest.pack_sequence_as(structure, final)
+
+
+def run_layers(
+    make_cell: Callable[[int], Step],
+    scope_name: str,
+    inputs: tf.Tensor,
+    initial: Sequence[tf.Tensor],
+    lengths: tf.Tensor | None,
+    num_layers: int,
+    directions: Sequence[str],
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Returns (outputs of the last layer, final state) of stacked cells, in one or both directions.
+
+    Initial and final state are flat, in TF1's order: all layers forward, then all layers backward.
+    """
+    cells = [(direction, layer) for direction in directions for layer in range(num_layers)]
+    parts = len(initial) // len(cells)
+    states: dict[tuple[str, int], State] = {
+        key: initial[parts * place : parts * (place + 1)] for place, key in enumerate(cells)
+    }
+    outputs = inputs
+    for layer in range(num_layers):
+        results = []
+        for direction in directions:
+            key = direction, layer
+            with tf.compat.v1.variable_scope(cell_scope(scope_name, layer, num_layers, direction)):
+                step = make_cell(outputs.shape.as_list()[-1])
+                result, states[key] = run_cell(step, outputs, states[key], lengths, direction)
+                results.append(result)
+        outputs = tf.concat(results, axis=-1) if len(results) > 1 else results[0]
+    return outputs, [part for key in cells for part in states[key]]
 
 
 def simple_step(weights: MakeWeights, features: int, units: int, forget_bias: float) -> Step:

@@ -71,7 +71,7 @@ def build(model):
     if model == "char_rnn":
         vocabulary = gk.Vocabulary.of_characters(examples)
         examples, inputs = vocabulary.encode(examples, 12, truncate=True), gk.token_input(12)
-        logits = gk.char_rnn(inputs, len(vocabulary), 5, keep_prob, embedding_size=8, units=16)
+        logits = gk.char_rnn(inputs, len(vocabulary), 5, keep_prob=keep_prob, embedding_size=8, units=16)
     else:
         inputs = gk.image_input(28, 28, 1)
         net = gk.max_pool(inputs, 2, 2)

@@ -103,7 +103,7 @@ def normalized_net():
 
 def word_net(length):
     inputs = gk.token_input(length)
-    return inputs, gk.char_rnn(inputs, 9, 3, gk.keep_prob_input(), 4, 5)
+    return inputs, gk.char_rnn(inputs, 9, 3, keep_prob=gk.keep_prob_input(), embedding_size=4, units=5)
 
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (8, 6, 6, 2)).astype(np.uint8)
