@@ -1,13 +1,12 @@
-"""A run of the scripts: `run.json` beside the checkpoints in its folder, so that it can be loaded again."""
+"""Runs of the scripts: a run's folder holds checkpoints and a `run.json` that says how to load it again."""
 
 import dataclasses
-import inspect
 import json
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -22,41 +21,41 @@ from graphkit.train import trainer as trainers
 
 __all__ = ["RunConfig", "build_network", "load_run", "read_images", "train_run"]
 
-MODELS = {name: getattr(models, name) for name in models.__all__}
+MODELS: dict[str, Callable[..., Any]] = {name: getattr(models, name) for name in models.__all__}
 WORD_MODELS = ("char_rnn",)
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """What a run is made of.
+    """The settings of a run: everything that is needed to build its network and trainer again.
 
     Attributes:
       model: name of a function of `graphkit.models`.
       data: name or path of the data set.
-      data_dir: folder to look for it first, or None.
-      image_shape: (height, width, channels) of an image, None for words.
+      data_dir: folder with the original files of the data set, or None.
       classes: names of the classes.
-      alphabet: the characters that words are made of, None for images.
-      length: characters that are looked at of each word, None for images.
+      image_shape: (height, width, channels) of an image; None for words.
+      alphabet: the characters that the network knows; None for images.
+      length: number of characters that the network reads of each word; None for images.
       l2: weight of the L2 penalty.
       keep_prob: probability that dropout keeps a unit in training.
       optimizer: name of the optimizer.
-      learning_rate: its learning rate.
+      learning_rate: learning rate of the optimizer.
       batch_size: examples in a mini-batch.
-      seed: of the trainer and of the split of the data.
+      seed: seed of the trainer and of the split of the data.
 
     Example:
       >>> data = gk.load_dataset("mnist_5k")
-      >>> gk.RunConfig.for_data(data, model="mlp").image_shape
+      >>> gk.runs.RunConfig.for_data(data, model="mlp").image_shape
       (28, 28, 1)
     """
 
     model: str
     data: str
     data_dir: str | None
-    classes: tuple
-    image_shape: tuple | None = None
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int, int] | None = None
     alphabet: str | None = None
     length: int | None = None
     l2: float = 1e-4
@@ -67,25 +66,50 @@ class RunConfig:
     seed: int = 0
 
     @classmethod
-    def for_data(cls, data, data_dir=None, **settings):
-        """Returns the RunConfig for a `Dataset` of images or words, and the settings of a run."""
-        check_dataset("RunConfig", data)
-        kind, has = settings.get("model"), data.train._fields[0]
-        takes = "words" if kind in WORD_MODELS else "images"
-        rule = f"{kind} takes {takes}, and {data.name} has {has}"
-        checks.require(takes == has, "RunConfig", rule)
-        if has == "words":
+    def for_data(
+        cls,
+        data: datasets.Dataset,
+        *,
+        model: str,
+        data_dir: str | os.PathLike[str] | None = None,
+        **settings: Any,
+    ) -> "RunConfig":
+        """Returns the RunConfig for a data set of images or words.
+
+        Args:
+          data: the `Dataset`.
+          model: name of a function of `graphkit.models`.
+          data_dir: folder with the original files of the data set, or None.
+          **settings: other attributes of the RunConfig, such as `learning_rate`.
+        """
+        check = checks.Checker("RunConfig")
+        check_dataset(check, data)
+        takes, holds = "words" if model in WORD_MODELS else "images", data.train._fields[0]
+        check.require(takes == holds, f"{model} takes {takes}, but {data.name} holds {holds}")
+        if holds == "words":
             vocabulary = text.Vocabulary.of_characters(data.train.words)
             settings["alphabet"] = "".join(vocabulary.tokens)
             settings["length"] = max(len(word) for word in data.train.words)
         else:
             settings["image_shape"] = tuple(data.train.images.shape[1:])
-        where = None if data_dir is None else str(Path(data_dir).absolute())
-        name = data.name if data.name in datasets.NAMES else str(Path(data.name).absolute())
-        return cls(data=name, data_dir=where, classes=data.classes, **settings)
+        return cls(
+            model=model,
+            # Absolute paths, so that the run can be loaded from another working directory.
+            data=data.name if data.name in datasets.NAMES else str(Path(data.name).absolute()),
+            data_dir=None if data_dir is None else str(Path(data_dir).absolute()),
+            classes=data.classes,
+            **settings,
+        )
 
-    def encode(self, examples):
-        """Returns images as they are, and words as tokens (N, length)."""
+    def encode(self, examples: Any) -> np.ndarray:
+        """Returns the array that is fed to the network.
+
+        Args:
+          examples: images, which are returned unchanged, or words.
+
+        Returns:
+          The images, or int32 tokens (N, length).
+        """
         if self.alphabet is None:
             return examples
         vocabulary = text.Vocabulary(self.alphabet, "character")
@@ -101,51 +125,52 @@ class Network(NamedTuple):
     logits: tf.Tensor
     probabilities: tf.Tensor
     loss: tf.Tensor
-    metrics: dict
-    encode: Callable
+    metrics: dict[str, tf.Tensor]
+    encode: Callable[[Any], np.ndarray]
 
-    def feed(self, split):
-        """Returns the split as {placeholder: array}."""
+    def feed(self, split: Sequence[np.ndarray]) -> dict[tf.Tensor, np.ndarray]:
+        """Returns a split of the data set as {placeholder: array}."""
         examples, labels = split
         return {self.inputs: self.encode(examples), self.labels: labels}
 
 
 class Run(NamedTuple):
-    """A run that was loaded: what it is made of, its tensors, and a trainer with its weights."""
+    """A loaded run: its settings, its tensors, and a trainer that holds its weights."""
 
     config: RunConfig
     network: Network
     trainer: trainers.Trainer
 
 
-def build_network(config):
+def build_network(config: RunConfig) -> Network:
     """Emits a run's network, loss and metrics into the current graph.
 
     Args:
       config: a `RunConfig`.
 
     Returns:
-      A named tuple: inputs, labels, keep_prob, logits, probabilities, loss, metrics, and the function
-      encode(examples) that gives what is fed to the inputs.
+      A named tuple: inputs, labels, keep_prob, logits (batch, classes), probabilities (batch, classes),
+      loss, metrics, and encode, the function that turns examples into what is fed to the inputs.
 
     Raises:
-      TypeError: what is no `RunConfig`, or a field of another kind.
-      ValueError: an unknown model, or a size out of its range.
+      TypeError: config is not a `RunConfig`, or a field has the wrong type.
+      ValueError: the model is unknown, or a field is out of range.
 
     Example:
-      >>> config = gk.RunConfig.for_data(gk.load_dataset("mnist_5k"), model="mlp")
-      >>> gk.build_network(config).logits.shape.as_list()
+      >>> config = gk.runs.RunConfig.for_data(gk.load_dataset("mnist_5k"), model="mlp")
+      >>> gk.runs.build_network(config).logits.shape.as_list()
       [None, 10]
     """
-    model = MODELS[check_config("build_network", config)]
+    check = checks.Checker("build_network")
+    model = MODELS[check_config(check, config)]
     labels = inputs.label_input()
     keep_prob = inputs.keep_prob_input()
     settings = {"num_classes": len(config.classes), "keep_prob": keep_prob}
-    if config.alphabet is None:
+    if config.image_shape is not None:
         examples = inputs.image_input(*config.image_shape)
     else:
-        examples = inputs.token_input(config.length)
-        settings["vocabulary_size"] = len(text.Vocabulary(config.alphabet, "character"))
+        examples = inputs.token_input(check.integer("length", config.length))
+        settings["vocabulary_size"] = len(text.Vocabulary(config.alphabet or "", "character"))
     logits = model(examples, **settings)
     loss = losses.softmax_cross_entropy(logits, labels)
     if config.l2:
@@ -155,46 +180,47 @@ def build_network(config):
     return Network(examples, labels, keep_prob, logits, probabilities, loss, measured, config.encode)
 
 
-def check_config(function, config):
-    """Returns the name of the model, if the fields are there that it is built by."""
-    if not isinstance(config, RunConfig):
-        raise TypeError(checks.message(function, "config must be a gk.RunConfig", config=type(config)))
-    model = checks.choice(function, "model", config.model, MODELS)
-    rule = "classes must be a tuple of one or more names"
-    sound = isinstance(config.classes, tuple) and all(isinstance(name, str) for name in config.classes)
-    checks.require(sound and config.classes, function, rule, classes=config.classes)
+def check_config(check: checks.Checker, config: RunConfig) -> str:
+    """Returns the name of the model, after checking the fields that the network is built from."""
+    check.require_type(isinstance(config, RunConfig), "config must be a RunConfig", config=type(config))
+    model = check.choice("model", config.model, MODELS)
+    classes, image_shape, alphabet = config.classes, config.image_shape, config.alphabet
+    names = isinstance(classes, tuple) and all(isinstance(name, str) for name in classes)
+    check.require(names and classes, "classes must be a tuple of one or more names", classes=classes)
+    received = {"alphabet": alphabet, "image_shape": image_shape}
     if model in WORD_MODELS:
-        rule = f"{model} takes words: there must be an alphabet, and no image_shape"
-        sound = isinstance(config.alphabet, str) and config.image_shape is None
-        checks.require(sound, function, rule, alphabet=config.alphabet, image_shape=config.image_shape)
-        checks.integer(function, "length", config.length)
+        for_words = isinstance(alphabet, str) and image_shape is None
+        check.require(for_words, f"{model} takes words: set alphabet, and no image_shape", **received)
+        check.integer("length", config.length)
     else:
-        rule = f"{model} takes images: there must be an image_shape, and no alphabet"
-        sound = config.image_shape is not None and config.alphabet is None
-        checks.require(sound, function, rule, alphabet=config.alphabet, image_shape=config.image_shape)
-        check_image_shape(function, config.image_shape)
+        for_images = image_shape is not None and alphabet is None
+        check.require(for_images, f"{model} takes images: set image_shape, and no alphabet", **received)
+        check_image_shape(check, image_shape)
     return model
 
 
-def check_image_shape(function, image_shape):
+def check_image_shape(check: checks.Checker, image_shape: Any) -> tuple[int, ...]:
     rule = "image_shape must be (height, width, channels)"
-    if not isinstance(image_shape, (tuple, list)):
-        raise TypeError(checks.message(function, rule, image_shape=image_shape))
-    checks.require(len(image_shape) == 3, function, rule, image_shape=image_shape)
-    return checks.integers(function, "image_shape", image_shape, 3)
+    check.require_type(isinstance(image_shape, (tuple, list)), rule, image_shape=image_shape)
+    check.require(len(image_shape) == 3, rule, image_shape=image_shape)
+    return check.integers("image_shape", image_shape, 3)
 
 
-def check_dataset(function, data):
-    sound = isinstance(data, datasets.Dataset) and all(
-        isinstance(split, (datasets.ImageSplit, datasets.FeatureSplit, datasets.WordSplit))
-        for split in (data.train, data.valid, data.test)
+def check_dataset(check: checks.Checker, data: datasets.Dataset) -> None:
+    splits = (datasets.ImageSplit, datasets.FeatureSplit, datasets.WordSplit)
+    complete = isinstance(data, datasets.Dataset) and all(
+        isinstance(split, splits) for split in (data.train, data.valid, data.test)
     )
-    if not sound:
-        rule = "data must be a gk.Dataset of three splits"
-        raise TypeError(checks.message(function, rule, data=type(data)))
+    check.require_type(complete, "data must be a Dataset with three splits", data=type(data))
 
 
-def make_trainer(config, network, logdir=None, device="auto"):
+def make_trainer(
+    config: RunConfig,
+    network: Network,
+    *,
+    logdir: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+) -> trainers.Trainer:
     """Makes the trainer of a run."""
     return trainers.Trainer(
         network.loss,
@@ -208,24 +234,29 @@ def make_trainer(config, network, logdir=None, device="auto"):
 
 
 class RunFile(callback.Callback):
-    """Writes `run.json` when there is an epoch to load."""
+    """Writes `run.json` at the end of an epoch.
 
-    def __init__(self, config):
-        self.config = config
+    Not before: until the first epoch has ended there are no weights to load, and a folder that holds another
+    run must not get this run's settings while it still has the other run's checkpoints.
+    """
 
-    def on_epoch_end(self, trainer, figures):
-        path = trainer.logdir / "run.json"
-        if not path.exists() or read_config(trainer.logdir) != self.config:
+    def __init__(self, config: RunConfig, logdir: str | os.PathLike[str]) -> None:
+        self.config, self.logdir = config, Path(logdir)
+
+    def on_epoch_end(self, trainer: trainers.Trainer, metrics: Mapping[str, float]) -> None:
+        path = self.logdir / "run.json"
+        if not path.exists() or read_config(self.logdir) != self.config:
             path.write_text(json.dumps(dataclasses.asdict(self.config), indent=1) + "\n")
 
 
-def read_config(folder):
-    """Returns the RunConfig of a run's folder, refusing a file that is not whole."""
-    path = Path(folder) / "run.json"
+def read_config(logdir: str | os.PathLike[str]) -> RunConfig:
+    """Returns the RunConfig in a run's folder."""
+    check = checks.Checker("load_run")
+    path = Path(logdir) / "run.json"
     if not path.is_file():
         rule = "there is no run in this folder (no run.json)"
-        raise FileNotFoundError(checks.message("load_run", rule, folder=str(folder)))
-    names = set(inspect.signature(RunConfig).parameters)
+        raise FileNotFoundError(check.message(rule, logdir=str(logdir)))
+    names = {field.name for field in dataclasses.fields(RunConfig)}
     try:
         fields = json.loads(path.read_text())
         if not isinstance(fields, dict):
@@ -238,44 +269,44 @@ def read_config(folder):
             fields[name] = fields[name] and tuple(fields[name])
         return RunConfig(**fields)
     except (ValueError, TypeError) as error:
-        raise ValueError(checks.message("load_run", f"{path} is no run's file ({error})")) from None
+        raise ValueError(check.message(f"{path} is not the file of a run ({error})")) from None
 
 
-def check_same(folder, config):
-    """Refuses to resume a run with other settings than it was started with."""
-    if not (Path(folder) / "run.json").is_file():
+def check_same(check: checks.Checker, logdir: str | os.PathLike[str], config: RunConfig) -> None:
+    """Refuses to resume a run with settings other than those it was started with."""
+    if not (Path(logdir) / "run.json").is_file():
         return
-    was, now = dataclasses.asdict(read_config(folder)), dataclasses.asdict(config)
+    was, now = dataclasses.asdict(read_config(logdir)), dataclasses.asdict(config)
     changed = {name: (was[name], now[name]) for name in now if was[name] != now[name]}
-    rule = f"{folder} was started with other settings (was, now)"
-    checks.require(not changed, "resume", rule, **changed)
+    check.require(not changed, f"the run in {logdir} was started with other settings (was, now)", **changed)
 
 
-def load_run(folder, device="auto"):
-    """Loads a run: builds its graph and restores its best weights, or else its newest.
+def load_run(logdir: str | os.PathLike[str], *, device: str = "auto") -> Run:
+    """Loads a run: builds its graph and restores its best weights or, if none were kept, its newest.
 
     Args:
-      folder: the run's folder, as `scripts/train.py` wrote it.
+      logdir: the run's folder, as `scripts/train.py` wrote it.
       device: see `Trainer`.
 
     Returns:
       A named tuple: config, network, trainer. Close the trainer at the end.
 
     Raises:
-      FileNotFoundError: there is no run, or no checkpoint, in the folder.
-      ValueError: its files do not fit together.
+      FileNotFoundError: the folder has no run or no checkpoint.
+      ValueError: the files of the run do not fit together.
       GraphkitError: the checkpoint is damaged.
 
     Example:
-      >>> gk.load_run("no/such/folder")
+      >>> gk.runs.load_run("no/such/folder")
       Traceback (most recent call last):
       FileNotFoundError: load_run: there is no run in this folder (no run.json); ...
     """
-    config = read_config(folder)
-    path = saving.best(folder) or saving.latest(folder)
+    config = read_config(logdir)
+    path = saving.best(logdir) or saving.latest(logdir)
     if path is None:
+        check = checks.Checker("load_run")
         rule = "there is no checkpoint in this folder"
-        raise FileNotFoundError(checks.message("load_run", rule, folder=str(folder)))
+        raise FileNotFoundError(check.message(rule, logdir=str(logdir)))
     with tf.Graph().as_default():
         network = build_network(config)
         trainer = make_trainer(config, network, device=device)
@@ -287,47 +318,57 @@ def load_run(folder, device="auto"):
     return Run(config, network, trainer)
 
 
-def train_run(config, data, logdir, epochs, patience=None, resume=False, device="auto"):
-    """Trains a network, keeps it in a run's folder and evaluates it on the test set.
+def train_run(
+    config: RunConfig,
+    data: datasets.Dataset,
+    logdir: str | os.PathLike[str],
+    *,
+    epochs: int,
+    patience: int | None = None,
+    resume: bool = False,
+    device: str = "auto",
+) -> dict[str, float]:
+    """Trains a network, saves it in a run's folder and evaluates it on the test set.
 
     Args:
       config: a `RunConfig`.
-      data: the `Dataset` that it is for.
+      data: the `Dataset` that the config was made for.
       logdir: the run's folder.
-      epochs: how many epochs in all.
-      patience: epochs without a better validation loss after which to stop; None for never.
-      resume: whether to continue the run in the folder, where there is one.
+      epochs: number of epochs in all, those of the run that is resumed included.
+      patience: number of epochs without a better validation loss after which training stops; None for never.
+      resume: True continues the run in the folder, if there is one.
       device: see `Trainer`.
 
     Returns:
-      {"loss": float, "accuracy": float} of the test set.
+      {"loss": float, "accuracy": float} on the test set.
 
     Raises:
-      TypeError: what is no `RunConfig` or no `Dataset`.
-      ValueError: settings out of range, or other ones than the run to resume was started with.
-      OSError: a folder that cannot be written.
-      GraphkitError: a loss that is not finite, or a damaged checkpoint.
+      TypeError: config is not a `RunConfig`, or data is not a `Dataset`.
+      ValueError: a setting is out of range, or differs from those of the run to resume.
+      OSError: the folder cannot be written.
+      GraphkitError: the loss is not finite, or a checkpoint is damaged.
 
     Example:
       >>> import tempfile
       >>> data = gk.load_dataset("mnist_5k")
-      >>> config = gk.RunConfig.for_data(data, model="mlp", keep_prob=1.0)
-      >>> with tempfile.TemporaryDirectory() as folder:
-      ...     figures = gk.train_run(config, data, folder, epochs=1)
+      >>> config = gk.runs.RunConfig.for_data(data, model="mlp", keep_prob=1.0)
+      >>> with tempfile.TemporaryDirectory() as logdir:
+      ...     test_metrics = gk.runs.train_run(config, data, logdir, epochs=1)
       epoch 1/1 ...
-      >>> figures["accuracy"] > 0.5
+      >>> test_metrics["accuracy"] > 0.5
       True
     """
-    check_config("train_run", config)
-    check_dataset("train_run", data)
+    check = checks.Checker("train_run")
+    check_config(check, config)
+    check_dataset(check, data)
     if resume:
-        check_same(logdir, config)
-    observers = [RunFile(config)]
+        check_same(check, logdir, config)
+    observers: list[callback.Callback] = [RunFile(config, logdir)]
     if patience is not None:
         observers.append(callbacks.EarlyStopping("valid_loss", patience))
     with tf.Graph().as_default():
         network = build_network(config)
-        with make_trainer(config, network, logdir, device) as trainer:
+        with make_trainer(config, network, logdir=logdir, device=device) as trainer:
             trainer.fit(
                 network.feed(data.train),
                 feed={network.keep_prob: config.keep_prob},
@@ -340,19 +381,19 @@ def train_run(config, data, logdir, epochs, patience=None, resume=False, device=
             return trainer.evaluate(network.feed(data.test))
 
 
-def read_images(path, image_shape):
-    """Reads the images of a PNG or JPEG file (one) or of an `.npz` (its array `images`).
+def read_images(path: str | os.PathLike[str], image_shape: Sequence[int]) -> np.ndarray:
+    """Reads the images of a PNG or JPEG file (one image) or of an `.npz` file (its array `images`).
 
     Args:
       path: the file.
-      image_shape: (height, width, channels) that the images must have; a picture in color is turned to
-        gray for one channel, but nothing is resized.
+      image_shape: (height, width, channels) that the images must have. For one channel, color is converted
+        to gray; images are never resized.
 
     Returns:
       uint8 (N, height, width, channels).
 
     Raises:
-      TypeError: a path or an image_shape of another kind.
+      TypeError: path is not a path, or image_shape is not a sequence of integers.
       OSError: the file cannot be read.
       ValueError: the file is damaged, or its images have another size.
 
@@ -361,42 +402,43 @@ def read_images(path, image_shape):
       >>> with tempfile.NamedTemporaryFile(suffix=".npz") as file:
       ...     np.savez(file, images=np.zeros((2, 28, 28), np.uint8))
       ...     file.flush()
-      ...     gk.read_images(file.name, (28, 28, 1)).shape
+      ...     gk.runs.read_images(file.name, (28, 28, 1)).shape
       (2, 28, 28, 1)
     """
-    function = "read_images"
-    image_shape = check_image_shape(function, image_shape)
+    check = checks.Checker("read_images")
+    shape = check_image_shape(check, image_shape)
     path = os.fspath(path)
-    rule = f"{path} must hold uint8 images (height, width, channels) of {image_shape}"
+    rule = f"{path} must hold uint8 images (height, width, channels) of {shape}"
     if path.endswith(".npz"):
         arrays = readers.read_npz(path)
-        rule_name = f"{path} must hold an array named images"
-        checks.require("images" in arrays, function, rule_name, arrays=sorted(arrays))
+        check.require("images" in arrays, f"{path} must hold an array named images", arrays=sorted(arrays))
         images = arrays["images"]
         images = images[..., np.newaxis] if images.ndim == 3 else images
     else:
-        images = decode_image(path, image_shape, rule)[np.newaxis]
-    fits = images.shape[1:] == image_shape and images.dtype == np.uint8
-    received = {"shape": images.shape[1:], "dtype": str(images.dtype)}
-    checks.require(fits and len(images), function, rule, **received)
+        images = decode_image(check, path, shape, rule)[np.newaxis]
+    fits = images.shape[1:] == shape and images.dtype == np.uint8
+    check.require(fits and len(images), rule, shape=images.shape[1:], dtype=str(images.dtype))
     return images
 
 
-def decode_image(path, image_shape, rule):
-    """Returns a PNG or JPEG file as uint8 (height, width, channels); refuses other sizes undecoded."""
+def decode_image(check: checks.Checker, path: str, shape: tuple[int, ...], rule: str) -> np.ndarray:
+    """Returns a PNG or JPEG file as uint8 (height, width, channels).
+
+    The size is read from the header first: a few bytes of a damaged header can ask the decoder for gigabytes.
+    """
     content = Path(path).read_bytes()
-    *size, channels = image_shape
+    *size, channels = shape
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         try:
-            found = picture_size(session, content)
-            checks.require(found == size, "read_images", rule, shape=(*found, channels))
+            found = stated_size(session, content)
+            check.require(found == size, rule, shape=(*found, channels))
             return session.run(tf.io.decode_image(content, channels, expand_animations=False))
         except tf.errors.InvalidArgumentError:
-            rule = f"{path} is no whole PNG or JPEG image"
-            raise ValueError(checks.message("read_images", rule, bytes=len(content))) from None
+            rule = f"{path} is not a complete PNG or JPEG image"
+            raise ValueError(check.message(rule, bytes=len(content))) from None
 
 
-def picture_size(session, content):
+def stated_size(session: tf.compat.v1.Session, content: bytes) -> list[int]:
     """Returns [height, width] as the header of a PNG or JPEG states it."""
     if content[:8] == PNG and len(content) >= 24:
         width, height = struct.unpack(">II", content[16:24])

@@ -1,4 +1,4 @@
-"""Evaluates a run's network on the test set of its data, or of another data set."""
+"""Evaluates a run on the test set of its own data or of another data set."""
 
 import argparse
 
@@ -11,7 +11,7 @@ def parse(argv):
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("run", metavar="RUN", help="folder of the run, as train.py made it")
+    add("logdir", metavar="LOGDIR", help="folder of the run, as train.py made it")
     add("--data", help="name or path of another data set with the same kind of images")
     add("--data-dir", help="folder with the original files of the data set")
     add("--split", choices=("train", "valid", "test"), default="test", help="part of the data set")
@@ -21,15 +21,15 @@ def parse(argv):
 
 def main(argv=None):
     args = parse(argv)
-    run = gk.load_run(args.run, args.device)
+    run = gk.runs.load_run(args.logdir, device=args.device)
     with run.trainer as trainer:
         config = run.config
         name, folder = args.data or config.data, args.data_dir or config.data_dir
         data = gk.load_dataset(name, folder=folder, seed=config.seed)
         split = getattr(data, args.split)
-        figures = trainer.evaluate(run.network.feed(split))
-    print(f"{args.run}: {config.model} on the {args.split} set of {name}, {len(split.labels):,} examples")
-    print("  ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+        metrics = trainer.evaluate(run.network.feed(split))
+    print(f"{args.logdir}: {config.model} on the {args.split} set of {name}, {len(split.labels):,} examples")
+    print("  ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
 
 
 if __name__ == "__main__":

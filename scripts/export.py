@@ -1,7 +1,7 @@
 """Writes the class probabilities of a run as a TensorFlow SavedModel, for programs without graphkit.
 
-The new folder holds the network and its best weights, and nothing of the training. What is printed says
-what the network takes and gives, and how it is loaded.
+The new folder holds the network and its best weights, without what only training needs. The script prints
+the input and output of the model, and the lines that load it.
 """
 
 import argparse
@@ -32,8 +32,8 @@ def parse(argv):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", metavar="RUN", help="folder of the run, as train.py made it")
-    parser.add_argument("folder", metavar="FOLDER", help="where to write it: a new folder, or an empty one")
+    parser.add_argument("logdir", metavar="LOGDIR", help="folder of the run, as train.py made it")
+    parser.add_argument("folder", metavar="FOLDER", help="folder to write to; must be new or empty")
     return parser.parse_args(argv)
 
 
@@ -44,7 +44,7 @@ def describe(kind, tensor, name):
 
 def main(argv=None):
     args = parse(argv)
-    run = gk.load_run(args.run, device="cpu")
+    run = gk.runs.load_run(args.logdir, device="cpu")
     config, network = run.config, run.network
     with run.trainer as trainer:
         trainer.export(args.folder, {"probabilities": network.probabilities})
@@ -54,7 +54,7 @@ def main(argv=None):
     else:
         prepare = WORDS.format(alphabet=config.alphabet, length=config.length)
     name = network.inputs.op.name
-    print(f"{args.folder}: {config.model} of {args.run}, {size:,} bytes")
+    print(f"{args.folder}: {config.model} of {args.logdir}, {size:,} bytes")
     print(describe("input", network.inputs, name))
     print(describe("output", network.probabilities, "probabilities"))
     print(f"classes  {', '.join(config.classes)}")

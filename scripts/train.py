@@ -1,4 +1,4 @@
-"""Trains a network and keeps it in a run's folder; by default a convnet on 5,000 images of digits."""
+"""Trains a network and saves it in a run's folder; by default a convnet on 5,000 images of digits."""
 
 import argparse
 import logging
@@ -32,16 +32,16 @@ def parse(argv):
     add("--data-dir", help="folder with the original files of the data set")
     add("--epochs", type=int, default=15, help="epochs in all, also with --resume")
     add("--batch-size", type=int, default=128, help="examples in a mini-batch")
-    add("--optimizer", choices=OPTIMIZERS, default="adam", help="how the weights are moved")
-    add("--learning-rate", type=float, help="of the optimizer (default: 0.001, char_rnn 0.003)")
+    add("--optimizer", choices=OPTIMIZERS, default="adam", help="how the weights are updated")
+    add("--learning-rate", type=float, help="learning rate of the optimizer (default: 0.001, char_rnn 0.003)")
     keep = "probability that dropout keeps a unit, in (0, 1] (default: 0.5; 0.8 or 1 for some models)"
     add("--keep-prob", type=float, help=keep)
     add("--l2", type=float, default=1e-4, help="weight of half the squared norm of the kernels")
-    add("--patience", type=int, help="stop after so many epochs without a better validation loss")
-    add("--seed", type=int, default=0, help="sets everything that is drawn at random")
+    add("--patience", type=int, help="stop after this number of epochs without a better validation loss")
+    add("--seed", type=int, default=0, help="seed of everything random")
     add("--device", default="auto", help="auto, cpu, gpu, or one device such as /gpu:0")
     add("--logdir", help="folder of the run (default: runs/MODEL-DATA)")
-    add("--resume", action="store_true", help="continue the run in that folder, if there is one")
+    add("--resume", action="store_true", help="continue the run in LOGDIR, if there is one")
     args = parser.parse_args(argv)
     if args.learning_rate is None:
         args.learning_rate = RATES.get(args.model, 1e-3)
@@ -54,10 +54,10 @@ def main(argv=None):
     args = parse(argv)
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     data = gk.load_dataset(args.data, folder=args.data_dir, seed=args.seed)
-    config = gk.RunConfig.for_data(
+    config = gk.runs.RunConfig.for_data(
         data,
-        args.data_dir,
         model=args.model,
+        data_dir=args.data_dir,
         l2=args.l2,
         keep_prob=args.keep_prob,
         optimizer=args.optimizer,
@@ -66,9 +66,17 @@ def main(argv=None):
         seed=args.seed,
     )
     logdir = args.logdir or f"runs/{args.model}-{Path(args.data).stem}"
-    figures = gk.train_run(config, data, logdir, args.epochs, args.patience, args.resume, args.device)
-    print(f"test  loss {figures['loss']:.4f}  accuracy {figures['accuracy']:.4f}")
-    print(f"kept in {logdir}; next: python scripts/evaluate.py {logdir}")
+    metrics = gk.runs.train_run(
+        config,
+        data,
+        logdir,
+        epochs=args.epochs,
+        patience=args.patience,
+        resume=args.resume,
+        device=args.device,
+    )
+    print(f"test  loss {metrics['loss']:.4f}  accuracy {metrics['accuracy']:.4f}")
+    print(f"saved in {logdir}; next: python scripts/evaluate.py {logdir}")
 
 
 if __name__ == "__main__":

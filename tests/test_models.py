@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import graphkit as gk
 
-DENSE, CONV = gk.dense_parameters, gk.conv2d_parameters
+DENSE, CONV = gk.sizes.dense_parameters, gk.sizes.conv2d_parameters
 # Parameters for 28x28x1 images and 10 classes, added up by hand.
 PARAMETERS = {
     gk.softmax_regression: DENSE(784, 10),
@@ -40,7 +40,7 @@ def test_convnet_has_the_variables_of_its_checkpoint():
     assert names == [f"{layer}/{part}:0" for layer in layers for part in ("kernel", "bias")]
 
 
-@pytest.mark.parametrize("model", PARAMETERS)
+@pytest.mark.parametrize("model", [gk.mlp, pytest.param(gk.convnet, marks=pytest.mark.slow)])
 def test_same_seed_gives_same_weights_in_two_graphs(model):
     def weights(seed):
         with tf.Graph().as_default():

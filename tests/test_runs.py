@@ -1,4 +1,4 @@
-"""Runs: a folder that can be loaded again with no arguments repeated."""
+"""Runs: a folder that can be loaded again without repeating its settings."""
 
 import dataclasses
 import json
@@ -14,39 +14,39 @@ import graphkit as gk
 
 @pytest.fixture(scope="module")
 def data():
-    whole = gk.load_dataset("mnist_5k")
-    return whole._replace(train=gk.ImageSplit(*(array[:600] for array in whole.train)))
+    complete = gk.load_dataset("mnist_5k")
+    return complete._replace(train=gk.data.ImageSplit(*(array[:600] for array in complete.train)))
 
 
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    config = gk.RunConfig.for_data(data, model="mlp", seed=3)
-    return folder, config, gk.train_run(config, data, folder, epochs=3)
+    config = gk.runs.RunConfig.for_data(data, model="mlp", seed=3)
+    return folder, config, gk.runs.train_run(config, data, folder, epochs=3)
 
 
 def test_run_is_loaded_with_its_weights(trained, data):
-    folder, config, figures = trained
-    run = gk.load_run(folder)
+    folder, config, test_metrics = trained
+    run = gk.runs.load_run(folder)
     with run.trainer as trainer:
         assert run.config == config
-        assert trainer.evaluate(run.network.feed(data.test)) == figures
-    assert metrics["accuracy"] > 0.7
+        assert trainer.evaluate(run.network.feed(data.test)) == test_metrics
+    assert test_metrics["accuracy"] > 0.7
 
 
 def test_best_weights_are_loaded_where_early_stopping_kept_them(data, tmp_path):
-    config = gk.RunConfig.for_data(data, model="softmax_regression", learning_rate=0.05, keep_prob=1.0)
-    figures = gk.train_run(config, data, tmp_path, epochs=30, patience=2)
-    run = gk.load_run(tmp_path)
+    config = gk.runs.RunConfig.for_data(data, model="softmax_regression", learning_rate=0.05, keep_prob=1.0)
+    test_metrics = gk.runs.train_run(config, data, tmp_path, epochs=30, patience=2)
+    run = gk.runs.load_run(tmp_path)
     with run.trainer as trainer:
-        assert trainer.evaluate(run.network.feed(data.test)) == figures
+        assert trainer.evaluate(run.network.feed(data.test)) == test_metrics
 
 
 def test_resume_goes_on_where_the_run_stood(trained, data, tmp_path):
-    _, config, figures = trained
+    _, config, test_metrics = trained
     for epochs in (1, 3):
-        resumed = gk.train_run(config, data, tmp_path, epochs=epochs, resume=True)
-    assert resumed == figures
+        resumed = gk.runs.train_run(config, data, tmp_path, epochs=epochs, resume=True)
+    assert resumed == test_metrics
 
 
 def test_resume_with_other_settings_is_refused(trained, data):
@@ -55,47 +55,47 @@ def test_resume_with_other_settings_is_refused(trained, data):
     with pytest.raises(
         ValueError, match=r"other settings \(was, now\); received learning_rate=\(0.001, 0.5\)"
     ):
-        gk.train_run(other, data, folder, epochs=3, resume=True)
+        gk.runs.train_run(other, data, folder, epochs=3, resume=True)
 
 
-def test_words_are_no_images():
+def test_words_are_not_images():
     words = gk.load_dataset("words_5_languages")
-    with pytest.raises(ValueError, match="mlp takes images, and words_5_languages has words"):
-        gk.RunConfig.for_data(words, model="mlp")
-    with pytest.raises(ValueError, match="char_rnn takes words, and mnist_5k has images"):
-        gk.RunConfig.for_data(gk.load_dataset("mnist_5k"), model="char_rnn")
+    with pytest.raises(ValueError, match="mlp takes images, but words_5_languages holds words"):
+        gk.runs.RunConfig.for_data(words, model="mlp")
+    with pytest.raises(ValueError, match="char_rnn takes words, but mnist_5k holds images"):
+        gk.runs.RunConfig.for_data(gk.load_dataset("mnist_5k"), model="char_rnn")
 
 
 def test_run_on_words_is_loaded_with_its_alphabet(tmp_path):
     words = gk.load_dataset("words_5_languages")
-    words = words._replace(train=gk.WordSplit(*(array[:1500] for array in words.train)))
-    config = gk.RunConfig.for_data(words, model="char_rnn", keep_prob=1.0)
-    figures = gk.train_run(config, words, tmp_path, epochs=2)
-    run = gk.load_run(tmp_path)
+    words = words._replace(train=gk.data.WordSplit(*(array[:1500] for array in words.train)))
+    config = gk.runs.RunConfig.for_data(words, model="char_rnn", keep_prob=1.0)
+    test_metrics = gk.runs.train_run(config, words, tmp_path, epochs=2)
+    run = gk.runs.load_run(tmp_path)
     with run.trainer as trainer:
         assert run.config == config
-        assert trainer.evaluate(run.network.feed(words.test)) == figures
-    assert metrics["accuracy"] > 0.3
+        assert trainer.evaluate(run.network.feed(words.test)) == test_metrics
+    assert test_metrics["accuracy"] > 0.3
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"model": "mlp"}', "\x00"])
 def test_foreign_run_file_is_named(content, tmp_path):
     (tmp_path / "run.json").write_text(content)
-    with pytest.raises(ValueError, match=r"load_run: .*run.json is no run's file"):
-        gk.load_run(tmp_path)
+    with pytest.raises(ValueError, match=r"load_run: .*run.json is not the file of a run"):
+        gk.runs.load_run(tmp_path)
 
 
 def test_folder_without_checkpoint_is_named(trained, tmp_path):
     folder, _, _ = trained
     (tmp_path / "run.json").write_text((folder / "run.json").read_text())
     with pytest.raises(FileNotFoundError, match="there is no checkpoint in this folder"):
-        gk.load_run(tmp_path)
+        gk.runs.load_run(tmp_path)
 
 
 def test_unknown_model_is_refused(trained):
     folder, config, _ = trained
     with pytest.raises(ValueError, match="build_network: model must be one of"):
-        gk.build_network(dataclasses.replace(config, model="resnet"))
+        gk.runs.build_network(dataclasses.replace(config, model="resnet"))
     assert json.loads((folder / "run.json").read_text())["model"] == "mlp"
 
 
@@ -108,13 +108,13 @@ def png(path, pixels):
 def test_png_and_npz_are_read_alike(tmp_path):
     pixels = np.arange(28 * 28, dtype=np.uint32).astype(np.uint8).reshape(28, 28, 1)
     np.savez(tmp_path / "images.npz", images=pixels[None, ..., 0])
-    from_png = gk.read_images(png(tmp_path / "image.png", pixels), (28, 28, 1))
+    from_png = gk.runs.read_images(png(tmp_path / "image.png", pixels), (28, 28, 1))
     assert np.array_equal(from_png, pixels[None])
-    assert np.array_equal(gk.read_images(tmp_path / "images.npz", (28, 28, 1)), pixels[None])
+    assert np.array_equal(gk.runs.read_images(tmp_path / "images.npz", (28, 28, 1)), pixels[None])
 
 
 def test_picture_in_color_becomes_gray_for_one_channel(tmp_path):
-    gray = gk.read_images(png(tmp_path / "c.png", np.full((4, 4, 3), 200, np.uint8)), (4, 4, 1))
+    gray = gk.runs.read_images(png(tmp_path / "c.png", np.full((4, 4, 3), 200, np.uint8)), (4, 4, 1))
     assert gray.shape == (1, 4, 4, 1) and abs(int(gray.max()) - 200) <= 1
 
 
@@ -122,8 +122,8 @@ def test_picture_in_color_becomes_gray_for_one_channel(tmp_path):
 def test_damaged_picture_is_refused(length, tmp_path):
     path = png(tmp_path / "image.png", np.zeros((28, 28, 1), np.uint8))
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(ValueError, match=r"read_images: .*image.png is no whole PNG or JPEG"):
-        gk.read_images(path, (28, 28, 1))
+    with pytest.raises(ValueError, match=r"read_images: .*image.png is not a complete PNG or JPEG"):
+        gk.runs.read_images(path, (28, 28, 1))
 
 
 def test_picture_of_another_size_is_refused(tmp_path):
@@ -131,48 +131,50 @@ def test_picture_of_another_size_is_refused(tmp_path):
     with pytest.raises(
         ValueError, match=r"must hold uint8 images .*\(28, 28, 1\); received shape=\(30, 28, 1\)"
     ):
-        gk.read_images(path, (28, 28, 1))
+        gk.runs.read_images(path, (28, 28, 1))
     np.savez(tmp_path / "other.npz", pictures=np.zeros((2, 28, 28), np.uint8))
     with pytest.raises(ValueError, match="must hold an array named images"):
-        gk.read_images(tmp_path / "other.npz", (28, 28, 1))
+        gk.runs.read_images(tmp_path / "other.npz", (28, 28, 1))
     with pytest.raises(FileNotFoundError):
-        gk.read_images(tmp_path / "none.png", (28, 28, 1))
+        gk.runs.read_images(tmp_path / "none.png", (28, 28, 1))
 
 
 @pytest.mark.parametrize("height_and_width", [(2**15, 2**14), (2**31 - 1, 2**31 - 1), (0, 0)])
-def test_picture_is_measured_before_it_is_decoded(height_and_width, tmp_path):
+def test_size_is_read_before_the_picture_is_decoded(height_and_width, tmp_path):
     path = png(tmp_path / "image.png", np.zeros((28, 28, 1), np.uint8))
     content = bytearray(path.read_bytes())
     content[16:24] = struct.pack(">II", *reversed(height_and_width))
     content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
     path.write_bytes(content)
     with pytest.raises(ValueError, match=rf"received shape=\({height_and_width[0]}, "):
-        gk.read_images(path, (28, 28, 1))
+        gk.runs.read_images(path, (28, 28, 1))
 
 
 def test_picture_of_another_format_is_refused(tmp_path):
     head = struct.pack("<IiiHHIIiiII", 40, 4, 4, 1, 24, 0, 48, 0, 0, 0, 0)
     bmp = b"BM" + struct.pack("<IHHI", 102, 0, 0, 54) + head + bytes(48)
     (tmp_path / "image.png").write_bytes(bmp)
-    with pytest.raises(ValueError, match="is no whole PNG or JPEG image"):
-        gk.read_images(tmp_path / "image.png", (4, 4, 3))
+    with pytest.raises(ValueError, match="is not a complete PNG or JPEG image"):
+        gk.runs.read_images(tmp_path / "image.png", (4, 4, 3))
 
 
 @pytest.mark.parametrize("image_shape", [None, 28, (), (28, 28), (28, 28, 0), (28, 28, "1"), np.zeros(3)])
 def test_image_shape_is_checked(image_shape):
     with pytest.raises((ValueError, TypeError), match="^read_images: image_shape must be "):
-        gk.read_images("none.png", image_shape)
+        gk.runs.read_images("none.png", image_shape)
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [("classes", "ab"), ("classes", 3), ("image_shape", "441"), ("image_shape", {"4": 4})],
 )
-def test_run_file_with_what_is_no_list_is_named(trained, field, value, tmp_path):
+def test_run_file_with_a_field_that_is_not_a_list_is_named(trained, field, value, tmp_path):
     fields = json.loads((trained[0] / "run.json").read_text()) | {field: value}
     (tmp_path / "run.json").write_text(json.dumps(fields))
-    with pytest.raises(ValueError, match=rf"run.json is no run's file \(its {field} is .*, not a list"):
-        gk.load_run(tmp_path)
+    with pytest.raises(
+        ValueError, match=rf"run.json is not the file of a run \(its {field} is .*, not a list"
+    ):
+        gk.runs.load_run(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -181,11 +183,11 @@ def test_run_file_with_what_is_no_list_is_named(trained, field, value, tmp_path)
         ({"classes": None}, "classes must be"),
         ({"classes": ()}, "classes must be"),
         ({"classes": (1, 2)}, "classes must be"),
-        ({"image_shape": None}, "there must be an image_shape"),
+        ({"image_shape": None}, "set image_shape"),
         ({"image_shape": (28, 28)}, "image_shape must be"),
         ({"image_shape": (28, 28, 2**63)}, "image_shape is too large"),
-        ({"alphabet": "abc"}, "there must be an image_shape, and no alphabet"),
-        ({"model": "char_rnn"}, "there must be an alphabet, and no image_shape"),
+        ({"alphabet": "abc"}, "set image_shape, and no alphabet"),
+        ({"model": "char_rnn"}, "set alphabet, and no image_shape"),
         ({"model": "char_rnn", "alphabet": "abc", "image_shape": None}, "length must be"),
         ({"model": None}, "model must be one of"),
     ],
@@ -193,14 +195,14 @@ def test_run_file_with_what_is_no_list_is_named(trained, field, value, tmp_path)
 def test_build_network_names_the_field_that_is_wrong(trained, changes, message):
     _, config, _ = trained
     with pytest.raises((ValueError, TypeError), match=f"build_network: .*{message}"):
-        gk.build_network(dataclasses.replace(config, **changes))
+        gk.runs.build_network(dataclasses.replace(config, **changes))
 
 
-def test_what_is_no_config_or_no_data_is_refused(trained, data):
+def test_wrong_types_are_refused(trained, data):
     _, config, _ = trained
-    with pytest.raises(TypeError, match=r"build_network: config must be a gk.RunConfig"):
-        gk.build_network({"model": "mlp"})
-    with pytest.raises(TypeError, match=r"RunConfig: data must be a gk.Dataset"):
-        gk.RunConfig.for_data(data.train, model="mlp")
-    with pytest.raises(TypeError, match=r"train_run: data must be a gk.Dataset"):
-        gk.train_run(config, data._replace(test=None), "nowhere", epochs=1)
+    with pytest.raises(TypeError, match=r"build_network: config must be a RunConfig"):
+        gk.runs.build_network({"model": "mlp"})
+    with pytest.raises(TypeError, match=r"RunConfig: data must be a Dataset"):
+        gk.runs.RunConfig.for_data(data.train, model="mlp")
+    with pytest.raises(TypeError, match=r"train_run: data must be a Dataset"):
+        gk.runs.train_run(config, data._replace(test=None), "nowhere", epochs=1)

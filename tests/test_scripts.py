@@ -3,7 +3,9 @@
 import ast
 import importlib.util
 import json
+import logging
 import re
+import runpy
 import subprocess
 import sys
 import textwrap
@@ -11,27 +13,54 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import graphkit as gk
 from graphkit import runs
 from graphkit.train import optimizers
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
+FOLDER = ROOT / "scripts"
+SCRIPTS = sorted(str(path.relative_to(FOLDER)) for path in [*FOLDER.glob("*.py"), *FOLDER.glob("dev/*.py")])
 
 
-def run(script, *arguments, code=0):
-    """Runs a script; returns what it printed on standard output and error."""
-    command = [sys.executable, ROOT / "scripts" / script, *map(str, arguments)]
+def start(script, *arguments, code=0):
+    """Runs a script in a new process; returns what it printed on standard output and error."""
+    command = [sys.executable, FOLDER / script, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout, done.stderr
 
 
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """A function like `start` that runs the script in this process, as starting TensorFlow takes seconds."""
+
+    def run_here(script, *arguments, code=0):
+        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+        capsys.readouterr()
+        found = 0
+        try:
+            runpy.run_path(str(FOLDER / script), run_name="__main__")
+        except SystemExit as end:
+            found = end.code
+        out, err = capsys.readouterr()
+        assert found == code, out + err
+        return out, err
+
+    return run_here
+
+
+def test_users_and_developers_have_their_scripts():
+    users, developers = "evaluate export predict train", "benchmark crash_test fuzz"
+    expected = [f"dev/{name}.py" for name in developers.split()] + [f"{name}.py" for name in users.split()]
+    assert expected == SCRIPTS
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help_answers_without_loading_tensorflow(script):
     probe = "import runpy, sys; sys.argv = [sys.argv[1], '--help']\n"
-    probe += f"try: runpy.run_path({str(ROOT / 'scripts' / script)!r}, run_name='__main__')\n"
+    probe += f"try: runpy.run_path({str(FOLDER / script)!r}, run_name='__main__')\n"
     probe += "except SystemExit as end: assert not end.code\n"
     probe += "assert 'tensorflow' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", probe, script], capture_output=True, text=True)
@@ -39,14 +68,14 @@ def test_help_answers_without_loading_tensorflow(script):
     assert "usage:" in done.stdout
 
 
-def choices(name):
-    code = ast.parse((ROOT / "scripts" / "train.py").read_text())
+def choices(name, script="train.py"):
+    code = ast.parse((FOLDER / script).read_text())
     (value,) = (n.value for n in code.body if isinstance(n, ast.Assign) and n.targets[0].id == name)
     return set(ast.literal_eval(value))
 
 
 def test_train_offers_every_model_and_optimizer():
-    assert choices("MODELS") == set(runs.MODELS)
+    assert choices("MODELS") == choices("MODELS", "dev/benchmark.py") == set(runs.MODELS)
     assert choices("OPTIMIZERS") == set(optimizers.OPTIMIZERS)
 
 
@@ -54,7 +83,7 @@ def test_train_offers_every_model_and_optimizer():
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "digits"
     arguments = ("--model", "softmax_regression", "--keep-prob", 1, "--epochs", 3, "--logdir", folder)
-    return folder, arguments, run("train.py", *arguments)
+    return folder, arguments, start("train.py", *arguments)
 
 
 def test_train_prints_a_line_an_epoch_and_the_test_accuracy(trained):
@@ -65,21 +94,22 @@ def test_train_prints_a_line_an_epoch_and_the_test_accuracy(trained):
     assert {path.name for path in folder.iterdir()} >= {"run.json", "history.csv", "checkpoint"}
 
 
-def test_train_resumes(trained):
+def test_train_resumes(trained, run, caplog):
     _, arguments, (out, _) = trained
-    again, err = run("train.py", *arguments, "--resume")
-    assert "resumed from" in err and "epoch" not in again
+    with caplog.at_level(logging.INFO, "graphkit"):
+        again, _ = run("train.py", *arguments, "--resume")
+    assert "resumed from" in caplog.text and "epoch" not in again
     assert again.splitlines()[-2] == out.splitlines()[-2]
 
 
-def test_evaluate_repeats_the_figures_of_training(trained):
+def test_evaluate_repeats_the_metrics_of_training(trained, run):
     folder, _, (out, _) = trained
     shown, _ = run("evaluate.py", folder)
     assert "softmax_regression on the test set of mnist_5k, 1,000 examples" in shown
     assert shown.splitlines()[-1] in out
 
 
-def test_predict_prints_class_probabilities(trained, tmp_path):
+def test_predict_prints_class_probabilities(trained, run, tmp_path):
     folder, _, _ = trained
     split = gk.load_dataset("mnist_5k").test
     np.savez(tmp_path / "three.npz", images=split.images[[0, 400, 900]])
@@ -90,7 +120,7 @@ def test_predict_prints_class_probabilities(trained, tmp_path):
 
 
 def run_what_is_printed(out, tmp_path, **given):
-    """Runs the lines that export.py prints, in a process of their own; returns the probabilities."""
+    """Runs the lines that export.py prints in a new process; returns the probabilities."""
     np.savez(tmp_path / "given.npz", **given)
     lines = textwrap.dedent(out.split("To load it:\n")[1]).splitlines()
     start = f"import numpy as np; globals().update(np.load({str(tmp_path / 'given.npz')!r}))"
@@ -99,7 +129,7 @@ def run_what_is_printed(out, tmp_path, **given):
     return np.load(tmp_path / "found.npy")
 
 
-def test_export_prints_lines_that_load_it(trained, tmp_path):
+def test_export_prints_lines_that_load_it(trained, run, tmp_path):
     folder, _, _ = trained
     out, _ = run("export.py", folder, tmp_path / "model")
     size = sum(path.stat().st_size for path in (tmp_path / "model").rglob("*") if path.is_file())
@@ -112,47 +142,57 @@ def test_export_prints_lines_that_load_it(trained, tmp_path):
     ]
     pixels = gk.load_dataset("mnist_5k").test.images[:50]
     found = run_what_is_printed(out, tmp_path, pixels=pixels)
-    loaded = gk.load_run(folder)
+    loaded = gk.runs.load_run(folder)
     with loaded.trainer as trainer:
         expected = trainer.predict(loaded.network.probabilities, {loaded.network.inputs: pixels})
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.slow
-def test_export_of_a_run_of_words(tmp_path):
-    folder = tmp_path / "run"
-    run("train.py", "--model", "char_rnn", "--data", "words_5_languages", "--epochs", 1, "--logdir", folder)
+def test_export_of_a_run_of_words(run, tmp_path):
+    folder, data = tmp_path / "run", gk.load_dataset("words_5_languages")
+    data = data._replace(train=gk.data.WordSplit(*(array[:500] for array in data.train)))
+    gk.runs.train_run(gk.runs.RunConfig.for_data(data, model="char_rnn"), data, folder, epochs=1)
     out, _ = run("export.py", folder, tmp_path / "model")
     words = ["straße", "où", "a" * 40, "日本"]
     found = run_what_is_printed(out, tmp_path, words=words)
-    loaded = gk.load_run(folder)
+    loaded = gk.runs.load_run(folder)
     with loaded.trainer as trainer:
         fed = {loaded.network.inputs: loaded.network.encode(words)}
         expected = trainer.predict(loaded.network.probabilities, fed)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("script", "arguments", "message"),
-    [
-        ("train.py", ["--data", "no_such_data"], "error: load_dataset: no file or folder of that path"),
-        ("train.py", ["--keep-prob", "2", "--logdir", "{tmp}"], "is a probability to keep"),
-        ("train.py", ["--data", "words_5_languages"], "convnet takes images"),
-        ("evaluate.py", ["{tmp}"], "error: load_run: there is no run in this folder"),
-        ("predict.py", ["{tmp}", "x.png"], "error: load_run: there is no run in this folder"),
-        ("export.py", ["{tmp}", "{tmp}/model"], "error: load_run: there is no run in this folder"),
-        ("benchmark.py", ["--models", "mlp", "--data", "no_such_data"], "load_dataset: no file or folder"),
-        ("predict.py", ["{tmp}", "x.png", "--top", "0"], "--top must be an integer of at least 1"),
-    ],
-)
-def test_wrong_input_is_one_line_and_exit_code_2(script, arguments, message, tmp_path):
+REFUSED = [
+    ("train.py", ["--data", "no_such_data"], "error: load_dataset: no file or folder"),
+    ("train.py", ["--keep-prob", "2", "--logdir", "{tmp}"], "is a probability to keep"),
+    ("train.py", ["--data", "words_5_languages"], "convnet takes images"),
+    ("evaluate.py", ["{tmp}"], "error: load_run: there is no run in this folder"),
+    ("predict.py", ["{tmp}", "x.png"], "error: load_run: there is no run in this folder"),
+    ("predict.py", ["{tmp}", "x.png", "--top", "0"], "--top must be an integer of at least 1"),
+    ("export.py", ["{tmp}", "{tmp}/model"], "error: load_run: there is no run in this folder"),
+    ("dev/crash_test.py", ["--kills", "0"], "--kills must be an integer of at least 1"),
+    ("dev/fuzz.py", ["--inputs", "0"], "--inputs must be an integer of at least 1"),
+    ("dev/benchmark.py", ["--models", "mlp", "--data", "no_such_data"], "load_dataset: no file or folder"),
+]
+
+
+@pytest.mark.parametrize(("script", "arguments", "message"), REFUSED[:-1])
+def test_wrong_input_is_one_line_and_exit_code_2(script, arguments, message, run, tmp_path):
     _, err = run(script, *(text.format(tmp=tmp_path) for text in arguments), code=2)
+    assert message in err and len(err.splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("script", "arguments", "message"), [REFUSED[4], *REFUSED[6:]])
+def test_wrong_input_ends_the_process_with_exit_code_2(script, arguments, message, tmp_path):
+    _, err = start(script, *(text.format(tmp=tmp_path) for text in arguments), code=2)
     assert message in err and "Traceback" not in err
 
 
 @pytest.mark.slow
 def test_train_reaches_its_accuracy_by_default(tmp_path):
-    out, _ = run("train.py", "--logdir", tmp_path / "run")
+    out, _ = start("train.py", "--logdir", tmp_path / "run")
     assert float(re.findall(r"test .* accuracy ([\d.]+)", out)[0]) >= 0.96
 
 
@@ -161,22 +201,24 @@ def test_fashion_mnist_learns(tmp_path):
     if not Path("/usr/share/datasets/fashion-mnist").is_dir():
         pytest.skip("Debian's dataset-fashion-mnist is not installed")
     arguments = ("--data", "fashion_mnist", "--epochs", 1, "--logdir", tmp_path / "run")
-    out, _ = run("train.py", *arguments)
+    out, _ = start("train.py", *arguments)
     assert float(re.findall(r"test .* accuracy ([\d.]+)", out)[0]) >= 0.85
 
 
 @pytest.mark.slow
-def test_benchmark_writes_figures_ratios_and_a_picture(tmp_path):
+def test_benchmark_writes_metrics_ratios_and_a_picture(tmp_path):
     contenders = ("handwritten", "handwritten-uint8", "graphkit", "graphkit-feed", "keras", "keras-jit-32")
     small = ("--data", "mnist_5k", "--examples", 256, "--epochs", 2, "--rounds", 1)
-    files = ("--json", tmp_path / "figures.json", "--plot", tmp_path / "figures.png")
-    out, _ = run("benchmark.py", "--models", "mlp", "--contenders", *contenders, *small, *files)
+    files = ("--json", tmp_path / "metrics.json", "--plot", tmp_path / "metrics.png")
+    out, _ = start("dev/benchmark.py", "--models", "mlp", "--contenders", *contenders, *small, *files)
     assert re.search(r"^graphkit +[\d,]+ +[\d.]+ +[\d.]+%", out, re.M)
     assert re.search(r"graphkit's time to the best of handwritten [\d.]+, keras [\d.]+", out)
-    rows = json.loads((tmp_path / "figures.json").read_text())["mlp"]
+    rows = json.loads((tmp_path / "metrics.json").read_text())["mlp"]
     assert set(rows) == set(contenders)
-    assert all(0 < row["accuracy"] <= 1 and row["us"] > 0 and row["peak_share"] > 0 for row in rows.values())
-    assert (tmp_path / "figures.png").read_bytes().startswith(b"\x89PNG")
+    assert all(
+        0 < row["accuracy"] <= 1 and row["us"] > 0 and row["peak_fraction"] > 0 for row in rows.values()
+    )
+    assert (tmp_path / "metrics.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow
@@ -187,17 +229,19 @@ def test_benchmark_writes_figures_ratios_and_a_picture(tmp_path):
 @pytest.mark.parametrize("model", ["convnet", "inception_net", "char_rnn"])
 def test_contenders_train_as_many_weights(library, contender, model):
     if not importlib.util.find_spec(library) or (model == "char_rnn" and contender.endswith("last")):
-        pytest.skip(f"{library} does not take part")
-    small = ("--models", model, "--examples", 128, "--batch-size", 64, "--epochs", 1)
-    small += () if model == "char_rnn" else ("--data", "mnist_5k")
-    reports = [json.loads(run("benchmark.py", "--worker", who, *small)[0]) for who in ("graphkit", contender)]
-    assert reports[0]["weights"] == reports[1]["weights"]
+        pytest.skip(f"{library} is not installed, or the contender has no such model")
+    data = "words_5_languages" if model == "char_rnn" else "mnist_5k"
+    small = ("--models", model, "--data", data, "--examples", 128, "--batch-size", 64, "--epochs", 1)
+    report = json.loads(start("dev/benchmark.py", "--worker", contender, *small)[0])
+    gk.runs.build_network(gk.runs.RunConfig.for_data(gk.load_dataset(data), model=model))
+    weights = sum(variable.shape.num_elements() for variable in tf.compat.v1.trainable_variables())
+    assert report["weights"] == weights
 
 
 @pytest.mark.slow
 def test_killed_trainings_end_with_the_same_bits():
     arguments = ("--models", "mlp", "norms", "--executions", "chunks", "resident", "--kills", 8)
-    out, _ = run("crash_test.py", *arguments)
+    out, _ = start("dev/crash_test.py", *arguments)
     assert out.splitlines()[-1] == "8 kills, 0 differences"
 
 
@@ -213,6 +257,6 @@ def test_program_of_the_readme_runs_as_written(tmp_path):
     command = [sys.executable, "-W", "error", "program.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    figures = ast.literal_eval(done.stdout.splitlines()[-1])
+    metrics = ast.literal_eval(done.stdout.splitlines()[-1])
     assert metrics["accuracy"] > 0.93
     assert (tmp_path / "runs" / "mnist" / "history.csv").exists()

@@ -1,14 +1,20 @@
-"""Activations: functions of each element, and softmax."""
+"""Activations: relu and softmax, and what layers do with an `activation` argument."""
+
+from collections.abc import Callable
+from typing import TypeAlias
 
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.nn import scopes
+from graphkit.nn import scopes, tensors
+from graphkit.nn.variables import Regularizer
 
-__all__ = ["elu", "leaky_relu", "relu", "sigmoid", "softmax", "tanh"]
+__all__ = ["relu", "softmax"]
+
+Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
 
 
-def relu(inputs, name=None):
+def relu(inputs: tensors.TensorLike, name: str | None = None) -> tf.Tensor:
     """Returns max(inputs, 0), element by element.
 
     Args:
@@ -19,119 +25,25 @@ def relu(inputs, name=None):
       A tensor of the shape of `inputs`.
 
     Raises:
-      TypeError: `inputs` is no floating-point tensor.
+      TypeError: `inputs` is not a floating-point tensor.
 
     Example:
       >>> with tf.compat.v1.Session() as session:
       ...     session.run(gk.relu([-1.0, 2.0]))
       array([0., 2.], dtype=float32)
     """
-    with scopes.op_scope("relu", name) as scope:
-        return tf.nn.relu(scopes.float_tensor("relu", "inputs", inputs), name=scope)
+    check = checks.Checker("relu")
+    with scopes.op_scope(check, name) as scope:
+        return tf.nn.relu(tensors.float_tensor(check, "inputs", inputs), name=scope)
 
 
-def elu(inputs, name=None):
-    """Returns inputs where positive, else exp(inputs) - 1, element by element.
-
-    Args:
-      inputs: floating-point tensor of any shape.
-      name: of the op.
-
-    Returns:
-      A tensor of the shape of `inputs`.
-
-    Raises:
-      TypeError: `inputs` is no floating-point tensor.
-
-    Source: D.-A. Clevert et al., "Fast and accurate deep network learning by exponential linear units",
-    ICLR 2016.
-
-    Example:
-      >>> with tf.compat.v1.Session() as session:
-      ...     print(session.run(gk.elu([-1.0, 2.0])))
-      [-0.63212055  2.        ]
-    """
-    with scopes.op_scope("elu", name) as scope:
-        return tf.nn.elu(scopes.float_tensor("elu", "inputs", inputs), name=scope)
-
-
-def leaky_relu(inputs, alpha=0.2, name=None):
-    """Returns inputs where positive, else alpha * inputs, element by element.
-
-    Args:
-      inputs: floating-point tensor of any shape.
-      alpha: slope below zero, at least 0.
-      name: of the op.
-
-    Returns:
-      A tensor of the shape of `inputs`.
-
-    Raises:
-      TypeError: `inputs` is no floating-point tensor.
-      ValueError: a negative alpha.
-
-    Source: A. Maas et al., "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
-
-    Example:
-      >>> with tf.compat.v1.Session() as session:
-      ...     print(session.run(gk.leaky_relu([-1.0, 2.0])))
-      [-0.2  2. ]
-    """
-    alpha = checks.number("leaky_relu", "alpha", alpha, at_least=0)
-    with scopes.op_scope("leaky_relu", name) as scope:
-        return tf.nn.leaky_relu(scopes.float_tensor("leaky_relu", "inputs", inputs), alpha, name=scope)
-
-
-def tanh(inputs, name=None):
-    """Returns the hyperbolic tangent, between -1 and 1, element by element.
-
-    Args:
-      inputs: floating-point tensor of any shape.
-      name: of the op.
-
-    Returns:
-      A tensor of the shape of `inputs`.
-
-    Raises:
-      TypeError: `inputs` is no floating-point tensor.
-
-    Example:
-      >>> with tf.compat.v1.Session() as session:
-      ...     session.run(gk.tanh([0.0, 20.0])).round(4).tolist()
-      [0.0, 1.0]
-    """
-    with scopes.op_scope("tanh", name) as scope:
-        return tf.tanh(scopes.float_tensor("tanh", "inputs", inputs), name=scope)
-
-
-def sigmoid(inputs, name=None):
-    """Returns 1 / (1 + exp(-inputs)), between 0 and 1, element by element.
-
-    Args:
-      inputs: floating-point tensor of any shape.
-      name: of the op.
-
-    Returns:
-      A tensor of the shape of `inputs`.
-
-    Raises:
-      TypeError: `inputs` is no floating-point tensor.
-
-    Example:
-      >>> with tf.compat.v1.Session() as session:
-      ...     session.run(gk.sigmoid([0.0, 20.0])).round(4).tolist()
-      [0.5, 1.0]
-    """
-    with scopes.op_scope("sigmoid", name) as scope:
-        return tf.sigmoid(scopes.float_tensor("sigmoid", "inputs", inputs), name=scope)
-
-
-def softmax(logits, axis=-1, temperature=1.0, name=None):
+def softmax(
+    logits: tensors.TensorLike, axis: int = -1, *, temperature: float = 1.0, name: str | None = None
+) -> tf.Tensor:
     """Turns logits into probabilities: exp(logits / temperature), divided by their sum along an axis.
 
-    The probabilities of the same logits are one op, however often they are asked for. Losses make it
-    beside themselves, so that `trainer.predict(gk.softmax(logits), ...)` works when the graph can grow
-    no more.
+    The probabilities of the same logits are one op, however often they are asked for. A loss makes that op,
+    too, so that `trainer.predict(gk.softmax(logits), ...)` works when the graph can no longer grow.
 
     Args:
       logits: floating-point tensor of at least one axis.
@@ -144,30 +56,50 @@ def softmax(logits, axis=-1, temperature=1.0, name=None):
       A tensor of the shape of `logits`.
 
     Raises:
-      TypeError: `logits` is no floating-point tensor.
-      ValueError: there is no such axis, or a temperature that is not positive.
+      TypeError: `logits` is not a floating-point tensor.
+      ValueError: `logits` do not have that axis, or the temperature is not positive.
+
+    Formula: out[i] = exp(logits[i] / temperature) / sum over j of exp(logits[j] / temperature)
 
     Example:
       >>> with tf.compat.v1.Session() as session:
       ...     session.run(gk.softmax([0.0, 0.0])).tolist()
       [0.5, 0.5]
     """
-    function = "softmax"
+    check = checks.Checker("softmax")
     if not tf.is_tensor(logits):
-        scopes.check_growing(function)
-    logits = scopes.float_tensor(function, "logits", logits, minimum_rank=1)
-    rank = logits.shape.rank
-    rule = f"axis must be an axis of logits, which have {rank}"
-    axis = checks.integer(function, "axis", axis, minimum=-rank)
-    checks.require(axis < rank, function, rule, axis=axis)
-    temperature = checks.number(function, "temperature", temperature, above=0)
-    if name is None and axis in (-1, rank - 1) and temperature == 1:
+        scopes.check_growing(check)
+    logits = tensors.float_tensor(check, "logits", logits, minimum_rank=1)
+    tensors.check_axis(check, "axis", axis, "logits", logits.shape.rank)
+    temperature = check.number("temperature", temperature, above=0)
+    if name is None and axis in (-1, logits.shape.rank - 1) and temperature == 1:
         for op in logits.consumers():
             if op.type == "Softmax":
                 return op.outputs[0]
-    with scopes.op_scope(function, name) as scope:
+    with scopes.op_scope(check, name) as scope:
         scaled = logits
-        if temperature != 1:  # from the largest down, so that no quotient overflows upwards
+        if temperature != 1:  # the largest becomes 0 first, so that the division cannot overflow to infinity
             largest = tf.stop_gradient(tf.reduce_max(logits, axis, keepdims=True))
             scaled = (logits - largest) / temperature
         return tf.nn.softmax(scaled, axis=axis, name=scope)
+
+
+def check_activation(check: checks.Checker, activation: Activation | None) -> None:
+    right = activation is None or callable(activation)
+    check.require_type(
+        right, "activation must be a function of a tensor, such as gk.relu", activation=activation
+    )
+
+
+def activate(
+    outputs: tf.Tensor, activation: Activation | None, activity_regularizer: Regularizer | None
+) -> tf.Tensor:
+    """Applies a layer's activation, and adds the loss of its activity to REGULARIZATION_LOSSES."""
+    if activation is not None:
+        outputs = activation(outputs)
+    if activity_regularizer is not None:
+        # Divided by the batch size, as in TensorFlow 1.15 (Layer._handle_activity_regularization).
+        loss = tf.convert_to_tensor(activity_regularizer(outputs))
+        loss /= tf.cast(tf.shape(outputs)[0], loss.dtype)
+        tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.REGULARIZATION_LOSSES, loss)
+    return outputs

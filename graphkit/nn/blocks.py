@@ -3,28 +3,27 @@
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.nn import activations, convolutions, normalization, pooling, scopes
-from graphkit.nn.parts import check_activation
+from graphkit.nn import activations, convolutions, normalization, pooling, scopes, tensors
 
 __all__ = ["inception_module", "residual_block"]
 
 
 def inception_module(
-    inputs,
-    conv1x1,
-    reduce3x3,
-    conv3x3,
-    reduce5x5,
-    conv5x5,
-    pool1x1,
-    activation=activations.relu,
-    name=None,
-    reuse=None,
-):
-    """Looks at each place through 1x1, 3x3 and 5x5 kernels and a pool at once, and lays all side by side.
+    inputs: tensors.TensorLike,
+    conv1x1: int,
+    reduce3x3: int,
+    conv3x3: int,
+    reduce5x5: int,
+    conv5x5: int,
+    pool1x1: int,
+    *,
+    activation: activations.Activation | None = activations.relu,
+    name: str | None = None,
+    reuse: scopes.Reuse = None,
+) -> tf.Tensor:
+    """Applies 1x1, 3x3 and 5x5 kernels and a pool to the same inputs, and concatenates their channels.
 
-    1x1 convolutions make the input of the larger kernels shallower, which is where the parameters are
-    saved.
+    1x1 convolutions before the larger kernels reduce the channels that these read, and so the parameters.
 
     Args:
       inputs: floating-point (batch, height, width, channels).
@@ -45,7 +44,7 @@ def inception_module(
       kernel and bias of `<name>/conv1x1`, `reduce3x3`, `conv3x3`, `reduce5x5`, `conv5x5`, `pool1x1`.
 
     Raises:
-      TypeError: `inputs` is no floating-point tensor.
+      TypeError: `inputs` is not a floating-point tensor.
       ValueError: a number of filters below one, or the variables exist and reuse is not set.
 
     Source: C. Szegedy et al., "Going deeper with convolutions", CVPR 2015, figure 2b.
@@ -54,16 +53,16 @@ def inception_module(
       >>> gk.inception_module(gk.image_input(16, 16, 32), 16, 16, 24, 4, 8, 8).shape.as_list()
       [None, 16, 16, 56]
     """
-    function = "inception_module"
-    inputs = scopes.float_tensor(function, "inputs", inputs, rank=4)
-    check_activation(function, activation)
+    check = checks.Checker("inception_module")
+    inputs = tensors.float_tensor(check, "inputs", inputs, rank=4)
+    activations.check_activation(check, activation)
     filters = {"conv1x1": conv1x1, "reduce3x3": reduce3x3, "conv3x3": conv3x3}
     filters |= {"reduce5x5": reduce5x5, "conv5x5": conv5x5, "pool1x1": pool1x1}
     for branch, count in filters.items():
-        checks.integer(function, branch, count)
-    with scopes.layer_scope(function, name, "inception", reuse):
+        check.integer(branch, count)
+    with scopes.layer_scope(check, name, "inception", reuse):
 
-        def conv(net, filters, size, branch):
+        def conv(net: tf.Tensor, filters: int, size: int, branch: str) -> tf.Tensor:
             return convolutions.conv2d(
                 net, filters, size, padding="same", activation=activation, name=branch, reuse=reuse
             )
@@ -78,14 +77,22 @@ def inception_module(
         return tf.concat(branches, axis=-1)
 
 
-def residual_block(inputs, filters, strides=1, activation=activations.relu, name=None, reuse=None):
-    """Adds what two 3x3 convolutions with batch normalization make of the inputs to the inputs.
+def residual_block(
+    inputs: tensors.TensorLike,
+    filters: int,
+    strides: int = 1,
+    *,
+    activation: activations.Activation | None = activations.relu,
+    name: str | None = None,
+    reuse: scopes.Reuse = None,
+) -> tf.Tensor:
+    """Adds to the inputs what two 3x3 convolutions with batch normalization make of them.
 
     Where the shape changes, the inputs go through a 1x1 convolution with batch normalization first.
 
     Args:
       inputs: floating-point (batch, height, width, channels).
-      filters: how many output channels.
+      filters: number of output channels.
       strides: of the first convolution, in pixels.
       activation: between the convolutions, and after the sum; None for none.
       name: variable scope of the block; unnamed ones are numbered residual, residual_1, …
@@ -99,7 +106,7 @@ def residual_block(inputs, filters, strides=1, activation=activations.relu, name
       and moving averages of `norm1`, `norm2` and `shortcut_norm`.
 
     Raises:
-      TypeError: `inputs` is no floating-point tensor.
+      TypeError: `inputs` is not a floating-point tensor.
       ValueError: an argument is out of its range, or the variables exist and reuse is not set.
 
     Source: K. He et al., "Deep residual learning for image recognition", CVPR 2016, figure 2 and
@@ -109,15 +116,15 @@ def residual_block(inputs, filters, strides=1, activation=activations.relu, name
       >>> gk.residual_block(gk.image_input(16, 16, 32), 64, strides=2).shape.as_list()
       [None, 8, 8, 64]
     """
-    function = "residual_block"
-    inputs = scopes.float_tensor(function, "inputs", inputs, rank=4)
-    filters = checks.integer(function, "filters", filters)
-    strides = checks.integer(function, "strides", strides)
-    check_activation(function, activation)
+    check = checks.Checker("residual_block")
+    inputs = tensors.float_tensor(check, "inputs", inputs, rank=4)
+    filters = check.integer("filters", filters)
+    strides = check.integer("strides", strides)
+    activations.check_activation(check, activation)
     activation = activation or tf.identity
-    with scopes.layer_scope(function, name, "residual", reuse):
+    with scopes.layer_scope(check, name, "residual", reuse):
 
-        def conv(net, size, strides, layer, norm):
+        def conv(net: tf.Tensor, size: int, strides: int, layer: str, norm: str) -> tf.Tensor:
             net = convolutions.conv2d(
                 net, filters, size, strides, padding="same", use_bias=False, name=layer, reuse=reuse
             )

@@ -3,11 +3,12 @@
 import tensorflow as tf
 
 from graphkit import checks
+from graphkit.nn.variables import Initializer
 
 __all__ = ["glorot_uniform", "he_normal", "truncated_normal", "zeros"]
 
 
-def truncated_normal(sigma=0.1, seed=None):
+def truncated_normal(sigma: float = 0.1, seed: int | None = None) -> Initializer:
     """Returns an initializer: a normal distribution of mean 0, redrawn beyond two sigma.
 
     Small random weights of zero mean keep the first predictions near uniform.
@@ -20,18 +21,19 @@ def truncated_normal(sigma=0.1, seed=None):
       A TF1 initializer.
 
     Raises:
-      TypeError: an argument of another kind.
-      ValueError: a sigma that is not positive, or a negative seed.
+      TypeError: sigma is not a number, or the seed is not an integer.
+      ValueError: sigma is not positive, or the seed is negative.
 
     Example:
       >>> layer = gk.dense(gk.feature_input(4), 3, kernel_initializer=gk.truncated_normal(0.01))
     """
-    sigma = checks.number("truncated_normal", "sigma", sigma, above=0)
-    seed = check_seed("truncated_normal", seed)
+    check = checks.Checker("truncated_normal")
+    sigma = check.number("sigma", sigma, above=0)
+    seed = check_seed(check, seed)
     return tf.compat.v1.truncated_normal_initializer(stddev=sigma, seed=seed)
 
 
-def zeros():
+def zeros() -> Initializer:
     """Returns an initializer of zeros, which biases start from.
 
     Returns:
@@ -43,7 +45,7 @@ def zeros():
     return tf.compat.v1.zeros_initializer()
 
 
-def glorot_uniform(seed=None):
+def glorot_uniform(seed: int | None = None) -> Initializer:
     """Returns an initializer: uniform in ±sqrt(6 / (fan_in + fan_out)), the default of the layers.
 
     Args:
@@ -53,8 +55,8 @@ def glorot_uniform(seed=None):
       A TF1 initializer.
 
     Raises:
-      TypeError: a seed that is no integer.
-      ValueError: a negative seed.
+      TypeError: the seed is not an integer.
+      ValueError: the seed is negative.
 
     Source: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", AISTATS 2010, equation 16.
@@ -62,10 +64,11 @@ def glorot_uniform(seed=None):
     Example:
       >>> layer = gk.dense(gk.feature_input(4), 3, kernel_initializer=gk.glorot_uniform())
     """
-    return tf.compat.v1.glorot_uniform_initializer(seed=check_seed("glorot_uniform", seed))
+    seed = check_seed(checks.Checker("glorot_uniform"), seed)
+    return tf.compat.v1.glorot_uniform_initializer(seed=seed)
 
 
-def he_normal(seed=None):
+def he_normal(seed: int | None = None) -> Initializer:
     """Returns an initializer for layers before relu: truncated normal of variance 2 / fan_in.
 
     Args:
@@ -75,18 +78,17 @@ def he_normal(seed=None):
       A TF1 initializer.
 
     Raises:
-      TypeError: a seed that is no integer.
-      ValueError: a negative seed.
+      TypeError: the seed is not an integer.
+      ValueError: the seed is negative.
 
     Source: K. He et al., "Delving deep into rectifiers", ICCV 2015, section 2.2.
 
     Example:
       >>> layer = gk.dense(gk.feature_input(4), 3, kernel_initializer=gk.he_normal())
     """
-    return tf.compat.v1.variance_scaling_initializer(
-        scale=2.0, mode="fan_in", distribution="truncated_normal", seed=check_seed("he_normal", seed)
-    )
+    seed = check_seed(checks.Checker("he_normal"), seed)
+    return tf.compat.v1.variance_scaling_initializer(2.0, "fan_in", "truncated_normal", seed=seed)
 
 
-def check_seed(function, seed):
-    return None if seed is None else checks.integer(function, "seed", seed, minimum=0)
+def check_seed(check: checks.Checker, seed: int | None) -> int | None:
+    return None if seed is None else check.integer("seed", seed, minimum=0)

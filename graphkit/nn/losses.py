@@ -1,9 +1,11 @@
 """Losses: scalars that a trainer minimizes. Each is a mean over the examples of the batch."""
 
+from collections.abc import Iterable
+
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.nn import activations, scopes
+from graphkit.nn import activations, scopes, tensors
 
 __all__ = [
     "l2_loss",
@@ -16,7 +18,13 @@ __all__ = [
 NOT_KERNELS = ("bias", "biases", "beta", "gamma", "moving_mean", "moving_variance")
 
 
-def softmax_cross_entropy(logits, labels, weights=None, class_weights=None):
+def softmax_cross_entropy(
+    logits: tensors.TensorLike,
+    labels: tensors.TensorLike,
+    weights: tensors.TensorLike | None = None,
+    *,
+    class_weights: tensors.TensorLike | None = None,
+) -> tf.Tensor:
     """Returns the mean cross entropy between the labels and the softmax of the logits.
 
     Args:
@@ -30,11 +38,11 @@ def softmax_cross_entropy(logits, labels, weights=None, class_weights=None):
         `gk.class_weights`; multiplied with `weights` where both are given.
 
     Returns:
-      A scalar of the dtype of `logits`. The op of `gk.softmax(logits)` is made beside it.
+      A scalar of the dtype of `logits`. The op of `gk.softmax(logits)` is made next to it.
 
     Raises:
-      TypeError: logits that are not floating-point.
-      ValueError: labels, weights or class_weights whose shape does not fit the logits.
+      TypeError: `logits` is not a floating-point tensor.
+      ValueError: the shape of labels, weights or class_weights does not fit the logits.
 
     Formula: 1/N * sum over i of weights[i] * -log(softmax(logits[i])[labels[i]])
 
@@ -44,36 +52,40 @@ def softmax_cross_entropy(logits, labels, weights=None, class_weights=None):
       ...     print(f"{session.run(loss):.4f}")  # log 4
       1.3863
     """
-    function = "softmax_cross_entropy"
-    logits = scopes.float_tensor(function, "logits", logits, minimum_rank=2)
-    labels = check_labels(function, logits, labels)
-    with scopes.op_scope(function, None):
-        activations.softmax(logits)
+    check = checks.Checker("softmax_cross_entropy")
+    logits = tensors.float_tensor(check, "logits", logits, minimum_rank=2)
+    labels = check_labels(check, logits, labels)
+    with scopes.op_scope(check, None):
+        activations.softmax(logits)  # for predict, after the graph is finalized; see gk.softmax
         if labels.shape.rank == logits.shape.rank:
             losses = tf.nn.softmax_cross_entropy_with_logits(labels, logits)
         else:
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         if class_weights is not None:
-            losses *= weights_by_label(function, class_weights, labels, logits)
-        return weighted_mean(function, losses, weights)
+            losses *= weights_by_label(check, class_weights, labels, logits)
+        return weighted_mean(check, losses, weights)
 
 
-def weights_by_label(function, class_weights, labels, logits):
+def weights_by_label(
+    check: checks.Checker, class_weights: tensors.TensorLike, labels: tf.Tensor, logits: tf.Tensor
+) -> tf.Tensor:
     """Returns the class weight of each example."""
-    class_weights = numbers(function, "class_weights", class_weights, logits.dtype)
+    class_weights = numbers(check, "class_weights", class_weights, logits.dtype)
     shape = logits.shape[-1:]
-    received = {"class_weights": scopes.shape_text(class_weights), "num_classes": shape[0]}
+    received = {"class_weights": tensors.shape_text(class_weights), "num_classes": shape[0]}
     fits = class_weights.shape.rank == 1 and class_weights.shape.is_compatible_with(shape)
-    checks.require(fits, function, "class_weights must have one number for each class", **received)
+    check.require(fits, "class_weights must have one number for each class", **received)
     if labels.shape.rank == logits.shape.rank:
         return tf.reduce_sum(labels * class_weights, axis=-1)
     return tf.gather(class_weights, labels)
 
 
-def sigmoid_cross_entropy(logits, labels, weights=None):
+def sigmoid_cross_entropy(
+    logits: tensors.TensorLike, labels: tensors.TensorLike, weights: tensors.TensorLike | None = None
+) -> tf.Tensor:
     """Returns the mean cross entropy between the labels and the sigmoid of the logits.
 
-    For classes that do not exclude each other, and for two classes with one logit.
+    For labels that do not exclude each other, and for two classes with one logit.
 
     Args:
       logits: floating-point tensor of any shape, such as (batch, num_classes), before the sigmoid.
@@ -84,8 +96,8 @@ def sigmoid_cross_entropy(logits, labels, weights=None):
       A scalar of the dtype of `logits`.
 
     Raises:
-      TypeError: logits that are not floating-point.
-      ValueError: labels or weights whose shape does not fit the logits.
+      TypeError: `logits` is not a floating-point tensor.
+      ValueError: the shape of labels or weights does not fit the logits.
 
     Formula: mean of weights * (max(x, 0) - x * z + log(1 + exp(-abs(x)))), for logits x and labels z
 
@@ -95,14 +107,16 @@ def sigmoid_cross_entropy(logits, labels, weights=None):
       ...     print(f"{session.run(loss):.4f}")  # log 2
       0.6931
     """
-    function = "sigmoid_cross_entropy"
-    logits, labels = same_shapes(function, logits=logits, labels=labels)
-    with scopes.op_scope(function, None):
+    check = checks.Checker("sigmoid_cross_entropy")
+    logits, labels = same_shapes(check, logits=logits, labels=labels)
+    with scopes.op_scope(check, None):
         losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
-        return weighted_mean(function, losses, weights)
+        return weighted_mean(check, losses, weights)
 
 
-def mean_squared_error(predictions, targets, weights=None):
+def mean_squared_error(
+    predictions: tensors.TensorLike, targets: tensors.TensorLike, weights: tensors.TensorLike | None = None
+) -> tf.Tensor:
     """Returns the mean of the squared differences.
 
     Args:
@@ -114,8 +128,8 @@ def mean_squared_error(predictions, targets, weights=None):
       A scalar of the dtype of `predictions`.
 
     Raises:
-      TypeError: predictions that are not floating-point.
-      ValueError: targets or weights whose shape does not fit.
+      TypeError: `predictions` is not a floating-point tensor.
+      ValueError: the shape of targets or weights does not fit the predictions.
 
     Formula: mean of weights * (predictions - targets)**2
 
@@ -125,25 +139,25 @@ def mean_squared_error(predictions, targets, weights=None):
       ...     session.run(loss)
       np.float32(2.5)
     """
-    function = "mean_squared_error"
-    predictions, targets = same_shapes(function, predictions=predictions, targets=targets)
-    with scopes.op_scope(function, None):
-        return weighted_mean(function, tf.square(predictions - targets), weights)
+    check = checks.Checker("mean_squared_error")
+    predictions, targets = same_shapes(check, predictions=predictions, targets=targets)
+    with scopes.op_scope(check, None):
+        return weighted_mean(check, tf.square(predictions - targets), weights)
 
 
-def same_shapes(function, **tensors):
+def same_shapes(check: checks.Checker, **both: tensors.TensorLike) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns two tensors of one shape, the second cast to the dtype of the first."""
-    (first_name, first), (second_name, second) = tensors.items()
-    first = scopes.float_tensor(function, first_name, first)
-    second = tf.cast(scopes.to_tensor(function, second_name, second), first.dtype)
-    shapes = {first_name: scopes.shape_text(first), second_name: scopes.shape_text(second)}
+    (first_name, first), (second_name, second) = both.items()
+    first = tensors.float_tensor(check, first_name, first)
+    second = tf.cast(tensors.to_tensor(check, second_name, second), first.dtype)
+    shapes = {first_name: tensors.shape_text(first), second_name: tensors.shape_text(second)}
     known = first.shape.rank is not None and first.shape.rank == second.shape.rank
-    rule = f"{first_name} and {second_name} must have one shape"
-    checks.require(known and first.shape.is_compatible_with(second.shape), function, rule, **shapes)
+    fits = known and first.shape.is_compatible_with(second.shape)
+    check.require(fits, f"{first_name} and {second_name} must have one shape", **shapes)
     return first, second
 
 
-def l2_loss(tensor):
+def l2_loss(tensor: tensors.TensorLike) -> tf.Tensor:
     """Returns half the sum of squares, sum(tensor**2) / 2; its gradient is the tensor itself.
 
     Args:
@@ -153,18 +167,19 @@ def l2_loss(tensor):
       A scalar of the dtype of `tensor`.
 
     Raises:
-      TypeError: `tensor` is not floating-point.
+      TypeError: `tensor` is not a floating-point tensor.
 
     Example:
       >>> with tf.compat.v1.Session() as session:
       ...     session.run(gk.l2_loss([3.0, 4.0]))
       np.float32(12.5)
     """
-    with scopes.op_scope("l2_loss", None) as scope:
-        return tf.nn.l2_loss(scopes.float_tensor("l2_loss", "tensor", tensor), name=scope)
+    check = checks.Checker("l2_loss")
+    with scopes.op_scope(check, None) as scope:
+        return tf.nn.l2_loss(tensors.float_tensor(check, "tensor", tensor), name=scope)
 
 
-def l2_penalty(beta, variables=None):
+def l2_penalty(beta: float, variables: Iterable[tensors.TensorLike] | None = None) -> tf.Tensor:
     """Returns beta times the sum of `l2_loss` over the kernels, to be added to a loss.
 
     Kernels are the trainable variables of two or more axes that are not named bias, beta or gamma:
@@ -179,8 +194,8 @@ def l2_penalty(beta, variables=None):
       A float32 scalar.
 
     Raises:
-      TypeError: variables that are no list.
-      ValueError: a negative beta, or no kernels to penalize.
+      TypeError: `variables` is a single variable, not a list.
+      ValueError: beta is negative, or there are no kernels to penalize.
 
     Formula: beta * sum over kernels w of sum(w**2) / 2
 
@@ -188,60 +203,61 @@ def l2_penalty(beta, variables=None):
       >>> logits = gk.dense(gk.feature_input(784), 10)
       >>> loss = gk.softmax_cross_entropy(logits, gk.label_input()) + gk.l2_penalty(1e-4)
     """
-    function = "l2_penalty"
-    beta = checks.number(function, "beta", beta, at_least=0)
+    check = checks.Checker("l2_penalty")
+    beta = check.number("beta", beta, at_least=0)
     if variables is None:
         variables = [v for v in tf.compat.v1.trainable_variables() if is_kernel(v)]
         rule = "the graph must hold a kernel; call it after the layers, or name variables"
     else:
-        if hasattr(variables, "shape"):
-            raise TypeError(checks.message(function, "variables must be a list", variables=variables))
-        variables = [scopes.to_tensor(function, "variables", variable) for variable in variables]
+        check.require_type(not hasattr(variables, "shape"), "variables must be a list", variables=variables)
+        variables = [tensors.to_tensor(check, "variables", variable) for variable in variables]
         rule = "variables must name one or more"
-    checks.require(variables, function, rule, kernels=len(variables))
-    with scopes.op_scope(function, None) as scope:
+    check.require(variables, rule, kernels=len(variables))
+    with scopes.op_scope(check, None) as scope:
         norms = [l2_loss(tf.cast(variable, tf.float32)) for variable in variables]
         return tf.multiply(beta, tf.add_n(norms), name=scope)
 
 
-def is_kernel(variable):
+def is_kernel(variable: tf.Variable) -> bool:
+    """True for a weight that L2 and weight decay apply to."""
     name = variable.op.name.rsplit("/", 1)[-1]
     return variable.shape.rank >= 2 and name not in NOT_KERNELS
 
 
-def check_labels(function, logits, labels):
+def check_labels(check: checks.Checker, logits: tf.Tensor, labels: tensors.TensorLike) -> tf.Tensor:
     """Returns labels as a tensor whose shape fits the logits: integers, or one row for each row."""
-    labels = scopes.to_tensor(function, "labels", labels)
+    labels = tensors.to_tensor(check, "labels", labels)
     sparse = labels.dtype.is_integer and labels.shape.is_compatible_with(logits.shape[:-1])
     dense = labels.shape.rank == logits.shape.rank
     dense = dense and labels.shape.is_compatible_with(logits.shape)
     rule = "labels must be integers (batch,) or rows (batch, num_classes) that fit the logits"
-    received = {"labels": scopes.shape_text(labels), "dtype": labels.dtype.name}
-    numbers = labels.dtype.is_integer or labels.dtype.is_floating or labels.dtype == tf.bool
-    fits = numbers and labels.shape.rank is not None and (sparse or dense)
-    checks.require(fits, function, rule, **received, logits=scopes.shape_text(logits))
+    received = {"labels": tensors.shape_text(labels), "dtype": labels.dtype.name}
+    numeric = labels.dtype.is_integer or labels.dtype.is_floating or labels.dtype == tf.bool
+    fits = numeric and labels.shape.rank is not None and (sparse or dense)
+    check.require(fits, rule, **received, logits=tensors.shape_text(logits))
     if dense and not sparse:
         return tf.cast(labels, logits.dtype)
     return labels if labels.dtype in (tf.int32, tf.int64) else tf.cast(labels, tf.int64)
 
 
-def weighted_mean(function, losses, weights):
+def weighted_mean(check: checks.Checker, losses: tf.Tensor, weights: tensors.TensorLike | None) -> tf.Tensor:
     """Returns the sum of weights * losses, divided by the number of losses."""
     if weights is None:
         return tf.reduce_mean(losses)
-    weights = numbers(function, "weights", weights, losses.dtype)
+    weights = numbers(check, "weights", weights, losses.dtype)
     try:
         shape = tf.broadcast_static_shape(weights.shape, losses.shape)
         same = shape.rank == losses.shape.rank and losses.shape.is_compatible_with(shape)
     except ValueError:
         same = False
-    received = {"weights": scopes.shape_text(weights), "losses": scopes.shape_text(losses)}
-    checks.require(same, function, "weights must broadcast to one for each example", **received)
+    received = {"weights": tensors.shape_text(weights), "losses": tensors.shape_text(losses)}
+    check.require(same, "weights must broadcast to one for each example", **received)
     return tf.reduce_mean(weights * losses)
 
 
-def numbers(function, name, value, dtype):
-    tensor = scopes.to_tensor(function, name, value)
-    if not (tensor.dtype.is_floating or tensor.dtype.is_integer or tensor.dtype == tf.bool):
-        raise TypeError(checks.message(function, f"{name} must be numbers", dtype=tensor.dtype.name))
+def numbers(check: checks.Checker, name: str, value: tensors.TensorLike, dtype: tf.DType) -> tf.Tensor:
+    """Returns `value` as a tensor of the dtype; texts are refused."""
+    tensor = tensors.to_tensor(check, name, value)
+    numeric = tensor.dtype.is_floating or tensor.dtype.is_integer or tensor.dtype == tf.bool
+    check.require_type(numeric, f"{name} must be numbers", dtype=tensor.dtype.name)
     return tf.cast(tensor, dtype)

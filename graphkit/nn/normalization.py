@@ -1,44 +1,51 @@
 """Normalization over the batch or over the features of each example."""
 
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
 import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.nn import initializers, scopes
+from graphkit.nn import initializers, scopes, tensors
 from graphkit.nn import inputs as graph_inputs
+from graphkit.nn.variables import Constraint, Initializer, Regularizer, VariableSpec, get_variable
 
 __all__ = ["batch_norm", "layer_norm"]
 
+Training: TypeAlias = bool | tf.Tensor | tf.Variable | None
+Moments: TypeAlias = tuple[tf.Tensor, tf.Tensor]  # (mean, variance), a number for each channel
+
 
 def batch_norm(
-    inputs,
-    axis=-1,
-    momentum=0.99,
-    epsilon=1e-3,
-    center=True,
-    scale=True,
-    beta_initializer=initializers.zeros(),  # noqa: B008
-    gamma_initializer=tf.compat.v1.ones_initializer(),  # noqa: B008
-    moving_mean_initializer=initializers.zeros(),  # noqa: B008
-    moving_variance_initializer=tf.compat.v1.ones_initializer(),  # noqa: B008
-    beta_regularizer=None,
-    gamma_regularizer=None,
-    beta_constraint=None,
-    gamma_constraint=None,
-    training=None,
-    trainable=True,
-    name=None,
-    reuse=None,
-):
+    inputs: tensors.TensorLike,
+    axis: int = -1,
+    momentum: float = 0.99,
+    epsilon: float = 1e-3,
+    center: bool = True,
+    scale: bool = True,
+    beta_initializer: Initializer | None = initializers.zeros(),  # noqa: B008
+    gamma_initializer: Initializer | None = tf.compat.v1.ones_initializer(),  # noqa: B008
+    moving_mean_initializer: Initializer | None = initializers.zeros(),  # noqa: B008
+    moving_variance_initializer: Initializer | None = tf.compat.v1.ones_initializer(),  # noqa: B008
+    beta_regularizer: Regularizer | None = None,
+    gamma_regularizer: Regularizer | None = None,
+    beta_constraint: Constraint | None = None,
+    gamma_constraint: Constraint | None = None,
+    training: Training = None,
+    trainable: bool = True,
+    name: str | None = None,
+    reuse: scopes.Reuse = None,
+) -> tf.Tensor:
     """Normalizes each channel over the batch, as `tf.layers.batch_normalization` did.
 
-    In training it takes the batch's mean and variance and moves the moving averages towards them (by
-    ops in UPDATE_OPS, which a trainer runs in each step); else it takes the moving averages.
+    In training it uses the batch's mean and variance and moves the moving averages towards them (by
+    ops in UPDATE_OPS, which a trainer runs in each step); elsewhere it uses the moving averages.
 
     Args:
       inputs: floating-point (batch, ..., channels).
       axis: the axis of the channels.
-      momentum: share of the moving averages that a step keeps, in [0, 1].
+      momentum: fraction of the moving averages that a step keeps, in [0, 1].
       epsilon: added to the variance; positive.
       center: whether a trained beta is added.
       scale: whether a trained gamma multiplies.
@@ -64,12 +71,12 @@ def batch_norm(
       the moving ones are not trained.
 
     Raises:
-      TypeError: `inputs` is no floating-point tensor.
+      TypeError: `inputs` is not a floating-point tensor.
       ValueError: an argument is out of its range, or the variables exist and reuse is not set.
 
-    Formula: gamma * (inputs - mean) / sqrt(variance + epsilon) + beta. Where TensorFlow's fused kernel
-    serves (four axes, channels first or last, no float64), the moving variance is made of the unbiased
-    one (N / (N - 1)), as in TensorFlow 1.15.
+    Formula: gamma * (inputs - mean) / sqrt(variance + epsilon) + beta. Where TensorFlow's fused
+    kernel is used (four axes, channels first or last, not float64), the moving variance follows the
+    unbiased variance (times N / (N - 1)), as in TensorFlow 1.15.
 
     Source: S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015, algorithm 1.
 
@@ -78,31 +85,30 @@ def batch_norm(
       >>> len(tf.compat.v1.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS))
       2
     """
-    function = "batch_norm"
-    inputs = scopes.float_tensor(function, "inputs", inputs, minimum_rank=2)
+    check = checks.Checker("batch_norm")
+    inputs = tensors.float_tensor(check, "inputs", inputs, minimum_rank=2)
     rank = inputs.shape.rank
-    axis = axis_of(function, "axis", axis, rank)
-    momentum = checks.number(function, "momentum", momentum, at_least=0, at_most=1)
-    epsilon = checks.number(function, "epsilon", epsilon, above=0)
-    channels = scopes.static_size(function, "inputs", inputs, axis)
-    training = check_training(function, training)
-    with scopes.layer_scope(function, name, "batch_normalization", reuse):
+    axis = tensors.check_axis(check, "axis", axis, "inputs", rank)
+    momentum = check.number("momentum", momentum, at_least=0, at_most=1)
+    epsilon = check.number("epsilon", epsilon, above=0)
+    channels = tensors.static_size(check, "inputs", inputs, axis)
+    training = check_training(check, training)
+    with scopes.layer_scope(check, name, "batch_normalization", reuse):
+        # Averages of float16 would stop moving: their steps of 1 - momentum are below its precision.
         dtype = tf.float32 if inputs.dtype.size < 4 else inputs.dtype.base_dtype
 
-        def variable(name, initializer, regularizer=None, constraint=None, trainable=False):
-            return scopes.get_variable(
-                name, (channels,), dtype, initializer, regularizer, constraint, trainable
-            )
+        def variable(spec: VariableSpec, trainable: bool) -> tf.Variable:
+            return get_variable(check, spec, (channels,), dtype, trainable)
 
-        gamma = beta = None
-        if scale:
-            gamma = variable("gamma", gamma_initializer, gamma_regularizer, gamma_constraint, trainable)
-        if center:
-            beta = variable("beta", beta_initializer, beta_regularizer, beta_constraint, trainable)
+        gamma_spec = VariableSpec("gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
+        beta_spec = VariableSpec("beta", beta_initializer, beta_regularizer, beta_constraint)
+        gamma = variable(gamma_spec, trainable) if scale else None
+        beta = variable(beta_spec, trainable) if center else None
         moving = (
-            variable("moving_mean", moving_mean_initializer),
-            variable("moving_variance", moving_variance_initializer),
+            variable(VariableSpec("moving_mean", moving_mean_initializer), trainable=False),
+            variable(VariableSpec("moving_variance", moving_variance_initializer), trainable=False),
         )
+        # The fused kernel is faster. It takes four axes with the channels first or last, and not float64.
         fused = rank == 4 and axis in (1, 3) and inputs.dtype != tf.float64
         normalize = normalize_fused if fused else normalize_plain
         outputs, batch_moments = normalize(inputs, axis, gamma, beta, moving, epsilon, training)
@@ -110,27 +116,35 @@ def batch_norm(
         return outputs
 
 
-def check_training(function, training):
+def check_training(check: checks.Checker, training: Training) -> bool | tf.Tensor:
     """Returns a Python boolean, or a boolean scalar tensor; None is the graph's own flag."""
     if training is None:
-        scopes.check_growing(function)
+        scopes.check_growing(check)
         return graph_inputs.training_input()
     rule = "training must be None, a boolean, or a boolean scalar tensor"
     if tf.is_tensor(training):
-        training = scopes.to_tensor(function, "training", training)
-        sound = training.dtype == tf.bool and training.shape.rank in (0, None)
-        checks.require(sound, function, rule, training=training)
-    elif not isinstance(training, (bool, np.bool_)):
-        raise TypeError(checks.message(function, rule, training=training))
-    return training if tf.is_tensor(training) else bool(training)
+        flag = tensors.to_tensor(check, "training", training)
+        valid = flag.dtype == tf.bool and flag.shape.rank in (0, None)
+        check.require(valid, rule, training=flag)
+        return flag
+    check.require_type(isinstance(training, (bool, np.bool_)), rule, training=training)
+    return bool(training)
 
 
-def normalize_fused(inputs, axis, gamma, beta, moving, epsilon, training):
+def normalize_fused(
+    inputs: tf.Tensor,
+    axis: int,
+    gamma: tf.Variable | None,
+    beta: tf.Variable | None,
+    moving: tuple[tf.Variable, tf.Variable],
+    epsilon: float,
+    training: bool | tf.Tensor,
+) -> tuple[tf.Tensor, Moments]:
     """Returns (outputs, (mean, variance) of the batch) by TensorFlow's fused kernel."""
     gamma = tf.ones_like(moving[0]) if gamma is None else gamma
     beta = tf.zeros_like(moving[0]) if beta is None else beta
 
-    def fused(is_training):
+    def fused(is_training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         averages = {} if is_training else {"mean": moving[0], "variance": moving[1]}
         return tf.compat.v1.nn.fused_batch_norm(
             inputs,
@@ -146,7 +160,15 @@ def normalize_fused(inputs, axis, gamma, beta, moving, epsilon, training):
     return tf.ensure_shape(outputs, inputs.shape), (mean, variance)
 
 
-def normalize_plain(inputs, axis, gamma, beta, moving, epsilon, training):
+def normalize_plain(
+    inputs: tf.Tensor,
+    axis: int,
+    gamma: tf.Variable | None,
+    beta: tf.Variable | None,
+    moving: tuple[tf.Variable, tf.Variable],
+    epsilon: float,
+    training: bool | tf.Tensor,
+) -> tuple[tf.Tensor, Moments]:
     """Returns (outputs, (mean, variance) of the batch) for any rank, from the definition."""
     others = [other for other in range(inputs.shape.rank) if other != axis]
     shape = [1] * inputs.shape.rank
@@ -157,7 +179,7 @@ def normalize_plain(inputs, axis, gamma, beta, moving, epsilon, training):
         pairs = zip(tf.nn.moments(values, others), moments, strict=True)
         moments = tuple(choose_value(training, of_batch, average) for of_batch, average in pairs)
 
-    def aligned(vector):
+    def aligned(vector: tf.Tensor | None) -> tf.Tensor | None:
         return None if vector is None else tf.reshape(vector, shape)
 
     outputs = tf.nn.batch_normalization(
@@ -166,7 +188,12 @@ def normalize_plain(inputs, axis, gamma, beta, moving, epsilon, training):
     return tf.cast(outputs, inputs.dtype), moments
 
 
-def add_moving_updates(moving, batch_moments, momentum, training):
+def add_moving_updates(
+    moving: tuple[tf.Variable, tf.Variable],
+    batch_moments: Moments,
+    momentum: float,
+    training: bool | tf.Tensor,
+) -> None:
     """Adds to UPDATE_OPS what moves the averages in training and leaves them alone elsewhere."""
     if training is False:
         return
@@ -177,12 +204,12 @@ def add_moving_updates(moving, batch_moments, momentum, training):
         tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.UPDATE_OPS, update)
 
 
-def choose_value(condition, if_true, if_false):
-    """Returns one of two tensors, which are both computed where the condition is a tensor."""
+def choose_value(condition: bool | tf.Tensor, if_true: tf.Tensor, if_false: tf.Tensor) -> tf.Tensor:
+    """Returns one of two tensors; where the condition is a tensor, both are computed."""
     return tf.where(condition, if_true, if_false) if tf.is_tensor(condition) else if_true
 
 
-def choose(condition, if_true, if_false):
+def choose(condition: bool | tf.Tensor, if_true: Callable[[], Any], if_false: Callable[[], Any]) -> Any:
     """Calls one branch for a Python boolean, or emits both behind a boolean tensor."""
     if tf.is_tensor(condition):
         return tf.cond(condition, if_true, if_false)
@@ -190,16 +217,17 @@ def choose(condition, if_true, if_false):
 
 
 def layer_norm(
-    inputs,
-    center=True,
-    scale=True,
-    begin_norm_axis=1,
-    begin_params_axis=-1,
-    epsilon=1e-12,
-    trainable=True,
-    name=None,
-    reuse=None,
-):
+    inputs: tensors.TensorLike,
+    center: bool = True,
+    scale: bool = True,
+    *,
+    begin_norm_axis: int = 1,
+    begin_params_axis: int = -1,
+    epsilon: float = 1e-12,
+    trainable: bool = True,
+    name: str | None = None,
+    reuse: scopes.Reuse = None,
+) -> tf.Tensor:
     """Normalizes each example over its own features, as `tf.contrib.layers.layer_norm` did.
 
     Args:
@@ -220,8 +248,9 @@ def layer_norm(
       `<name>/beta` and `<name>/gamma`, of the sizes of the axes from begin_params_axis on.
 
     Raises:
-      TypeError: `inputs` is no floating-point tensor.
-      ValueError: an axis that is not there, or of unknown size.
+      TypeError: `inputs` is not a floating-point tensor.
+      ValueError: an axis that `inputs` do not have, an axis of unknown size, or the variables exist and reuse
+        is not set.
 
     Formula: gamma * (inputs - mean) / sqrt(variance + epsilon) + beta
 
@@ -231,30 +260,23 @@ def layer_norm(
       >>> gk.layer_norm(gk.feature_input(16)).shape.as_list()
       [None, 16]
     """
-    function = "layer_norm"
-    inputs = scopes.float_tensor(function, "inputs", inputs, minimum_rank=2)
+    check = checks.Checker("layer_norm")
+    inputs = tensors.float_tensor(check, "inputs", inputs, minimum_rank=2)
     rank = inputs.shape.rank
-    first_norm = axis_of(function, "begin_norm_axis", begin_norm_axis, rank)
-    first_param = axis_of(function, "begin_params_axis", begin_params_axis, rank)
-    epsilon = checks.number(function, "epsilon", epsilon, above=0)
-    shape = [scopes.static_size(function, "inputs", inputs, axis) for axis in range(first_param, rank)]
-    with scopes.layer_scope(function, name, "LayerNorm", reuse):
-
-        def variable(name, initializer):
-            return scopes.get_variable(name, shape, dtype, initializer, trainable=trainable)
-
+    first_norm = tensors.check_axis(check, "begin_norm_axis", begin_norm_axis, "inputs", rank)
+    first_param = tensors.check_axis(check, "begin_params_axis", begin_params_axis, "inputs", rank)
+    epsilon = check.number("epsilon", epsilon, above=0)
+    shape = [tensors.static_size(check, "inputs", inputs, axis) for axis in range(first_param, rank)]
+    with scopes.layer_scope(check, name, "LayerNorm", reuse):
+        # Squares of float16 values above 255 would overflow.
         dtype = tf.float32 if inputs.dtype.size < 4 else inputs.dtype.base_dtype
         values = tf.cast(inputs, dtype)
+
+        def variable(name: str, initializer: Initializer) -> tf.Variable:
+            return get_variable(check, VariableSpec(name, initializer), shape, dtype, trainable)
 
         beta = variable("beta", tf.compat.v1.zeros_initializer()) if center else None
         gamma = variable("gamma", tf.compat.v1.ones_initializer()) if scale else None
         mean, variance = tf.nn.moments(values, list(range(first_norm, rank)), keepdims=True)
         outputs = tf.nn.batch_normalization(values, mean, variance, beta, gamma, epsilon)
         return tf.cast(outputs, inputs.dtype)
-
-
-def axis_of(function, name, axis, rank):
-    """Returns the axis counted from the front, if there is one."""
-    axis = checks.integer(function, name, axis, minimum=-rank)
-    checks.require(axis < rank, function, f"{name} must be an axis of inputs, which have {rank}", axis=axis)
-    return axis % rank

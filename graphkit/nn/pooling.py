@@ -1,15 +1,23 @@
 """Pooling: the largest value or the mean of each window."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.nn import scopes
-from graphkit.nn.parts import DATA_FORMATS, check_window_fits, per_axis
+from graphkit.nn import data_formats, scopes, tensors, windows
 
 __all__ = ["avg_pool", "global_avg_pool", "global_max_pool", "max_pool"]
 
 
-def max_pool(inputs, pool_size, strides, padding="valid", data_format="channels_last", name=None):
+def max_pool(
+    inputs: tensors.TensorLike,
+    pool_size: windows.Sizes,
+    strides: windows.Sizes,
+    padding: str = "valid",
+    data_format: str = "channels_last",
+    name: str | None = None,
+) -> tf.Tensor:
     """Keeps the largest value of each window, as `tf.layers.max_pooling2d` did.
 
     Args:
@@ -21,10 +29,10 @@ def max_pool(inputs, pool_size, strides, padding="valid", data_format="channels_
       name: of the op.
 
     Returns:
-      (batch, new height, new width, channels), or channels first; the sizes are `gk.output_size`'s.
+      (batch, new height, new width, channels), or channels first; the sizes are `gk.sizes.output_size`'s.
 
     Raises:
-      TypeError: `inputs` is no floating-point tensor.
+      TypeError: `inputs` is not a floating-point tensor.
       ValueError: an argument is out of its range.
 
     Example:
@@ -34,8 +42,15 @@ def max_pool(inputs, pool_size, strides, padding="valid", data_format="channels_
     return pool2d("max_pool", tf.nn.max_pool2d, inputs, pool_size, strides, padding, data_format, name)
 
 
-def avg_pool(inputs, pool_size, strides, padding="valid", data_format="channels_last", name=None):
-    """Takes the mean of each window, as `tf.layers.average_pooling2d` did; padding does not count.
+def avg_pool(
+    inputs: tensors.TensorLike,
+    pool_size: windows.Sizes,
+    strides: windows.Sizes,
+    padding: str = "valid",
+    data_format: str = "channels_last",
+    name: str | None = None,
+) -> tf.Tensor:
+    """Takes the mean of each window, as `tf.layers.average_pooling2d` did; padding is left out of the mean.
 
     Args:
       inputs: floating-point (batch, height, width, channels), or channels first.
@@ -46,10 +61,10 @@ def avg_pool(inputs, pool_size, strides, padding="valid", data_format="channels_
       name: of the op.
 
     Returns:
-      (batch, new height, new width, channels), or channels first; the sizes are `gk.output_size`'s.
+      (batch, new height, new width, channels), or channels first; the sizes are `gk.sizes.output_size`'s.
 
     Raises:
-      TypeError: `inputs` is no floating-point tensor.
+      TypeError: `inputs` is not a floating-point tensor.
       ValueError: an argument is out of its range.
 
     Example:
@@ -59,26 +74,35 @@ def avg_pool(inputs, pool_size, strides, padding="valid", data_format="channels_
     return pool2d("avg_pool", tf.nn.avg_pool2d, inputs, pool_size, strides, padding, data_format, name)
 
 
-def pool2d(function, pool, inputs, pool_size, strides, padding, data_format, name):
-    inputs = scopes.float_tensor(function, "inputs", inputs, rank=4)
-    pool_size = checks.integers(function, "pool_size", pool_size, 2)
-    strides = checks.integers(function, "strides", strides, 2)
-    padding = checks.choice(function, "padding", padding, ("same", "valid"))
-    data_format = checks.choice(function, "data_format", data_format, DATA_FORMATS)
-    check_window_fits(function, inputs, pool_size, padding, data_format)
-    with scopes.op_scope(function, name) as scope:
+def pool2d(
+    function: str,
+    pool: Callable[..., tf.Tensor],
+    inputs: tensors.TensorLike,
+    pool_size: windows.Sizes,
+    strides: windows.Sizes,
+    padding: str,
+    data_format: str,
+    name: str | None,
+) -> tf.Tensor:
+    check = checks.Checker(function)
+    inputs = tensors.float_tensor(check, "inputs", inputs, rank=4)
+    window = windows.check_window(check, 2, "pool_size", pool_size, strides, padding, data_format)
+    windows.check_fits(check, inputs, window)
+    with scopes.op_scope(check, name) as scope:
         return pool(
             inputs,
-            per_axis(pool_size, data_format),
-            per_axis(strides, data_format),
-            padding.upper(),
-            "NHWC" if data_format == "channels_last" else "NCHW",
+            data_formats.per_axis(window.size, window.data_format),
+            data_formats.per_axis(window.strides, window.data_format),
+            window.padding.upper(),
+            window.op_format,
             name=scope,
         )
 
 
-def global_avg_pool(inputs, data_format="channels_last", name=None):
-    """Takes the mean of each channel over the whole image.
+def global_avg_pool(
+    inputs: tensors.TensorLike, data_format: str = "channels_last", name: str | None = None
+) -> tf.Tensor:
+    """Takes the mean of each channel over the image.
 
     Args:
       inputs: floating-point (batch, height, width, channels), or channels first.
@@ -89,8 +113,8 @@ def global_avg_pool(inputs, data_format="channels_last", name=None):
       (batch, channels).
 
     Raises:
-      TypeError: `inputs` is no floating-point tensor.
-      ValueError: another number of axes, or an unknown data format.
+      TypeError: `inputs` is not a floating-point tensor.
+      ValueError: `inputs` do not have four axes, or the data format is unknown.
 
     Source: M. Lin et al., "Network in network", ICLR 2014, section 3.2.
 
@@ -101,8 +125,10 @@ def global_avg_pool(inputs, data_format="channels_last", name=None):
     return reduce_image("global_avg_pool", tf.reduce_mean, inputs, data_format, name)
 
 
-def global_max_pool(inputs, data_format="channels_last", name=None):
-    """Keeps the largest value of each channel over the whole image.
+def global_max_pool(
+    inputs: tensors.TensorLike, data_format: str = "channels_last", name: str | None = None
+) -> tf.Tensor:
+    """Keeps the largest value of each channel over the image.
 
     Args:
       inputs: floating-point (batch, height, width, channels), or channels first.
@@ -113,8 +139,8 @@ def global_max_pool(inputs, data_format="channels_last", name=None):
       (batch, channels).
 
     Raises:
-      TypeError: `inputs` is no floating-point tensor.
-      ValueError: another number of axes, or an unknown data format.
+      TypeError: `inputs` is not a floating-point tensor.
+      ValueError: `inputs` do not have four axes, or the data format is unknown.
 
     Example:
       >>> gk.global_max_pool(gk.image_input(8, 8, 3)).shape.as_list()
@@ -123,8 +149,15 @@ def global_max_pool(inputs, data_format="channels_last", name=None):
     return reduce_image("global_max_pool", tf.reduce_max, inputs, data_format, name)
 
 
-def reduce_image(function, reduce, inputs, data_format, name):
-    inputs = scopes.float_tensor(function, "inputs", inputs, rank=4)
-    data_format = checks.choice(function, "data_format", data_format, DATA_FORMATS)
-    with scopes.op_scope(function, name) as scope:
-        return reduce(inputs, [1, 2] if data_format == "channels_last" else [2, 3], name=scope)
+def reduce_image(
+    function: str,
+    reduce: Callable[..., tf.Tensor],
+    inputs: tensors.TensorLike,
+    data_format: str,
+    name: str | None,
+) -> tf.Tensor:
+    check = checks.Checker(function)
+    inputs = tensors.float_tensor(check, "inputs", inputs, rank=4)
+    data_format = data_formats.check_data_format(check, data_format)
+    with scopes.op_scope(check, name) as scope:
+        return reduce(inputs, data_formats.spatial_axes(data_format, 2), name=scope)

@@ -1,12 +1,14 @@
 """Recurrent layers: variables, scopes and results of TF1's `tf.nn.rnn_cell` under `dynamic_rnn`."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.nn import initializers, scopes
+from graphkit.nn import initializers, scopes, tensors
+from graphkit.nn.variables import Initializer, Regularizer, VariableSpec, get_variable
 
 __all__ = ["rnn"]
 
@@ -22,22 +24,28 @@ class LSTMStateTuple(NamedTuple):
     h: tf.Tensor
 
 
+State: TypeAlias = Sequence[tf.Tensor]  # of one cell: (h,), or (c, h) of an LSTM
+Step: TypeAlias = Callable[[tf.Tensor, State], State]  # (inputs of the step, state) -> next state
+MakeWeights: TypeAlias = Callable[..., tuple[tf.Tensor, tf.Tensor]]  # (rows, columns) -> kernel, bias
+
+
 def rnn(
-    inputs,
-    units,
-    cell="lstm",
-    lengths=None,
-    num_layers=1,
-    bidirectional=False,
-    initial_state=None,
-    forget_bias=1.0,
-    kernel_initializer=None,
-    bias_initializer=None,
-    kernel_regularizer=None,
-    trainable=True,
-    name=None,
-    reuse=None,
-):
+    inputs: tensors.TensorLike,
+    units: int,
+    cell: str = "lstm",
+    lengths: tensors.TensorLike | None = None,
+    *,
+    num_layers: int = 1,
+    bidirectional: bool = False,
+    initial_state: Any = None,
+    forget_bias: float = 1.0,
+    kernel_initializer: Initializer | None = None,
+    bias_initializer: Initializer | None = None,
+    kernel_regularizer: Regularizer | None = None,
+    trainable: bool = True,
+    name: str | None = None,
+    reuse: scopes.Reuse = None,
+) -> tuple[tf.Tensor, Any]:
     """Runs recurrent cells over sequences, as `tf.nn.dynamic_rnn` ran those of `tf.nn.rnn_cell`.
 
     What lies beyond a sequence's length has no influence on any output, state or gradient. A known time
@@ -48,10 +56,10 @@ def rnn(
       units: how many units a cell has.
       cell: "simple", "gru" or "lstm".
       lengths: int32 or int64 (batch,): valid time steps of each sequence, from 0 to time; None for all.
-        Constants outside are refused; fed ones are taken as the nearest of the two.
-      num_layers: how many cells are stacked, each over the outputs of the one below.
+        Constants outside this range are refused; fed lengths are clipped to it.
+      num_layers: how many cells are stacked, each reading the outputs of the one below.
       bidirectional: whether each layer has a second cell, which reads the valid steps from the last to
-        the first; a layer's output is then that of both, in the order of the inputs' time.
+        the first; a layer's outputs are then those of both, concatenated step by step.
       initial_state: of the structure of the final state, in the inputs' dtype; None for zeros.
       forget_bias: added to the forget gate of an LSTM, in the graph and not in the variable.
       kernel_initializer: of all kernels; None takes the variable scope's, or else Glorot's uniform.
@@ -67,7 +75,7 @@ def rnn(
       (forward first), of the last layer, and zero beyond a sequence's length. The state is that after
       each sequence's last valid step (for `bw`: its first one), and the initial one at length 0: a tensor
       (batch, units), or for "lstm" a named tuple (c, h) of two; with several layers a tuple of those, one
-      for each layer; if bidirectional, a pair (forward, backward) of all that.
+      for each layer; if bidirectional, a pair (forward, backward) of these.
 
     Variables:
       With n = inputs of the cell + units, in rows, those of the inputs first:
@@ -80,11 +88,11 @@ def rnn(
       stacked bidirectional nets those of `tf.contrib.rnn.stack_bidirectional_dynamic_rnn`.
 
     Raises:
-      TypeError: `inputs` is no floating-point tensor, or `lengths` are no integers.
-      ValueError: an argument is out of its range or of another shape, or the variables exist and reuse
+      TypeError: `inputs` is not a floating-point tensor, or `lengths` are not int32 or int64.
+      ValueError: an argument is out of its range, its shape does not fit, or the variables exist and reuse
         is not set.
 
-    Formula: with [x, h] the step's input beside the last output, W and b those above, σ the sigmoid:
+    Formula: with [x, h] the step's input next to the last output, W and b those above, σ the sigmoid:
       simple: h' = tanh([x, h] W + b)
       gru: r, u = σ([x, h] W_g + b_g); h' = u * h + (1 - u) * tanh([x, r * h] W_c + b_c)
       lstm: i, j, f, o = [x, h] W + b; c' = σ(f + forget_bias) * c + σ(i) * tanh(j); h' = σ(o) * tanh(c')
@@ -101,68 +109,74 @@ def rnn(
       >>> [variable.op.name for variable in tf.compat.v1.trainable_variables()]
       ['encoder/lstm_cell/kernel', 'encoder/lstm_cell/bias']
     """
-    function = "rnn"
-    inputs = scopes.float_tensor(function, "inputs", inputs, rank=3)
-    scopes.static_size(function, "inputs", inputs, -1)
-    rule = "inputs must have a time step"
-    checks.require(known_time(inputs) != 0, function, rule, shape=scopes.shape_text(inputs))
-    units = checks.integer(function, "units", units)
-    num_layers = checks.integer(function, "num_layers", num_layers)
-    cell = checks.choice(function, "cell", cell, tuple(CELLS))
-    forget_bias = checks.number(function, "forget_bias", forget_bias)
-    rule = "forget_bias is for an LSTM only"
-    checks.require(cell == "lstm" or forget_bias == 1, function, rule, cell=cell, forget_bias=forget_bias)
+    check = checks.Checker("rnn")
+    inputs = tensors.float_tensor(check, "inputs", inputs, rank=3)
+    tensors.static_size(check, "inputs", inputs, -1)
+    check.require(known_time(inputs) != 0, "inputs must have a time step", shape=tensors.shape_text(inputs))
+    units = check.integer("units", units)
+    num_layers = check.integer("num_layers", num_layers)
+    cell = check.choice("cell", cell, tuple(CELLS))
+    forget_bias = check.number("forget_bias", forget_bias)
+    check.require(
+        cell == "lstm" or forget_bias == 1,
+        "forget_bias is for an LSTM only",
+        cell=cell,
+        forget_bias=forget_bias,
+    )
     scope_name, make_step = CELLS[cell]
     dtype = inputs.dtype.base_dtype
+    kernel_spec = VariableSpec("kernel", kernel_initializer, kernel_regularizer)
 
-    def weights(rows, columns, bias_default=initializers.zeros):
-        """Makes a kernel and its bias in the current scope; returns their values, read once."""
-        first = bias_default() if bias_initializer is None else bias_initializer
-        kernel = scopes.get_variable(
-            "kernel", (rows, columns), dtype, kernel_initializer, kernel_regularizer, trainable=trainable
-        )
-        bias = scopes.get_variable("bias", (columns,), dtype, first, trainable=trainable)
+    def weights(rows: int, columns: int, bias_default: Callable[[], Initializer] = initializers.zeros):
+        """Makes a kernel and its bias in the current scope; returns their values."""
+        bias_spec = VariableSpec("bias", bias_default() if bias_initializer is None else bias_initializer)
+        kernel = get_variable(check, kernel_spec, (rows, columns), dtype, trainable)
+        bias = get_variable(check, bias_spec, (columns,), dtype, trainable)
+        # Read here once: inside the loop or the unrolled steps, each step would add an op that reads them.
         return tf.convert_to_tensor(kernel), tf.convert_to_tensor(bias)
 
-    with scopes.layer_scope(function, name, default_scope(num_layers, bidirectional), reuse):
-        lengths = check_lengths(function, inputs, lengths)
+    with scopes.layer_scope(check, name, default_scope(num_layers, bidirectional), reuse):
+        lengths = check_lengths(check, inputs, lengths)
         structure = state_structure(cell, num_layers, bidirectional)
-        initial = check_initial_state(function, inputs, units, structure, initial_state)
+        initial = check_initial_state(check, inputs, units, structure, initial_state)
         parts = len(initial) // (num_layers * (2 if bidirectional else 1))
-        cells = [(way, layer) for way in ways(bidirectional) for layer in range(num_layers)]
-        states = {key: initial[parts * place : parts * (place + 1)] for place, key in enumerate(cells)}
+        cells = [(direction, layer) for direction in directions(bidirectional) for layer in range(num_layers)]
+        states: dict[tuple[str, int], State] = {
+            key: initial[parts * place : parts * (place + 1)] for place, key in enumerate(cells)
+        }
         # Even what is not finite in the padding must not reach a gradient, where 0 * inf is not 0.
         outputs = zero_beyond(inputs, lengths)
         for layer in range(num_layers):
             both = []
-            for way in ways(bidirectional):
-                with tf.compat.v1.variable_scope(cell_scope(scope_name, layer, num_layers, way)):
+            for direction in directions(bidirectional):
+                key = direction, layer
+                with tf.compat.v1.variable_scope(cell_scope(scope_name, layer, num_layers, direction)):
                     step = make_step(weights, outputs.shape.as_list()[-1], units, forget_bias)
-                    result, states[way, layer] = run_cell(step, outputs, states[way, layer], lengths, way)
+                    result, states[key] = run_cell(step, outputs, states[key], lengths, direction)
                     both.append(result)
             outputs = tf.concat(both, axis=-1) if bidirectional else both[0]
         final = [part for key in cells for part in states[key]]
         return zero_beyond(outputs, lengths), tf.nest.pack_sequence_as(structure, final)
 
 
-def simple_step(weights, features, units, forget_bias):
+def simple_step(weights: MakeWeights, features: int, units: int, forget_bias: float) -> Step:
     """Makes the variables of TF1's BasicRNNCell; returns its step (input, (h,)) -> (new h,)."""
     kernel, bias = weights(features + units, units)
 
-    def step(x, state):
+    def step(x: tf.Tensor, state: State) -> State:
         return (tf.tanh(affine([x, state[0]], kernel, bias)),)
 
     return step
 
 
-def gru_step(weights, features, units, forget_bias):
+def gru_step(weights: MakeWeights, features: int, units: int, forget_bias: float) -> Step:
     """Makes the variables of TF1's GRUCell; returns its step (input, (h,)) -> (new h,)."""
     with tf.compat.v1.variable_scope("gates"):
         gates_kernel, gates_bias = weights(features + units, 2 * units, tf.compat.v1.ones_initializer)
     with tf.compat.v1.variable_scope("candidate"):
         kernel, bias = weights(features + units, units)
 
-    def step(x, state):
+    def step(x: tf.Tensor, state: State) -> State:
         (h,) = state
         r, u = tf.split(tf.sigmoid(affine([x, h], gates_kernel, gates_bias)), 2, axis=1)
         candidate = tf.tanh(affine([x, r * h], kernel, bias))
@@ -171,12 +185,12 @@ def gru_step(weights, features, units, forget_bias):
     return step
 
 
-def lstm_step(weights, features, units, forget_bias):
+def lstm_step(weights: MakeWeights, features: int, units: int, forget_bias: float) -> Step:
     """Makes the variables of TF1's LSTMCell; returns its step (input, (c, h)) -> (new c, new h)."""
     kernel, bias = weights(features + units, 4 * units)
     bias += tf.constant(np.repeat([0, 0, forget_bias, 0], units), bias.dtype)
 
-    def step(x, state):
+    def step(x: tf.Tensor, state: State) -> State:
         c, h = state
         i, j, f, o = tf.split(affine([x, h], kernel, bias), 4, axis=1)
         c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(j)
@@ -193,29 +207,31 @@ CELLS = {
 }
 
 
-def affine(parts, kernel, bias):
+def affine(parts: Sequence[tf.Tensor], kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     return tf.nn.bias_add(tf.matmul(tf.concat(parts, axis=1), kernel), bias)
 
 
-def run_cell(step, inputs, state, lengths, way):
+def run_cell(
+    step: Step, inputs: tf.Tensor, state: State, lengths: tf.Tensor | None, direction: str
+) -> tuple[tf.Tensor, State]:
     """Returns (outputs (batch, time, units), state at the last valid step) of one cell.
 
-    Beyond a sequence's length the cell runs on, which is cheaper than to hold its state in each step;
-    what it computes there is finite and used by nobody.
+    Beyond a sequence's length the cell keeps running, which is cheaper than to hold its state in each step.
+    What it computes there is finite, and nothing uses it.
     """
-    backward = way == "bw"
+    backward = direction == "bw"
     inputs = reverse(inputs, lengths) if backward else inputs
     time = known_time(inputs)
     short = time is not None and time <= UNROLLED_STEPS
-    courses, last = (unroll if short else loop)(step, inputs, state)
+    histories, last = (unroll if short else loop)(step, inputs, state)
     if lengths is not None:
-        last = [at_length(course, lengths, first) for course, first in zip(courses, state, strict=True)]
-    outputs = reverse(courses[-1], lengths) if backward else courses[-1]
+        last = [at_length(history, lengths, first) for history, first in zip(histories, state, strict=True)]
+    outputs = reverse(histories[-1], lengths) if backward else histories[-1]
     return outputs, last
 
 
-def unroll(step, inputs, state):
-    """Returns (each part of the state at all steps (batch, time, units), state after the last one)."""
+def unroll(step: Step, inputs: tf.Tensor, state: State) -> tuple[list[tf.Tensor], State]:
+    """Returns (each part of the state at all steps (batch, time, units), state after the last step)."""
     states = []
     for x in tf.unstack(inputs, axis=1):
         state = step(x, state)
@@ -223,105 +239,107 @@ def unroll(step, inputs, state):
     return [tf.stack(part, axis=1) for part in zip(*states, strict=True)], state
 
 
-def loop(step, inputs, state):
+def loop(step: Step, inputs: tf.Tensor, state: State) -> tuple[list[tf.Tensor], State]:
     """Does what `unroll` does, for any number of steps."""
     time = tf.shape(inputs)[1]
     steps = tf.TensorArray(inputs.dtype, time).unstack(tf.transpose(inputs, [1, 0, 2]))
-    courses = [tf.TensorArray(part.dtype, time, element_shape=part.shape) for part in state]
+    arrays = [tf.TensorArray(part.dtype, time, element_shape=part.shape) for part in state]
 
-    def body(t, state, courses):
+    def body(t: tf.Tensor, state: State, arrays: Sequence[tf.TensorArray]) -> tuple:
         state = step(steps.read(t), state)
-        return t + 1, state, tuple(course.write(t, part) for course, part in zip(courses, state, strict=True))
+        return t + 1, state, tuple(array.write(t, part) for array, part in zip(arrays, state, strict=True))
 
-    start = (tf.constant(0), tuple(state), tuple(courses))
-    _, last, courses = tf.compat.v1.while_loop(lambda t, *_: t < time, body, start, maximum_iterations=time)
-    stacked = [tf.transpose(course.stack(), [1, 0, 2]) for course in courses]
-    for course in stacked:
-        course.set_shape((*inputs.shape.as_list()[:2], None))
-    return stacked, last
+    start = (tf.constant(0), tuple(state), tuple(arrays))
+    _, last, arrays = tf.compat.v1.while_loop(lambda t, *_: t < time, body, start, maximum_iterations=time)
+    histories = [tf.transpose(array.stack(), [1, 0, 2]) for array in arrays]
+    for history in histories:
+        history.set_shape((*inputs.shape.as_list()[:2], None))
+    return histories, last
 
 
-def at_length(course, lengths, first):
-    """Returns what stood after each sequence's last step: `first` where it has none."""
+def at_length(history: tf.Tensor, lengths: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
+    """Returns a part of the state after each sequence's last step, `first` where a sequence has no step."""
     last = tf.maximum(lengths - 1, 0)
-    places = tf.stack([tf.range(tf.shape(course)[0]), last], axis=1)
-    return tf.where(lengths[:, tf.newaxis] > 0, tf.gather_nd(course, places), first)
+    places = tf.stack([tf.range(tf.shape(history)[0]), last], axis=1)
+    return tf.where(lengths[:, tf.newaxis] > 0, tf.gather_nd(history, places), first)
 
 
-def reverse(sequences, lengths):
-    """Turns the valid steps of each sequence around, and leaves the padding where it is."""
+def reverse(sequences: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
+    """Reverses the valid steps of each sequence, and leaves the padding where it is."""
     if lengths is None:
         return tf.reverse(sequences, [1])
     return tf.reverse_sequence(sequences, lengths, seq_axis=1, batch_axis=0)
 
 
-def zero_beyond(sequences, lengths):
+def zero_beyond(sequences: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
     """Sets all steps beyond each sequence's length to zero."""
     if lengths is None:
         return sequences
     batch, time = tf.unstack(tf.shape(sequences)[:2])
-    # The reshape refuses a number of lengths that would be broadcast to the batch.
+    # Fed lengths of another number than the batch fail in this reshape. They would be broadcast otherwise.
     valid = tf.reshape(tf.sequence_mask(lengths, time), [batch, time, 1])
     masked = tf.where(valid, sequences, tf.zeros((), sequences.dtype))
     return tf.ensure_shape(masked, sequences.shape)
 
 
-def known_time(sequences):
+def known_time(sequences: tf.Tensor) -> int | None:
     return sequences.shape.as_list()[1]
 
 
-def ways(bidirectional):
+def directions(bidirectional: bool) -> tuple[str, ...]:
     return ("fw", "bw") if bidirectional else ("",)
 
 
-def default_scope(num_layers, bidirectional):
+def default_scope(num_layers: int, bidirectional: bool) -> str:
     if not bidirectional:
         return "rnn"
     return "bidirectional_rnn" if num_layers == 1 else "stack_bidirectional_rnn"
 
 
-def cell_scope(scope_name, layer, num_layers, way):
+def cell_scope(scope_name: str, layer: int, num_layers: int, direction: str) -> str:
     """Returns the scope of a cell inside the outer one, as TF1's wrappers nested them."""
     if num_layers == 1:
-        outer = [way]
-    elif way:
-        outer = [f"cell_{layer}", "bidirectional_rnn", way]
+        outer = [direction]
+    elif direction:
+        outer = [f"cell_{layer}", "bidirectional_rnn", direction]
     else:
         outer = ["multi_rnn_cell", f"cell_{layer}"]
     return "/".join(part for part in (*outer, scope_name) if part)
 
 
-def state_structure(cell, num_layers, bidirectional):
+def state_structure(cell: str, num_layers: int, bidirectional: bool) -> Any:
     """Returns the structure of the state, with names instead of tensors."""
-    structure = LSTMStateTuple("c", "h") if cell == "lstm" else "h"
+    structure: Any = LSTMStateTuple("c", "h") if cell == "lstm" else "h"
     structure = (structure,) * num_layers if num_layers > 1 else structure
     return (structure, structure) if bidirectional else structure
 
 
-def check_lengths(function, inputs, lengths):
+def check_lengths(
+    check: checks.Checker, inputs: tf.Tensor, lengths: tensors.TensorLike | None
+) -> tf.Tensor | None:
     """Returns the lengths as an int32 tensor in 0..time, or None."""
     if lengths is None:
         return None
-    lengths = scopes.to_tensor(function, "lengths", lengths)
-    if lengths.dtype not in (tf.int32, tf.int64):
-        rule = "lengths must be int32 or int64"
-        raise TypeError(checks.message(function, rule, dtype=lengths.dtype.name))
-    scopes.check_rank(function, "lengths", lengths, 1)
+    lengths = tensors.to_tensor(check, "lengths", lengths)
+    right = lengths.dtype in (tf.int32, tf.int64)
+    check.require_type(right, "lengths must be int32 or int64", dtype=lengths.dtype.name)
+    tensors.check_rank(check, "lengths", lengths, 1)
     fits = lengths.shape.is_compatible_with(inputs.shape[:1])
-    received = {"lengths": scopes.shape_text(lengths), "inputs": scopes.shape_text(inputs)}
-    checks.require(fits, function, "lengths must have one number for each sequence", **received)
+    received = {"lengths": tensors.shape_text(lengths), "inputs": tensors.shape_text(inputs)}
+    check.require(fits, "lengths must have one number for each sequence", **received)
     known = tf.get_static_value(lengths)
     if known is not None and known.size:
         low, high, time = int(known.min()), int(known.max()), known_time(inputs)
-        rule = "lengths must lie in 0..time"
         fits = low >= 0 and (time is None or high <= time)
-        checks.require(fits, function, rule, minimum=low, maximum=high, time=time)
+        check.require(fits, "lengths must lie in 0..time", minimum=low, maximum=high, time=time)
     time = tf.shape(inputs, out_type=lengths.dtype)[1]
     return tf.cast(tf.clip_by_value(lengths, 0, time), tf.int32)
 
 
-def check_initial_state(function, inputs, units, structure, state):
-    """Returns the tensors of the initial state in one list: what was given, or zeros."""
+def check_initial_state(
+    check: checks.Checker, inputs: tf.Tensor, units: int, structure: Any, state: Any
+) -> list[tf.Tensor]:
+    """Returns the tensors of the initial state in one list: those given, or zeros."""
     if state is None:
         batch = inputs.shape.as_list()[0]
         batch = tf.shape(inputs)[0] if batch is None else batch
@@ -330,11 +348,11 @@ def check_initial_state(function, inputs, units, structure, state):
         tf.nest.assert_same_structure(structure, state, check_types=False)
     except (TypeError, ValueError):
         rule = f"initial_state must have the structure {structure}"
-        raise ValueError(checks.message(function, rule, initial_state=state)) from None
-    tensors = [scopes.float_tensor(function, "initial_state", part, 2) for part in tf.nest.flatten(state)]
-    for tensor in tensors:
+        raise ValueError(check.message(rule, initial_state=state)) from None
+    parts = [tensors.float_tensor(check, "initial_state", part, 2) for part in tf.nest.flatten(state)]
+    for tensor in parts:
         fits = tensor.shape.is_compatible_with((inputs.shape[0], units)) and tensor.dtype == inputs.dtype
         rule = f"initial_state must hold {inputs.dtype.name} tensors (batch, {units})"
-        received = {"shape": scopes.shape_text(tensor), "dtype": tensor.dtype.name}
-        checks.require(fits, function, rule, **received)
-    return tensors
+        received = {"shape": tensors.shape_text(tensor), "dtype": tensor.dtype.name}
+        check.require(fits, rule, **received)
+    return parts

@@ -182,7 +182,7 @@ class OpenGraph:
         check = self.check_open("export")
         target = exporting.check_folder(folder)
         outputs = exporting.check_outputs(self.graph, outputs)
-        constants = feeds.check_feed(check, self.graph, feed)
+        constants: dict[tf.Tensor, Any] = feeds.check_feed(check, self.graph, feed)
         for callback in self.callbacks:
             callback.on_save_start(self)
         constants = {self.training_step.seed_input: np.int64(self.seed), **constants}

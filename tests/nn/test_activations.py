@@ -1,4 +1,4 @@
-"""Activations against NumPy, from their definitions in float64; the temperature and the axis of softmax."""
+"""relu and softmax against NumPy, softmax's axis and temperature, and what layers take for an activation."""
 
 import math
 import re
@@ -9,130 +9,142 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from references import normal, run
+from nn.layer_table import LAYERS
+from references import assert_agree, constant, normal, run, softmax
 
 import graphkit as gk
 
 v1 = tf.compat.v1
 
-ALPHA = np.float32(0.2)  # TensorFlow's op keeps its slope as float32, for inputs of float64 too
 
-REFERENCES = {
-    "relu": lambda x: np.maximum(x, 0),
-    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
-    "leaky_relu": lambda x: np.where(x > 0, x, ALPHA * x),
-    "tanh": lambda x: (1 - np.exp(-2 * np.abs(x))) / (1 + np.exp(-2 * np.abs(x))) * np.sign(x),
-    "sigmoid": lambda x: np.where(x > 0, 1, np.exp(-np.abs(x))) / (1 + np.exp(-np.abs(x))),
+def test_relu_agrees_with_numpy():
+    cases = {}
+    for shape in ((), (0,), (5,), (2, 3), (2, 3, 4, 5)):
+        for dtype in (np.float16, np.float32, np.float64):
+            array = normal(*shape, dtype=dtype)
+            cases[shape, dtype] = gk.relu(array), np.maximum(array, 0)
+            assert cases[shape, dtype][0].dtype == dtype
+    assert_agree(cases, rtol=0, atol=0)
+
+
+def test_relu_keeps_unknown_shapes_and_passes_the_gradient_where_positive():
+    assert gk.relu(v1.placeholder(tf.float32, (None, 3))).shape.as_list() == [None, 3]
+    assert gk.relu(v1.placeholder(tf.float32)).shape.rank is None
+    inputs = tf.constant(normal(40))
+    point, slopes = run([inputs, tf.gradients(gk.relu(inputs), inputs)[0]])
+    np.testing.assert_array_equal(slopes, point > 0)
+
+
+# Layers with an activation
+
+
+ACTIVATIONS = [gk.relu, tf.nn.relu, tf.nn.elu, tf.nn.leaky_relu, tf.tanh, tf.sigmoid, lambda x: 2 * x]
+ACTIVATED = sorted(name for name in LAYERS if "conv" in name or name == "dense")
+
+
+def test_layers_take_any_function_of_a_tensor_and_apply_it_after_the_bias():
+    pairs = {}
+    for layer in ACTIVATED:
+        # conv1x1 has no argument for its bias, but takes the bias of a layer of its name.
+        options = {} if layer == "conv1x1" else {"bias_initializer": constant(-1.0)}
+        with v1.variable_scope("net", initializer=constant(0.2)):
+            plain = LAYERS[layer](name=layer, **options)
+        for activation in ACTIVATIONS:
+            with v1.variable_scope("net", reuse=True):
+                active = LAYERS[layer](name=layer, activation=activation)
+            pairs[layer, activation] = active, activation(plain)
+    for case, (first, second) in run(pairs).items():
+        # TensorFlow may fuse product, bias and activation into one kernel, which rounds differently.
+        np.testing.assert_allclose(first, second, rtol=1e-6, err_msg=str(case))
+
+
+def test_activity_regularizers_take_the_activated_output_as_a_mean_over_the_batch():
+    layers = [layer for layer in ACTIVATED if layer != "conv1x1"]
+    outputs = [LAYERS[layer](activation=tf.tanh, activity_regularizer=gk.l2_loss) for layer in layers]
+    filed = v1.get_collection(v1.GraphKeys.REGULARIZATION_LOSSES)
+    expected = [gk.l2_loss(output) / 2 for output in outputs]  # the batches in the table are of 2
+    np.testing.assert_allclose(*run([filed, expected]), rtol=1e-6)
+
+
+def test_the_activity_loss_does_not_grow_with_the_batch():
+    # tf.layers divides it by the batch size (1.15, Layer._handle_activity_regularization).
+    for batch in (1, 4):
+        gk.dense(tf.ones((batch, 3)), 5, kernel_initializer=constant(1.0), activity_regularizer=gk.l2_loss)
+    assert run(v1.get_collection(v1.GraphKeys.REGULARIZATION_LOSSES)) == [5 * 3**2 / 2] * 2
+
+
+def test_activity_regularizer_files_one_loss_for_each_use():
+    for reuse in (None, True):
+        LAYERS["conv2d"](name="first", reuse=reuse, activity_regularizer=gk.l2_loss)
+    assert len(v1.get_collection(v1.GraphKeys.REGULARIZATION_LOSSES)) == 2
+
+
+def test_activity_regularizer_that_returns_nothing_is_refused():
+    with pytest.raises(ValueError, match="None"):
+        gk.dense(gk.feature_input(3), 2, activity_regularizer=lambda outputs: None)
+
+
+BLOCKS = {
+    "inception_module": lambda **options: gk.inception_module(
+        tf.ones((1, 4, 4, 3)), 1, 1, 1, 1, 1, 1, **options
+    ),
+    "residual_block": lambda **options: gk.residual_block(tf.ones((1, 4, 4, 3)), 3, **options),
 }
-SLOPES = {
-    "relu": lambda x: np.where(x > 0, 1.0, 0.0),
-    "elu": lambda x: np.where(x > 0, 1.0, np.exp(x)),
-    "leaky_relu": lambda x: np.where(x > 0, 1.0, ALPHA),
-    "tanh": lambda x: 1 - np.tanh(x) ** 2,
-    "sigmoid": lambda x: np.exp(-x) / (1 + np.exp(-x)) ** 2,
-}
-
-each_activation = pytest.mark.parametrize("name", REFERENCES)
 
 
-def softmax(logits, axis=-1):
-    exponentials = np.exp(logits - logits.max(axis, keepdims=True))
-    return exponentials / exponentials.sum(axis, keepdims=True)
-
-
-# Functions of each element
-
-
-@each_activation
-@pytest.mark.parametrize("shape", [(), (0,), (5,), (2, 3), (2, 3, 4, 5)])
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_activations_agree_with_numpy(name, shape, dtype):
-    inputs = 3 * normal(*shape, dtype=dtype)
-    outputs = run(getattr(gk, name)(inputs))
-    assert outputs.dtype == dtype and outputs.shape == shape
-    accuracy = 4 * np.finfo(dtype).eps
-    expected = REFERENCES[name](inputs.astype(np.float64))
-    np.testing.assert_allclose(outputs, expected, rtol=accuracy, atol=accuracy)
-
-
-@pytest.mark.parametrize(
-    "name, low, high", [("elu", -1, 1e30), ("tanh", -1, 1), ("sigmoid", 0, 1), ("leaky_relu", -2e29, 1e30)]
-)
-def test_activations_of_huge_inputs_are_their_limits(name, low, high):
-    np.testing.assert_allclose(run(getattr(gk, name)([-1e30, 1e30])), [low, high], rtol=1e-6)
-
-
-@pytest.mark.parametrize("name, value", [("elu", 0), ("leaky_relu", 0), ("tanh", 0), ("sigmoid", 0.5)])
-def test_activations_at_zero(name, value):
-    assert run(getattr(gk, name)(0.0)) == value
-
-
-@each_activation
-def test_gradients_agree_with_the_derivative(name):
-    inputs = tf.constant(3 * normal(40, dtype=np.float64))
-    point, slopes = run([inputs, tf.gradients(getattr(gk, name)(inputs), inputs)[0]])
-    np.testing.assert_allclose(slopes, SLOPES[name](point), rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.parametrize("alpha", [0, 0.01, 0.3, 1, 2.5])
-def test_alpha_is_the_slope_below_zero(alpha):
-    inputs = normal(30)
-    expected = np.where(inputs > 0, inputs, np.float32(alpha) * inputs)
-    np.testing.assert_allclose(run(gk.leaky_relu(inputs, alpha)), expected, rtol=1e-6)
-
-
-def test_leaky_relu_without_a_slope_is_relu():
-    inputs = tf.constant(normal(30))
-    np.testing.assert_array_equal(*run([gk.leaky_relu(inputs, 0), gk.relu(inputs)]))
-
-
-@each_activation
-def test_unknown_shapes_stay_unknown(name):
-    activation = getattr(gk, name)
-    assert activation(v1.placeholder(tf.float32, (None, 3))).shape.as_list() == [None, 3]
-    assert activation(v1.placeholder(tf.float32)).shape.rank is None
-
-
-@each_activation
-def test_the_op_has_the_name_that_was_given(name):
-    activation = getattr(gk, name)
-    assert activation(tf.zeros(3)).name == f"{name}:0"
-    assert activation(tf.zeros(3)).name == f"{name}_1:0"
-    assert activation(tf.zeros(3), name="mine").name == "mine:0"
+@pytest.mark.parametrize("layer", [*ACTIVATED, *BLOCKS])
+def test_an_activation_that_is_not_a_function_is_refused(layer):
+    for value in ("relu", 1, tf.bool):
+        text = f"activation must be a function of a tensor, such as gk.relu; received activation={value!r}"
+        with pytest.raises(TypeError, match=f"^{layer}: {re.escape(text)}"):
+            {**LAYERS, **BLOCKS}[layer](activation=value)
     assert not v1.global_variables()
 
 
-@each_activation
-@pytest.mark.parametrize("value", [[1, 2], [True], ["a"]])
-def test_activations_refuse_what_is_not_floating_point(name, value):
-    with pytest.raises(TypeError, match=f"^{name}: inputs must be a floating-point tensor; received dtype="):
-        getattr(gk, name)(value)
-
-
-@each_activation
-def test_activations_refuse_what_is_no_tensor(name):
-    with pytest.raises(TypeError, match=f"^{name}: inputs must be a tensor of the default graph"):
-        getattr(gk, name)(None)
-
-
-@pytest.mark.parametrize(
-    "alpha, error", [(-0.1, ValueError), (math.nan, ValueError), (True, TypeError), ("a", TypeError)]
-)
-def test_leaky_relu_refuses_an_alpha(alpha, error):
-    text = f"leaky_relu: alpha must be a finite number at least 0; received alpha={alpha!r}"
-    with pytest.raises(error, match=f"^{re.escape(text)}$"):
-        gk.leaky_relu([1.0], alpha)
-
-
-@pytest.mark.parametrize("name", [*REFERENCES, "softmax"])
-def test_a_finalized_graph_takes_no_activation(fresh_graph, name):
-    inputs = tf.zeros(3)
-    fresh_graph.finalize()
-    with pytest.raises(RuntimeError, match=rf"^{name}: .*finalized.*{re.escape(__file__)}:\d+$"):
-        getattr(gk, name)(inputs)
-
-
 # softmax
+
+
+def test_softmax_agrees_with_numpy_along_each_axis():
+    cases = {}
+    for shape in ((4,), (3, 4), (2, 3, 4), (2, 2, 3, 4)):
+        for axis in range(-len(shape), len(shape)):
+            logits = normal(*shape)
+            cases[shape, axis] = gk.softmax(logits, axis), softmax(logits, axis)
+    assert_agree(cases, atol=0)
+
+
+@pytest.mark.parametrize("size", [1e3, 1e30])
+def test_softmax_of_huge_logits_is_finite(size):
+    np.testing.assert_array_equal(run(gk.softmax([[size, -size], [-size, -size]])), [[1, 0], [0.5, 0.5]])
+
+
+@pytest.mark.parametrize("logits", [[1.0, 2.0, 3.0], [[1.0, 2.0], [3.0, 4.0]]])
+def test_softmax_is_one_op_for_the_same_logits(fresh_graph, logits):
+    logits = tf.constant(logits)
+    first = gk.softmax(logits)
+    assert gk.softmax(logits) is gk.softmax(logits, axis=logits.shape.rank - 1) is gk.softmax(logits, -1)
+    assert gk.softmax(logits) is first
+    assert [op.type for op in fresh_graph.get_operations()].count("Softmax") == 1
+
+
+def test_softmax_along_another_axis_is_another_op():
+    logits = tf.constant(normal(3, 3))
+    last, first = run([gk.softmax(logits), gk.softmax(logits, axis=0)])
+    np.testing.assert_allclose(last.sum(1), 1, rtol=1e-6)
+    np.testing.assert_allclose(first.sum(0), 1, rtol=1e-6)
+
+
+def test_softmax_of_other_logits_is_another_op():
+    first, second = tf.constant(normal(3, 3)), tf.constant(normal(3, 3))
+    assert gk.softmax(first) is not gk.softmax(second)
+
+
+def test_softmax_that_is_there_is_found_in_a_finalized_graph(fresh_graph):
+    logits = gk.dense(gk.feature_input(3), 4)
+    probabilities = gk.softmax(logits)
+    fresh_graph.finalize()
+    assert gk.softmax(logits) is probabilities
+
 
 # Scores of a column each; one axis of classes, as the notes write them.
 COLUMNS = np.array([[3.0, 1.0, 0.2], [1.0, 1.0, 0.2], [0.2, 1.0, 0.2]])
@@ -151,12 +163,13 @@ def test_axis_0_is_the_last_axis_of_the_transposed():
     np.testing.assert_allclose(run(gk.softmax(COLUMNS, axis=0)), transposed.T, rtol=1e-12)
 
 
-@pytest.mark.parametrize("temperature", [0.1, 0.5, 1, 2.0, 10])
-@pytest.mark.parametrize("axis", [0, 1, -1])
-def test_temperature_divides_the_logits(temperature, axis):
-    logits = normal(4, 5, dtype=np.float64)
-    outputs = run(gk.softmax(logits, axis, temperature))
-    np.testing.assert_allclose(outputs, softmax(logits / temperature, axis), rtol=1e-9)
+def test_temperature_divides_the_logits():
+    cases, logits = {}, normal(4, 5, dtype=np.float64)
+    for temperature in (0.1, 0.5, 1, 2.0, 10):
+        for axis in (0, 1, -1):
+            outputs = gk.softmax(logits, axis, temperature=temperature)
+            cases[temperature, axis] = outputs, softmax(logits / temperature, axis)
+    assert_agree(cases, rtol=1e-9, atol=0)
 
 
 def test_temperature_01_is_the_logits_times_10():

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import run
 
 import graphkit as gk
 
@@ -23,12 +24,6 @@ each_random = pytest.mark.parametrize("name", RANDOM)
 
 SHAPES = [(300, 500), (5, 5, 80, 90), (3, 7, 100, 60)]
 each_shape = pytest.mark.parametrize("shape", SHAPES)
-
-
-def run(fetches):
-    with v1.Session() as session:
-        session.run(v1.global_variables_initializer())
-        return session.run(fetches)
 
 
 def sample(initializer, shape, dtype=tf.float32):
@@ -71,8 +66,8 @@ def test_truncated_normal_has_a_tenth_by_default():
 def test_truncated_normal_is_normal_inside_one_sigma():
     values = sample(gk.truncated_normal(1.0, seed=1), (400, 400))
     expected = math.erf(math.sqrt(0.5)) / math.erf(math.sqrt(2))
-    share = (np.abs(values) < 1).mean()
-    assert abs(share - expected) < 5 * math.sqrt(expected * (1 - expected) / values.size)
+    fraction = (np.abs(values) < 1).mean()
+    assert abs(fraction - expected) < 5 * math.sqrt(expected * (1 - expected) / values.size)
 
 
 @each_shape

@@ -1,0 +1,216 @@
+"""Kills trainings at random and resumes them; each must end with the bits of one that was never killed.
+
+  python scripts/dev/crash_test.py --kills 20
+
+For each model and execution, one training runs to its end undisturbed. Then the same training is started,
+killed by SIGKILL after a random time (in the first step, inside an epoch, in a validation, while a checkpoint
+is written), started again with `resume=True`, killed again, and so on. When it has ended, the SHA-256 of all
+its variables (weights, slots, step) and of its history are compared with those of the undisturbed training.
+The trainings have dropout and, by model, batch norm, augmentation, schedules, plateaus, accumulation or early
+stopping; checkpoints are written every few steps. Exit code 1 if a training differs.
+"""
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+from graphkit import checks
+
+MODELS = ("softmax_regression", "mlp", "convnet", "inception_net", "char_rnn", "norms")
+EXECUTIONS = ("feed", "chunks", "resident", "compiled")
+EXAMPLES, VALID = 1500, 300
+EPOCHS, BATCH_SIZE = 4, 32
+MOST_KILLS = 8  # of one training; then it runs to its end
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--models", nargs="+", choices=MODELS, default=MODELS, help="networks to train")
+    add("--executions", nargs="+", choices=EXECUTIONS, default=EXECUTIONS, help="how steps are run")
+    add("--kills", type=int, default=100, help="number of kills in all (default: 100)")
+    add("--seed", type=int, default=0, help="seed of the times of the kills")
+    return parser.parse_args(argv)
+
+
+def recipe(model):
+    """Returns (options of the trainer, callbacks) of a model; each model uses other parts of a training."""
+    import graphkit as gk
+
+    trainers = {
+        "softmax_regression": {"optimizer": "adagrad", "learning_rate": 0.1, "accumulate": 3},
+        "mlp": {"optimizer": "adam", "learning_rate": gk.exponential_decay(1e-2, 20, 0.9)},
+        "convnet": {"optimizer": "momentum", "learning_rate": 1e-2, "clip_norm": 1.0},
+        "inception_net": {"optimizer": "rmsprop", "learning_rate": 1e-3},
+        "char_rnn": {"optimizer": "adamw", "learning_rate": 3e-3},
+        "norms": {"optimizer": "nesterov", "learning_rate": 0.05},
+    }
+    plateau = gk.ReduceOnPlateau("valid_loss", factor=0.5, patience=1, min_delta=0.5)
+    stopping = gk.EarlyStopping("valid_accuracy", patience=3)
+    callbacks = {"mlp": [stopping], "convnet": [plateau], "norms": [plateau, stopping]}
+    return trainers[model], callbacks.get(model, [])
+
+
+def build(model):
+    """Returns (loss, metrics, training data, validation data, keep_prob, augmentation)."""
+    import graphkit as gk
+
+    labels, keep_prob, augment = gk.label_input(), gk.keep_prob_input(), None
+    data = gk.load_dataset("words_5_languages" if model == "char_rnn" else "mnist_5k")
+    examples, targets = data.train[0][: EXAMPLES + VALID], data.train[1][: EXAMPLES + VALID]
+    if model == "char_rnn":
+        vocabulary = gk.Vocabulary.of_characters(examples)
+        examples, inputs = vocabulary.encode(examples, 12, truncate=True), gk.token_input(12)
+        logits = gk.char_rnn(inputs, len(vocabulary), 5, keep_prob, embedding_size=8, units=16)
+    else:
+        inputs = gk.image_input(28, 28, 1)
+        net = gk.max_pool(inputs, 2, 2)
+        if model == "norms":
+            net = gk.residual_block(gk.max_pool(net, 2, 2), 4)
+            net = gk.batch_norm(gk.dense(gk.dropout(gk.flatten(net), keep_prob), 16))
+            logits = gk.dense(gk.layer_norm(net), 10)
+        else:
+            logits = getattr(gk, model)(net, keep_prob=keep_prob)
+        if model in ("mlp", "convnet"):
+            augment = {inputs: gk.Augmentation(shift=2)}
+    loss = gk.softmax_cross_entropy(logits, labels) + gk.l2_penalty(1e-4)
+    parts = [
+        {inputs: examples[part], labels: targets[part]} for part in (slice(EXAMPLES), slice(EXAMPLES, None))
+    ]
+    return loss, {"accuracy": gk.accuracy(logits, labels)}, *parts, keep_prob, augment
+
+
+def train(model, execution, logdir, resume):
+    """Trains to the end, and writes the digests of the variables and of the history."""
+    import tensorflow as tf
+
+    import graphkit as gk
+
+    with tf.Graph().as_default():
+        loss, metrics, data, valid, keep_prob, augment = build(model)
+        options, callbacks = recipe(model)
+        with gk.Trainer(loss, metrics=metrics, seed=5, logdir=logdir, **options) as trainer:
+            history = trainer.fit(
+                data,
+                feed={keep_prob: 0.7},
+                epochs=EPOCHS,
+                batch_size=BATCH_SIZE,
+                valid=valid,
+                callbacks=[*callbacks, gk.Checkpointing(every_steps=7)],
+                augment=augment,
+                execution=execution,
+                resume=resume,
+                progress=False,
+            )
+            variables = trainer.graph.get_collection("variables")
+            digest = hashlib.sha256()
+            for variable, value in zip(variables, trainer.session.run(variables), strict=True):
+                digest.update(variable.name.encode() + value.tobytes())
+    untimed = {k: v for k, v in history.items() if k not in ("seconds", "examples_per_second")}
+    result = {"variables": digest.hexdigest(), "history": repr(untimed)}
+    with open(os.path.join(logdir, "result.new"), "w") as stream:
+        json.dump(result, stream)
+    os.replace(os.path.join(logdir, "result.new"), os.path.join(logdir, "result.json"))
+
+
+def quiet_train(*arguments):
+    """Runs `train` without output, unless it fails."""
+    errors = os.dup(2)
+    # TensorFlow writes to the file descriptor, not to `sys.stderr`.
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 2)
+    try:
+        train(*arguments)
+    except BaseException:
+        os.dup2(errors, 2)
+        raise
+
+
+def run(processes, arguments, seconds=None, target=quiet_train):
+    """Runs a training in a new process, killed after `seconds`; returns whether it was killed."""
+    process = processes.Process(target=target, args=arguments)
+    process.start()
+    process.join(seconds)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        return True
+    if process.exitcode == -signal.SIGKILL:
+        return True
+    if process.exitcode:
+        raise checks.GraphkitError(f"the training of {arguments[:2]} failed (exit code {process.exitcode})")
+    return False
+
+
+def result_of(logdir):
+    with open(os.path.join(logdir, "result.json")) as stream:
+        return json.load(stream)
+
+
+def main(argv=None):
+    args = parse(argv)
+    checks.Checker("crash_test").integer("--kills", args.kills)
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["tensorflow", "graphkit"])
+    run(
+        processes, (), target=os.getpid
+    )  # starts the server now, so that no measured duration includes its start
+    chances = random.Random(args.seed)
+    cells = [(model, execution) for model in args.models for execution in args.executions]
+    counts = [args.kills // len(cells) + (place < args.kills % len(cells)) for place in range(len(cells))]
+    print(
+        f"{'model':20}{'execution':12}{'kills':>6}{'trainings':>11}{'differences':>13}{'seconds':>9}",
+        flush=True,
+    )
+    wrong = total = 0
+    for (model, execution), kills in zip(cells, counts, strict=True):
+        started = time.perf_counter()
+        trainings, differences = test_cell(processes, chances, model, execution, kills)
+        wrong, total = wrong + differences, total + kills
+        seconds = time.perf_counter() - started
+        print(
+            f"{model:20}{execution:12}{kills:>6}{trainings:>11}{differences:>13}{seconds:>9.0f}", flush=True
+        )
+    print(f"{total} kills, {wrong} differences")
+    sys.exit(1 if wrong else 0)
+
+
+def test_cell(processes, chances, model, execution, kills):
+    """Returns (number of trainings that ended, number that differ from the undisturbed one)."""
+    with tempfile.TemporaryDirectory() as folder:
+        undisturbed = os.path.join(folder, "undisturbed")
+        started = time.perf_counter()
+        run(processes, (model, execution, undisturbed, False))
+        duration = time.perf_counter() - started
+        expected, trainings, differences = result_of(undisturbed), 0, 0
+        while kills:
+            logdir, resume, of_this = os.path.join(folder, "killed"), False, 0
+            while kills and of_this < MOST_KILLS:
+                seconds = chances.uniform(0.1, 0.7) * duration
+                if not run(processes, (model, execution, logdir, resume), seconds):
+                    break
+                kills, of_this, resume = kills - 1, of_this + 1, True
+            else:
+                run(processes, (model, execution, logdir, resume))
+            trainings += 1
+            if result_of(logdir) != expected:
+                differences += 1
+                kept = tempfile.mkdtemp(prefix="graphkit-difference-")
+                shutil.copytree(folder, kept, dirs_exist_ok=True)
+                print(f"a difference: {model} {execution}, kept in {kept}", flush=True)
+            shutil.rmtree(logdir)
+        return trainings, differences
+
+
+if __name__ == "__main__":
+    checks.run_script(main)

@@ -1,0 +1,299 @@
+"""Dropout: what it keeps and scales, its noise shapes, its gradient, and what decides its masks."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from nn.mask_statistics import largest_correlation
+from references import assert_gradients, normal, refused
+
+import graphkit as gk
+from graphkit.nn import counter_random, inputs
+
+v1 = tf.compat.v1
+COUNT = 1 << 16
+
+
+def run(fetches, feed=None, step=0):
+    """Runs in a new session, at a global step."""
+    with v1.Session() as session:
+        session.run(v1.global_variables_initializer())
+        if step:
+            session.run(v1.train.get_global_step().assign(step))
+        return session.run(fetches, feed)
+
+
+def test_dropout_changes_nothing_unless_keep_prob_is_fed():
+    features, keep_prob = normal(30, 20), gk.keep_prob_input()
+    np.testing.assert_array_equal(run(gk.dropout(features, keep_prob)), features)
+
+
+def test_dropout_changes_nothing_with_keep_prob_one():
+    features = normal(30, 20)
+    for keep_prob in (1, 1.0, np.float32(1), np.int64(1), tf.constant(1.0)):
+        np.testing.assert_array_equal(run(tf.identity(gk.dropout(features, keep_prob))), features)
+
+
+@pytest.mark.parametrize("keep_prob", [0.1, 0.5, 0.9])
+def test_dropout_scales_what_it_keeps_by_one_over_keep_prob(keep_prob):
+    features = normal(200, 100)
+    placeholder = gk.keep_prob_input()
+    nets = [gk.dropout(features, keep_prob), gk.dropout(features, placeholder)]
+    for outputs in run(nets, {placeholder: keep_prob}):
+        kept = outputs != 0
+        np.testing.assert_allclose(outputs[kept], features[kept] / keep_prob, rtol=1e-6)
+        deviation = math.sqrt(keep_prob * (1 - keep_prob) / kept.size)
+        assert abs(kept.mean() - keep_prob) < 5 * deviation + 2**-17
+
+
+def test_keep_prob_may_be_a_placeholder_of_unknown_shape():
+    keep_prob = v1.placeholder(tf.float32)  # as in the notes and tutorials of TensorFlow 1
+    outputs = run(gk.dropout(tf.ones((100,)), keep_prob), {keep_prob: 0.5})
+    assert set(outputs) == {0, 2}
+
+
+def test_keep_prob_may_be_fed_anew_in_each_step():
+    keep_prob = gk.keep_prob_input()
+    net = gk.dropout(tf.ones((10_000,)), keep_prob)
+    with v1.Session() as session:
+        session.run(v1.global_variables_initializer())
+        fractions = [(session.run(net, {keep_prob: value}) > 0).mean() for value in (0.2, 0.8, 1.0)]
+    np.testing.assert_allclose(fractions, [0.2, 0.8, 1.0], atol=0.02)
+
+
+def test_dropout_takes_any_shape():
+    fed = v1.placeholder(tf.float32)
+    net = gk.dropout(fed, 0.5)
+    with v1.Session() as session:
+        session.run(v1.global_variables_initializer())
+        for shape in ((), (1,), (3,), (0,), (0, 5), (7, 0), (5, 7, 3), (1, 1, 1, 1, 9)):
+            outputs = session.run(net, {fed: np.ones(shape)})
+            assert outputs.shape == shape and np.isin(outputs, [0, 2]).all()
+
+
+@pytest.mark.parametrize("known", [None, (None, 5), (None, None), (4, 5)])
+def test_dropout_keeps_the_static_shape(known):
+    net = gk.dropout(v1.placeholder(tf.float32, known), 0.5)
+    assert net.shape.rank is None if known is None else net.shape.as_list() == list(known)
+
+
+def test_dropout_keeps_the_dtype():
+    dtypes = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+    nets = [gk.dropout(tf.ones((100,), dtype), 0.5) for dtype in dtypes]
+    assert tuple(net.dtype for net in nets) == dtypes
+    for outputs in run([tf.cast(net, tf.float32) for net in nets]):
+        assert set(outputs) == {0, 2}
+
+
+NOISE_SHAPES = [  # shape, noise shape, the axes along which units are kept or dropped together
+    ((64, 32), (None, 1), (1,)),
+    ((64, 32), (1, None), (0,)),
+    ((64, 32), [64, 1], (1,)),
+    ((16, 5, 6, 8), (None, 1, 1, None), (1, 2)),
+    ((64, 32), (1, 1), (0, 1)),
+]
+
+
+def test_units_are_kept_or_dropped_together_along_axes_of_one():
+    nets = [gk.dropout(tf.ones(shape), 0.5, noise_shape) for shape, noise_shape, _ in NOISE_SHAPES]
+    for outputs, (shape, _, shared) in zip(run(nets), NOISE_SHAPES, strict=True):
+        assert outputs.shape == shape and np.isin(outputs, [0, 2]).all()
+        np.testing.assert_array_equal(outputs.min(shared), outputs.max(shared))
+
+
+def test_units_along_axes_of_none_are_kept_or_dropped_alone():
+    outputs = run(gk.dropout(tf.ones((64, 32, 3)), 0.5, (None, None, 1)))
+    assert (outputs.min(0) < outputs.max(0)).all() and (outputs.min(1) < outputs.max(1)).all()
+
+
+def test_noise_shape_takes_batches_of_any_size():
+    fed = gk.feature_input(32)
+    net = gk.dropout(fed, 0.5, noise_shape=(None, 1))
+    for batch in (0, 1, 7):
+        assert run(net, {fed: np.ones((batch, 32))}).shape == (batch, 32)
+
+
+def test_dropout_makes_nothing_to_train_and_uses_the_global_step_that_is_there():
+    step = v1.train.get_or_create_global_step()
+    gk.dropout(tf.ones((2, 3)), 0.5)
+    assert v1.global_variables() == [step] and not v1.trainable_variables()
+
+
+def test_dropout_can_be_used_first_where_variables_are_reused():
+    with v1.variable_scope("net"):
+        gk.dense(gk.dropout(tf.ones((2, 3)), 1.0), 4, name="a")
+    with v1.variable_scope("net", reuse=True):
+        gk.dense(gk.dropout(tf.ones((2, 3)), 0.5), 4, name="a")
+    assert len(v1.trainable_variables()) == 2
+
+
+# Gradients
+
+
+@pytest.mark.parametrize("noise_shape", [None, (None, 1)])
+def test_gradient_of_dropout_with_its_mask_held(noise_shape):
+    fed = v1.placeholder(tf.float64, (6, 5))
+    assert_gradients(gk.dropout(fed, 0.6, noise_shape), {fed: normal(6, 5, dtype=np.float64)})
+
+
+def test_gradient_of_dropout_is_the_scaled_mask():
+    ones = tf.ones((50, 20))
+    net = gk.dropout(ones, 0.25)
+    np.testing.assert_array_equal(*run([net, tf.gradients(net, ones)[0]]))
+
+
+def test_dropped_units_pass_no_gradient_even_where_they_are_not_finite():
+    net = gk.dropout(fed := tf.fill((1000,), np.float32(np.inf)), 0.5)
+    outputs, gradient = run([net, *tf.gradients(net, fed)])
+    assert set(outputs) == {0, np.inf} and set(gradient) == {0, 2}
+
+
+# What decides the mask
+
+
+def dropped(units=4096, keep_prob=0.5, name=None):
+    """Returns gk.dropout of ones: the mask, scaled."""
+    return gk.dropout(tf.ones((units,)), keep_prob, name=name)
+
+
+def seed_input():
+    (placeholder,) = v1.get_collection(inputs.SEED)
+    return placeholder
+
+
+def test_dropout_is_the_mask_of_its_seed_step_and_scope():
+    net = dropped(name="drop")
+    drawn = run(net, {seed_input(): 11}, step=13) > 0
+    shape, scalars = tf.constant([4096]), (tf.constant(0.5), tf.constant(11), tf.constant(13))
+    np.testing.assert_array_equal(drawn, run(counter_random.keep_mask(shape, *scalars, "drop/")))
+
+
+def test_dropout_of_a_step_is_the_same_however_often_it_is_run():
+    net = dropped()
+    with v1.Session() as session:
+        session.run(v1.global_variables_initializer())
+        np.testing.assert_array_equal(session.run(net), session.run(net))
+
+
+def test_dropout_is_the_same_in_another_session():
+    net = dropped()
+    np.testing.assert_array_equal(run(net, step=5), run(net, step=5))
+
+
+def test_dropout_is_the_same_in_another_graph():
+    first = run(dropped(), step=5)
+    with tf.Graph().as_default():
+        gk.relu(gk.dense(tf.ones((2, 3)), 4))
+        np.testing.assert_array_equal(run(dropped(), step=5), first)
+
+
+def test_dropout_changes_with_the_global_step():
+    net = dropped(COUNT)
+    assert largest_correlation([run(net, step=step) for step in range(6)]) < 5
+
+
+def test_dropout_changes_with_the_seed():
+    net = dropped(COUNT)
+    assert largest_correlation([run(net, {seed_input(): seed}) for seed in range(6)]) < 5
+
+
+def test_dropout_changes_with_the_graphs_seed():
+    drawn = []
+    for seed in range(4):
+        with tf.Graph().as_default():
+            v1.set_random_seed(seed)
+            drawn.append(run(dropped(COUNT)))
+    assert largest_correlation(drawn) < 5
+
+
+def test_each_dropout_has_a_mask_of_its_own():
+    nets = [dropped(COUNT) for _ in range(6)]
+    with v1.variable_scope("net"):
+        nets += [dropped(COUNT) for _ in range(2)]
+    assert largest_correlation(run(nets)) < 5
+
+
+def test_all_dropouts_share_one_seed_and_one_step(fresh_graph):
+    dropped()
+    with v1.variable_scope("net"):
+        dropped()
+    assert len(v1.get_collection(inputs.SEED)) == 1
+    assert v1.global_variables() == [v1.train.get_global_step()]
+
+
+def test_training_draws_a_new_mask_in_each_step():
+    net = dropped()
+    loss = tf.reduce_sum(gk.dense(net[None], 1))
+    train = v1.train.GradientDescentOptimizer(0.0).minimize(loss, v1.train.get_global_step())
+    with v1.Session() as session:
+        session.run(v1.global_variables_initializer())
+        drawn = [session.run([net, train])[0] for _ in range(4)]
+    assert largest_correlation(drawn) < 5
+
+
+@pytest.mark.parametrize("keep_prob", [0.5, *(pytest.param(p, marks=pytest.mark.slow) for p in (0.1, 0.8))])
+def test_dropout_keeps_the_expectation_of_each_unit(keep_prob):
+    net = dropped(256, keep_prob)
+    steps = 1000
+    with v1.Session() as session:
+        session.run(v1.global_variables_initializer())
+        step = v1.train.get_global_step()
+        advance = step.assign_add(1, read_value=False)
+        total = np.zeros(256)
+        for _ in range(steps):
+            total += session.run(net)
+            session.run(advance)
+    deviation = math.sqrt((1 - keep_prob) / keep_prob / steps)
+    assert np.abs(total / steps - 1).max() < 5 * deviation
+
+
+# What is refused
+
+
+def rows():
+    return v1.placeholder(tf.float32, (None, 3))
+
+
+def test_dropout_refuses_a_keep_prob():
+    rule = "dropout: keep_prob must be a finite number above 0 and at most 1; received keep_prob="
+    for value in (0.0, -0.5, 1.0001, math.nan, math.inf, 0, 2, -1):
+        with refused(ValueError, f"{rule}{value!r}"):
+            gk.dropout(rows(), value)
+    for value in ("0.5", None, True, [0.5], np.ones(1)):
+        with refused(TypeError, f"{rule}{value!r}"):
+            gk.dropout(rows(), value)
+    for value in (0.0, -0.5, 1.5, math.nan):
+        with refused(ValueError, f"{rule}{value!r}"):
+            gk.dropout(rows(), tf.constant(value))
+
+
+@pytest.mark.parametrize("shape", [(1,), (2, 1), (None,)])
+def test_dropout_refuses_a_keep_prob_with_axes(shape):
+    with refused(ValueError, "dropout: keep_prob must be a scalar; received shape="):
+        gk.dropout(rows(), v1.placeholder(tf.float32, shape))
+
+
+def test_dropout_refuses_a_noise_shape_that_does_not_fit():
+    wrong = [
+        (),
+        (None,),
+        (None, 1, 1),
+        (1, 4),
+        (3, 1),
+        (None, 6),
+        (None, 0),
+        (None, -1),
+        (None, 1.0),
+        (None, "1"),
+    ]
+    for noise_shape in wrong:
+        with refused(
+            ValueError, "dropout: noise_shape must have 1, None or the size for each axis of (2, 3);"
+        ):
+            gk.dropout(tf.ones((2, 3)), 0.5, noise_shape)
+    for noise_shape in (3, "12"):
+        with refused(TypeError, "dropout: noise_shape must have"):
+            gk.dropout(tf.ones((2, 3)), 0.5, noise_shape)
+    with refused(ValueError, "dropout: noise_shape must have"):
+        gk.dropout(v1.placeholder(tf.float32), 0.5, (None, 1))
