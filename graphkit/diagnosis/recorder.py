@@ -196,7 +196,7 @@ class Recorder(Callback):
             return dataclasses.replace(report, reason=reason)
 
     def restore(self) -> None:
-        """Gives the variables copies of the snapshot's values, since a variable may keep the array it is fed."""
+        """Gives the variables copies of the snapshot, since a variable may keep the array that it is fed."""
         values = map(np.array, self.values)
         pairs = list(zip(self.trainer.training_step.variables, values, strict=True))
         sessions.assign(self.trainer.session, pairs)

@@ -234,7 +234,7 @@ def test_a_snapshot_that_is_taken_later_leads_to_the_same_report(monkeypatch):
     options = {"learning_rate": 3.0, "fit": {"epochs": 30, "steps_per_run": 3}}
     expected = failure(build, POINTS, "resident", **options)[0]
     monkeypatch.setattr(recorder, "INTERVAL", 0.0)
-    monkeypatch.setattr(recorder, "SHARE", 0)
+    monkeypatch.setattr(recorder, "COST_RATIO", 0)
     got = failure(build, POINTS, "resident", **options)[0]
     assert got.report.step == expected.report.step and got.report.op == expected.report.op
     assert dict(got.report.norms).items() <= dict(expected.report.norms).items()
