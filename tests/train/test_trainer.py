@@ -332,7 +332,7 @@ def test_regularization_of_what_is_not_trained_is_left_out_with_a_word(caplog):
     trained = [v for v in tf.compat.v1.trainable_variables() if v is not stranger]
     with gk.Trainer(loss, variables=trained) as trainer:
         trainer.evaluate(data)
-    assert "is of no trainable variable that the loss depends on" in caplog.text
+    assert "depends on no trainable variable that the loss depends on" in caplog.text
 
 
 def test_faults_of_the_graph_are_logged_with_their_line_and_refused_by_strict(caplog):

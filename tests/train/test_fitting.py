@@ -316,7 +316,7 @@ FULL_DISK = """
 import resource, signal, sys
 sys.path.insert(0, {tests!r})
 import graphkit as gk
-from test_resume import train
+from test_fitting import train
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 def fill(): resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
 try:
