@@ -10,7 +10,7 @@ import tensorflow as tf
 import graphkit as gk
 from graphkit.data import batches
 from graphkit.nn import counter_random
-from graphkit.running import feeds, loops, steps
+from graphkit.running import loops, steps
 from graphkit.train import optimizers
 
 rng = np.random.default_rng(0)
@@ -392,22 +392,6 @@ def test_a_large_mapped_file_trains_to_the_same_bits(execution, tmp_path, monkey
     np.save(tmp_path / "images.npy", IMAGES)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     assert_same(train_on(mapped, execution), train_on(IMAGES, "feed"))
-
-
-def test_runs_take_as_many_steps_as_a_fifth_of_a_second_allows():
-    loop = loops.Loop({}, {}, {}, None, None, None, [])  # of a graph without placeholders
-
-    nothing = feeds.Examples([], {})
-
-    class Session:
-        def make_callable(self, fetches, feed):
-            return lambda *fed: []
-
-    runner = steps.LoopSteps(Session(), loop, nothing, False, None)
-    assert [runner.next_count(5), runner.next_count(100)] == [5, 8]
-    runner.run((8, np.zeros((8, 1)), []))
-    assert runner.next_count(1000) == 32
-    assert steps.LoopSteps(Session(), loop, nothing, False, 7).next_count(1000) == 7
 
 
 def losses_of(build, execution):

@@ -175,36 +175,6 @@ def test_an_interrupted_trainer_can_be_used_and_goes_on_where_it_was(problem, ca
             assert_same((got, history), (everything(trainer), whole))
 
 
-def test_a_second_signal_ends_the_process_at_once(monkeypatch):
-    codes = []
-    monkeypatch.setattr(os, "_exit", codes.append)
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        with signals.Interrupts() as interrupts:
-            signal.raise_signal(number)
-            assert interrupts.received == number and codes == []
-            signal.raise_signal(number)
-        assert codes.pop() == code
-
-
-def test_a_second_signal_at_a_prompt_interrupts_what_runs(monkeypatch):
-    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
-    with signals.Interrupts():
-        signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-
-
-def test_handlers_are_as_before_and_ignored_signals_stay_ignored():
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    try:
-        with signals.Interrupts() as interrupts:
-            signal.raise_signal(signal.SIGTERM)
-            assert interrupts.received is None
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_script_ends_at_a_signal_and_resumes_to_the_same_bits(number, code, tmp_path):
