@@ -1,6 +1,6 @@
 """The one copier of sub-graphs: some ops of a finished graph as a GraphDef, and its import elsewhere."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -83,3 +83,52 @@ def paste(
 def input_name(text: str) -> str:
     """Returns an input of a node as the name of a tensor: "dense/kernel" is output 0 of that op."""
     return text if ":" in text or text.startswith("^") else f"{text}:0"
+
+
+def paste_body(op: tf.Operation, function: Any) -> list[tf.Operation]:
+    """Copies the ops of a function into the graph of the op that calls it, with the inputs of that op.
+
+    Args:
+      op: a call of the function, such as a while loop of which it is the body.
+      function: its FunctionDef.
+    """
+    arguments = function.signature.input_arg
+    given = list(op.inputs)[len(op.inputs) - len(arguments) :]  # the first input of If and Case chooses
+    values = {argument.name: tensor for argument, tensor in zip(arguments, given, strict=True)}
+    waiting, made = list(function.node_def), []
+    with op.graph.as_default():
+        while waiting:  # nodes of a function are in no particular order; those whose inputs exist come first
+            ready = [node for node in waiting if all(name in values for name in data_inputs(node))]
+            waiting = [node for node in waiting if node not in ready]
+            for node in ready:
+                inner = paste_node(node, values)
+                made.append(inner)
+                values.update(zip(output_names(node, inner.op_def), inner.outputs, strict=True))
+    return made
+
+
+def data_inputs(node: Any) -> list[str]:
+    return [name for name in node.input if not name.startswith("^")]
+
+
+def paste_node(node: Any, values: Mapping[str, tf.Tensor]) -> tf.Operation:
+    """Copies one op of a function into the current graph, with inputs by their names in the function."""
+    names = data_inputs(node)
+    alone = tf.compat.v1.GraphDef()
+    alone.node.add().CopyFrom(node)
+    alone.node[0].attr.pop("_class", None)
+    alone.node[0].input[:] = [f"input{place}:0" for place in range(len(names))]
+    given = {f"input{place}:0": values[name] for place, name in enumerate(names)}
+    return paste(alone, given, [node.name], "inside")[0]
+
+
+def output_names(node: Any, definition: Any) -> Iterator[str]:
+    """Yields the names of an op's outputs inside functions: node:argument:place."""
+    for argument in definition.output_arg:
+        if argument.number_attr:
+            count = node.attr[argument.number_attr].i
+        elif argument.type_list_attr:
+            count = len(node.attr[argument.type_list_attr].list.type)
+        else:
+            count = 1
+        yield from (f"{node.name}:{argument.name}:{place}" for place in range(count))

@@ -1,6 +1,6 @@
 """What each op costs one example: floating-point operations, and bytes kept for the gradients."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -167,7 +167,7 @@ def cost_of_body(
     op: tf.Operation, function: Any, examples: int, library: Mapping[str, Any]
 ) -> tuple[Count, Count]:
     """Returns the FLOPs and the kept bytes of a function that an op calls."""
-    ops = copy_of_body(op, function)
+    ops = copies.paste_body(op, function)
     chosen = set(ops)
     costs = [
         cost_in_batch(inner, kept_outputs(inner, chosen, ends=False), examples, library) for inner in ops
@@ -236,53 +236,6 @@ def copy_for_batch(
                 node.attr.pop("_output_shapes", None)  # import refuses it where it differs
     with tf.Graph().as_default():
         return copies.paste(changed, {}, [op.name for op in ops])
-
-
-def copy_of_body(op: tf.Operation, function: Any) -> list[tf.Operation]:
-    """Returns copies of a function's ops, in the graph of the op that calls it, and with its inputs.
-
-    Nodes of a function are in no particular order, so those whose inputs exist are copied first.
-    """
-    arguments = function.signature.input_arg
-    given = list(op.inputs)[len(op.inputs) - len(arguments) :]  # the first input of If and Case chooses
-    values = {argument.name: tensor for argument, tensor in zip(arguments, given, strict=True)}
-    waiting, made = list(function.node_def), []
-    with op.graph.as_default():
-        while waiting:
-            ready = [node for node in waiting if all(name in values for name in data_inputs(node))]
-            waiting = [node for node in waiting if node not in ready]
-            for node in ready:
-                inner = copy_of_node(node, values)
-                made.append(inner)
-                values.update(zip(output_names(node, inner.op_def), inner.outputs, strict=True))
-    return made
-
-
-def data_inputs(node: Any) -> list[str]:
-    return [name for name in node.input if not name.startswith("^")]
-
-
-def copy_of_node(node: Any, values: Mapping[str, tf.Tensor]) -> tf.Operation:
-    """Returns a copy of one op of a function in the current graph."""
-    names = data_inputs(node)
-    alone = tf.compat.v1.GraphDef()
-    alone.node.add().CopyFrom(node)
-    alone.node[0].attr.pop("_class", None)
-    alone.node[0].input[:] = [f"input{place}:0" for place in range(len(names))]
-    given = {f"input{place}:0": values[name] for place, name in enumerate(names)}
-    return copies.paste(alone, given, [node.name], name="inside")[0]
-
-
-def output_names(node: Any, definition: Any) -> Iterator[str]:
-    """Yields the names of an op's outputs inside functions: node:argument:place."""
-    for argument in definition.output_arg:
-        if argument.number_attr:
-            count = node.attr[argument.number_attr].i
-        elif argument.type_list_attr:
-            count = len(node.attr[argument.type_list_attr].list.type)
-        else:
-            count = 1
-        yield from (f"{node.name}:{argument.name}:{place}" for place in range(count))
 
 
 # What the gradients keep of the forward pass.

@@ -112,7 +112,7 @@ def test_a_kernel_initializer_beats_the_scopes(layer):
     assert (run(v1.trainable_variables()[0]) == 4).all()
 
 
-# What takes an initializer, a regularizer and a constraint for each variable; averages take an initializer alone.
+# Layers that take functions for each variable; moving averages take an initializer and nothing else.
 ARGUMENTS = [
     (layer, variable)
     for layer, made in VARIABLES.items()
