@@ -153,7 +153,10 @@ def test_same_seed_same_bits_and_other_seed_other_bits():
     assert first[1]["loss"] != other[1]["loss"]
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adagrad", "adam", "rmsprop"])
+@pytest.mark.parametrize(
+    "optimizer",
+    ["adam", *(pytest.param(o, marks=pytest.mark.slow) for o in ("sgd", "momentum", "adagrad", "rmsprop"))],
+)
 def test_stopped_and_resumed_run_ends_with_the_same_bits(optimizer, tmp_path):
     whole, history = fitted(epochs=4, optimizer=optimizer)
     for epochs in (1, 3, 4):
