@@ -167,3 +167,19 @@ def lstm_step(x, state, kernel, bias, forget_bias=1.0):
 def refused(error, text):
     """Expects the error, with a message that begins with the text."""
     return pytest.raises(error, match=f"^{re.escape(text)}")
+
+
+def fits_from_the_start(trainer, folder):
+    """Returns a function that fits from where the trainer is now, each time, and returns (variables, history).
+
+    Building a graph with its loops takes longer than training a small one, so that runs which are compared
+    share a trainer.
+    """
+    start = trainer.save(folder / "start")
+
+    def fit(*arguments, **options):
+        trainer.restore(start)
+        history = trainer.fit(*arguments, **{"progress": False, **options})
+        return trainer.session.run(trainer.graph.get_collection("variables")), history
+
+    return fit

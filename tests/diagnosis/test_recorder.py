@@ -86,8 +86,15 @@ def expected_place():
     return step, tuple(order[step * BATCH : (step + 1) * BATCH].tolist())
 
 
-@pytest.mark.parametrize("execution", EXECUTIONS)
-@pytest.mark.parametrize("build", PLANTED, ids=lambda build: build.__name__)
+@pytest.mark.parametrize(
+    ("build", "execution"),
+    [
+        # each planted op, and each execution, once
+        pytest.param(build, execution, marks=() if number == place else pytest.mark.slow)
+        for number, build in enumerate(PLANTED)
+        for place, execution in enumerate(EXECUTIONS)
+    ],
+)
 def test_planted_op_is_named_with_its_line_and_cause(build, execution):
     value, what, op, cause = PLANTED[build]
     error, line, (step, epoch, batch, variables) = failure(build, points_with(value), execution)

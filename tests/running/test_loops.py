@@ -1,16 +1,16 @@
 """Many steps in one run: the same results as one by one, and a reason where that cannot be."""
 
 import logging
-import re
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import fits_from_the_start
 
 import graphkit as gk
 from graphkit.data import batches
 from graphkit.nn import counter_random
-from graphkit.running import feeds, loops, steps
+from graphkit.running import loops, steps
 from graphkit.train import optimizers
 
 rng = np.random.default_rng(0)
@@ -64,83 +64,100 @@ def assert_same(one, other):
     assert all(np.array_equal(a, b) for a, b in zip(one[0], other[0], strict=True))
 
 
-@pytest.mark.parametrize("model", [*MODELS, "norms"])
-def test_executions_agree_to_the_bit_for_every_model(model):
-    expected = train("feed", model)
-    for execution in ("chunks", "resident"):
-        assert_same(train(execution, model), expected)
+def train_in_each(executions, folder, *, fits=({},), augment=False, **arguments):
+    """Returns for each of `fits` {execution: (all variables, history)}, all from one start in one graph."""
+    with tf.Graph().as_default():
+        keep_prob = arguments.pop("keep_prob", 0.7)
+        loss, data, feed, metrics = build(arguments.pop("model", "mlp"), keep_prob)
+        options = {"optimizer": "adam", "learning_rate": 0.01, "seed": 3, **arguments}
+        extra = {"augment": {next(iter(data)): gk.Augmentation(shift=2, flip=True)}} if augment else {}
+        with gk.Trainer(loss, metrics=metrics, **options) as trainer:
+            fit = fits_from_the_start(trainer, folder)
+            return [
+                {
+                    e: fit(data, feed, 2, **{"batch_size": 16, "execution": e, **extra, **f})
+                    for e in executions
+                }
+                for f in fits
+            ]
 
 
-@pytest.mark.parametrize("optimizer", optimizers.OPTIMIZERS)
-def test_executions_agree_to_the_bit_for_every_optimizer(optimizer):
-    expected = train("feed", optimizer=optimizer)
-    for execution in ("chunks", "resident"):
-        assert_same(train(execution, optimizer=optimizer), expected)
+def slow_but(chosen, names):
+    """Returns the names as parameters, of which those that are not chosen are slow."""
+    return [name if name in chosen else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
-@pytest.mark.parametrize("optimizer", optimizers.OPTIMIZERS)
-def test_compiled_agrees_to_rounding_for_every_optimizer(optimizer):
-    expected, got = train("feed", optimizer=optimizer), train("compiled", optimizer=optimizer)
-    for a, b in zip(expected[0], got[0], strict=True):
+def assert_close(one, other):
+    for a, b in zip(one[0], other[0], strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4)
-    np.testing.assert_allclose(expected[1]["loss"], got[1]["loss"], rtol=1e-4)
+    np.testing.assert_allclose(one[1]["loss"], other[1]["loss"], rtol=1e-4)
 
 
-@pytest.mark.parametrize("model", ["softmax_regression", "mlp", "char_rnn"])
-def test_compiled_agrees_to_rounding_for_models_without_convolutions(model, caplog):
+@pytest.mark.parametrize("model", slow_but(["norms"], [*MODELS, "norms"]))
+def test_executions_agree_to_the_bit_for_every_model(model, tmp_path):
+    (runs,) = train_in_each(EXACT, tmp_path, model=model)
+    assert_same(runs["chunks"], runs["feed"])
+    assert_same(runs["resident"], runs["feed"])
+
+
+@pytest.mark.parametrize("optimizer", slow_but(["adam"], optimizers.OPTIMIZERS))
+def test_executions_agree_to_the_bit_or_to_xlas_rounding_for_every_optimizer(optimizer, tmp_path):
+    (runs,) = train_in_each((*EXACT, "compiled"), tmp_path, optimizer=optimizer)
+    assert_same(runs["chunks"], runs["feed"])
+    assert_same(runs["resident"], runs["feed"])
+    assert_close(runs["compiled"], runs["feed"])
+
+
+@pytest.mark.parametrize("model", slow_but(["softmax_regression"], ["softmax_regression", "mlp", "char_rnn"]))
+def test_compiled_agrees_to_rounding_for_models_without_convolutions(model, tmp_path, caplog):
     caplog.set_level(logging.INFO, "graphkit")
-    expected, got = train("feed", model), train("compiled", model)
+    (runs,) = train_in_each(("feed", "compiled"), tmp_path, model=model)
     assert 'execution "compiled"' in caplog.text
-    np.testing.assert_allclose(expected[1]["loss"], got[1]["loss"], rtol=1e-3)
+    np.testing.assert_allclose(runs["compiled"][1]["loss"], runs["feed"][1]["loss"], rtol=1e-3)
 
 
-@pytest.mark.parametrize("execution", ["chunks", "resident"])
 @pytest.mark.parametrize(
     "options",
     [
-        {"clip_norm": 0.1},
-        {"accumulate": 3},
-        {"learning_rate": gk.exponential_decay(0.05, 3, 0.5)},
-        {"fit": {"drop_remainder": True}},
-        {"fit": {"shuffle": False}},
-        {"fit": {"steps_per_run": 1}},
-        {"fit": {"steps_per_run": 3}},
-        {"fit": {"batch_size": 70}},
-        {"fit": {"batch_size": 100}},
+        {"clip_norm": 0.1, "accumulate": 3, "learning_rate": gk.exponential_decay(0.05, 3, 0.5)},
+        pytest.param({"clip_norm": 0.1}, marks=pytest.mark.slow),
+        pytest.param({"accumulate": 3}, marks=pytest.mark.slow),
+        pytest.param({"learning_rate": gk.exponential_decay(0.05, 3, 0.5)}, marks=pytest.mark.slow),
     ],
-    ids=lambda options: re.sub(r" at 0x\w+", "", str(options)),
+    ids=lambda options: "-".join(options),
 )
-def test_executions_agree_to_the_bit_with_options(execution, options):
-    assert_same(train(execution, **options), train("feed", **options))
+def test_executions_agree_to_the_bit_with_options_of_the_trainer(options, tmp_path):
+    (runs,) = train_in_each(EXACT, tmp_path, model="softmax_regression", **options)
+    assert_same(runs["chunks"], runs["feed"])
+    assert_same(runs["resident"], runs["feed"])
 
 
-def test_augmented_images_agree_to_the_bit():
-    def run(execution):
-        with tf.Graph().as_default():
-            loss, data, feed, _ = build("mlp", 1.0)
-            images = next(iter(data))
-            with gk.Trainer(loss, seed=3) as trainer:
-                history = trainer.fit(
-                    data,
-                    feed,
-                    epochs=2,
-                    batch_size=16,
-                    augment={images: gk.Augmentation(shift=2, flip=True)},
-                    execution=execution,
-                    progress=False,
-                )
-                return trainer.session.run(trainer.graph.get_collection("variables")), history
-
-    expected = run("feed")
-    for execution in ("chunks", "resident", "auto"):
-        assert_same(run(execution), expected)
+def test_executions_agree_to_the_bit_with_options_of_fit(tmp_path):
+    fits = (
+        {"drop_remainder": True},
+        {"shuffle": False},
+        {"steps_per_run": 1},
+        {"steps_per_run": 3},
+        {"batch_size": 70},
+        {"batch_size": 100},
+    )
+    for runs in train_in_each(EXACT, tmp_path, fits=fits, model="softmax_regression"):
+        assert_same(runs["chunks"], runs["feed"])
+        assert_same(runs["resident"], runs["feed"])
 
 
-@pytest.mark.parametrize("execution", ["chunks", "resident"])
-def test_a_run_resumed_in_another_execution_ends_with_the_same_bits(execution, tmp_path):
-    whole = train("feed", epochs=3)
-    train("feed", epochs=1, logdir=tmp_path)
-    assert_same(train(execution, epochs=3, logdir=tmp_path, fit={"resume": True}), whole)
+def test_augmented_images_agree_to_the_bit(tmp_path):
+    executions = ("feed", "chunks", "resident", "auto")
+    (runs,) = train_in_each(executions, tmp_path, augment=True, keep_prob=1.0, model="softmax_regression")
+    for execution in executions[1:]:
+        assert_same(runs[execution], runs["feed"])
+
+
+def test_a_run_resumed_in_another_execution_ends_with_the_same_bits(tmp_path):
+    whole = train("feed", "softmax_regression", epochs=3)
+    for epochs, execution in enumerate(EXACT, 1):
+        got = train(execution, "softmax_regression", epochs=epochs, logdir=tmp_path, fit={"resume": True})
+    assert_same(got, whole)
 
 
 def test_a_loss_that_is_not_finite_is_named_with_its_step():
@@ -150,7 +167,7 @@ def test_a_loss_that_is_not_finite_is_named_with_its_step():
     messages = []
     for execution in EXACT:
         with pytest.raises(gk.GraphkitError, match=r"not finite at step \d+, batch \d+ of epoch") as caught:
-            train(execution, optimizer="sgd", learning_rate=rate, epochs=4)
+            train(execution, "softmax_regression", optimizer="sgd", learning_rate=rate, epochs=4)
         messages.append(str(caught.value).split(";")[0])
     assert len(set(messages)) == 1
 
@@ -164,13 +181,10 @@ def said(caplog, execution="auto", **arguments):
 
 
 def test_auto_says_what_it_takes_and_why(caplog):
-    assert said(caplog) == 'execution "resident" (10 steps are not worth compiling)'
-    assert "kernels at convolutions" in said(caplog, model="convnet")
-    assert said(caplog, epochs=60) == 'execution "compiled"'
-
-
-def test_a_graph_that_is_not_to_be_compiled_runs_in_the_plain_loop(caplog):
-    assert said(caplog, "compiled", model="convnet").startswith('execution "resident" (XLA is slower')
+    """The table of what is chosen and why is in test_execution.py."""
+    few = 'execution "resident" (10 steps are not worth compiling)'
+    assert said(caplog, model="softmax_regression") == few
+    assert said(caplog, model="softmax_regression", epochs=60) == 'execution "compiled"'
 
 
 def test_a_callback_that_looks_at_each_step_sees_the_weights_of_that_step(caplog):
@@ -182,7 +196,7 @@ def test_a_callback_that_looks_at_each_step_sees_the_weights_of_that_step(caplog
                 (trainer.step, int(trainer.session.run(trainer.training_step.global_step)), metrics["loss"])
             )
 
-    line = said(caplog, fit={"callbacks": [Look()]})
+    line = said(caplog, model="softmax_regression", fit={"callbacks": [Look()]})
     assert line == 'execution "feed" (a callback looks at each step)'
     assert [(step, step) for step, _, _ in seen] == [(step, inside) for step, inside, _ in seen]
 
@@ -274,27 +288,28 @@ def test_uniform_numbers_fill_the_interval(dtype):
     assert abs(counts - 4096).max() < 5 * 4096**0.5
 
 
-def train_on(images_given, execution, epochs=2, **fit):
-    """Returns (all variables, history) of an MLP on the images as they are given."""
+def train_on(given, executions, folder, **fit_options):
+    """Returns for each of the given images {execution: (all variables, history)}, all from one start."""
     with tf.Graph().as_default():
-        loss, data, feed, _ = build("mlp", 0.7)
+        loss, data, feed, _ = build("softmax_regression", 0.7)
         images, labels = data
         with gk.Trainer(loss, seed=3) as trainer:
-            options = {"batch_size": 16, "progress": False, "execution": execution, **fit}
-            history = trainer.fit({images: images_given, labels: LABELS}, feed, epochs, **options)
-            return trainer.session.run(trainer.graph.get_collection("variables")), history
+            fit = fits_from_the_start(trainer, folder)
+            options = {"batch_size": 16, **fit_options}
+            return [
+                {e: fit({images: kind, labels: LABELS}, feed, 2, execution=e, **options) for e in executions}
+                for kind in given
+            ]
 
 
-@pytest.mark.parametrize("execution", EXACT)
-def test_images_given_as_floats_train_to_the_same_bits_as_uint8(execution):
-    assert_same(train_on(gk.scale_pixels(IMAGES), execution), train_on(IMAGES, "feed"))
-
-
-def test_images_given_as_floats_are_compiled_too(caplog):
+def test_images_given_as_floats_train_to_the_same_bits_as_uint8(tmp_path, caplog):
     caplog.set_level(logging.INFO, "graphkit")
-    got, expected = train_on(gk.scale_pixels(IMAGES), "compiled"), train_on(IMAGES, "compiled")
+    executions = (*EXACT, "compiled")
+    floats, pixels = train_on([gk.scale_pixels(IMAGES), IMAGES], executions, tmp_path)
+    for execution in EXACT:
+        assert_same(floats[execution], pixels["feed"])
     assert caplog.text.count('execution "compiled"') == 2
-    np.testing.assert_allclose(got[1]["loss"], expected[1]["loss"], rtol=1e-5)
+    assert_close(floats["compiled"], pixels["compiled"])
 
 
 def test_products_by_large_transposed_matrices_agree_in_all_executions():
@@ -376,7 +391,7 @@ def test_data_of_other_dtypes_is_converted_as_in_feed():
 def test_memory_mapped_data_is_given_in_chunks(tmp_path, caplog):
     caplog.set_level(logging.INFO, "graphkit")
     np.save(tmp_path / "images.npy", IMAGES)
-    loss, data, feed, _ = build("mlp", 1.0)
+    loss, data, feed, _ = build("softmax_regression", 1.0)
     images, labels = data
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     with gk.Trainer(loss) as trainer:
@@ -385,29 +400,14 @@ def test_memory_mapped_data_is_given_in_chunks(tmp_path, caplog):
     assert caplog.text.count('execution "chunks"') == 2
 
 
-@pytest.mark.parametrize("execution", EXACT)
-def test_a_large_mapped_file_trains_to_the_same_bits(execution, tmp_path, monkeypatch):
+def test_a_large_mapped_file_trains_to_the_same_bits(tmp_path, monkeypatch):
     monkeypatch.setattr(batches, "LARGE_FILE", 1)
     monkeypatch.setattr(steps, "RELEASED_BATCHES", 2)
     np.save(tmp_path / "images.npy", IMAGES)
-    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
-    assert_same(train_on(mapped, execution), train_on(IMAGES, "feed"))
-
-
-def test_runs_take_as_many_steps_as_a_fifth_of_a_second_allows():
-    loop = loops.Loop({}, {}, {}, None, None, None, [])  # of a graph without placeholders
-
-    nothing = feeds.Examples([], {})
-
-    class Session:
-        def make_callable(self, fetches, feed):
-            return lambda *fed: []
-
-    runner = steps.LoopSteps(Session(), loop, nothing, False, None)
-    assert [runner.next_count(5), runner.next_count(100)] == [5, 8]
-    runner.run((8, np.zeros((8, 1)), []))
-    assert runner.next_count(1000) == 32
-    assert steps.LoopSteps(Session(), loop, nothing, False, 7).next_count(1000) == 7
+    given = np.load(tmp_path / "images.npy", mmap_mode="r"), IMAGES
+    mapped, in_memory = train_on(given, EXACT, tmp_path)
+    for execution in EXACT:
+        assert_same(mapped[execution], in_memory["feed"])
 
 
 def losses_of(build, execution):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import fits_from_the_start
 
 import graphkit as gk
 
@@ -76,8 +77,14 @@ def test_a_path_of_full_batches_is_gradient_descent(execution):
     np.testing.assert_array_equal(path.weights[0], START[:, 0])
 
 
-@pytest.mark.parametrize("execution", EXECUTIONS)
-@pytest.mark.parametrize("every_steps", [1, 3, 5, 100])
+@pytest.mark.parametrize(
+    ("execution", "every_steps"),
+    [
+        (execution, count) if place % 4 == number else pytest.param(execution, count, marks=pytest.mark.slow)
+        for place, execution in enumerate(EXECUTIONS)
+        for number, count in enumerate((1, 3, 5, 100))
+    ],
+)
 def test_a_path_of_mini_batches_holds_every_so_many_steps(execution, every_steps):
     line, path = Line(), gk.WeightPath(every_steps)
     with line.trainer:  # batches of 16, 16 and 8 in each epoch
@@ -112,54 +119,56 @@ class Classifier:
         return self.trainer.fit(self.data, {self.keep_prob: 0.5}, epochs, **options)
 
 
+SLOW = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
     ("execution", "every_steps", "options"),
     [
-        ("auto", 1, {}),
-        ("feed", 3, {}),
+        pytest.param("auto", 1, {}, marks=SLOW),
+        pytest.param("feed", 3, {}, marks=SLOW),
         ("chunks", 1, {}),
-        ("resident", 4, {"steps_per_run": 3}),
+        pytest.param("resident", 4, {"steps_per_run": 3}, marks=SLOW),
         ("compiled", 4, {"steps_per_run": 100}),
-        ("compiled", 1, {"mapped": True}),
+        pytest.param("compiled", 1, {"mapped": True}, marks=SLOW),
     ],
 )
 def test_a_path_changes_no_bit_of_the_training(execution, every_steps, options, caplog, tmp_path):
-    def run(*paths, mapped=False, **options):
-        caplog.clear()
-        with tf.Graph().as_default(), caplog.at_level("INFO", "graphkit"):
-            made = Classifier()
-            if mapped:
-                np.save(tmp_path / "pixels.npy", made.data[made.images])
-                made.data[made.images] = np.load(tmp_path / "pixels.npy", mmap_mode="r")
-            with made.trainer as trainer:
-                history = made.fit(*paths, execution=execution, **options)
-                chosen = [text for text in caplog.messages if text.startswith("execution")]
-                weights = trainer.session.run(trainer.training_step.trained)
-                return weights, (history["loss"], everything(trainer), chosen)
-
-    path = gk.WeightPath(every_steps)
-    _, plain = run(**options)
-    weights, with_path = run(path, **options)
-    assert with_path == plain
-    assert execution == "auto" or plain[-1][0].startswith(f'execution "{execution}"')
+    caplog.set_level("INFO", "graphkit")
+    options, path = dict(options), gk.WeightPath(every_steps)
+    with tf.Graph().as_default():
+        made = Classifier()
+        if options.pop("mapped", False):
+            np.save(tmp_path / "pixels.npy", made.data[made.images])
+            made.data[made.images] = np.load(tmp_path / "pixels.npy", mmap_mode="r")
+        with made.trainer as trainer:
+            fit, results = fits_from_the_start(trainer, tmp_path), []
+            options = {"batch_size": 8, "execution": execution, **options}
+            for callbacks in ([], [path]):
+                variables, history = fit(made.data, {made.keep_prob: 0.5}, 3, callbacks=callbacks, **options)
+                results.append((history["loss"], [value.tobytes() for value in variables]))
+            weights = trainer.session.run(trainer.training_step.trained)
+    assert results[0] == results[1]
+    chosen = [text for text in caplog.messages if text.startswith("execution")]
+    assert chosen[0] == chosen[1]
+    assert execution == "auto" or chosen[0].startswith(f'execution "{execution}"')
     assert path.steps == list(range(0, 22, every_steps))
     if every_steps == 1:
         np.testing.assert_array_equal(path.weights[-1], np.concatenate([w.ravel() for w in weights]))
 
 
-def test_all_executions_but_that_of_xla_give_the_same_path():
-    def path_of(execution):
-        path = gk.WeightPath()
-        with tf.Graph().as_default():
-            made = Classifier("sgd", learning_rate=0.1)
-            with made.trainer:
-                made.fit(path, execution=execution)
-        return path.weights
-
-    expected = path_of("feed")
+def test_all_executions_but_that_of_xla_give_the_same_path(tmp_path):
+    made, paths = Classifier("sgd", learning_rate=0.1), {}
+    with made.trainer as trainer:
+        fit = fits_from_the_start(trainer, tmp_path)
+        for execution in ("feed", "chunks", "resident"):
+            paths[execution] = gk.WeightPath()
+            options = {"batch_size": 8, "callbacks": [paths[execution]], "execution": execution}
+            fit(made.data, {made.keep_prob: 0.5}, 3, **options)
+    expected = paths["feed"].weights
     assert (np.diff(expected, axis=0) != 0).any(axis=1).all()
-    np.testing.assert_array_equal(path_of("chunks"), expected)
-    np.testing.assert_array_equal(path_of("resident"), expected)
+    np.testing.assert_array_equal(paths["chunks"].weights, expected)
+    np.testing.assert_array_equal(paths["resident"].weights, expected)
 
 
 def test_variables_stand_one_after_the_other():
@@ -458,17 +467,18 @@ def test_everything_is_as_before():
         assert (trainer.step, trainer.epoch, trainer.history) == position
 
 
-def test_a_following_fit_equals_one_without_a_surface():
-    def run(look):
-        with tf.Graph().as_default():
-            made, path = Classifier(), gk.WeightPath()
-            with made.trainer as trainer:
-                made.fit(path)
-                if look:
-                    gk.loss_surface(trainer, made.data, path, resolution=2)
-                return made.fit()["loss"], everything(trainer)
-
-    assert run(True) == run(False)
+def test_a_following_fit_equals_one_without_a_surface(tmp_path):
+    made, results = Classifier(), []
+    with made.trainer as trainer:
+        start = trainer.save(tmp_path / "start")
+        for look in (True, False):
+            trainer.restore(start)
+            path = gk.WeightPath()
+            made.fit(path)
+            if look:
+                gk.loss_surface(trainer, made.data, path, resolution=2)
+            results.append((made.fit()["loss"], everything(trainer)))
+    assert results[0] == results[1]
 
 
 def test_a_callback_can_look_at_the_surface_while_fit_runs():

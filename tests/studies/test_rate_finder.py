@@ -97,7 +97,10 @@ class Problem:
         return kept
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [pytest.param("sgd", marks=pytest.mark.slow), pytest.param("momentum", marks=pytest.mark.slow), "adam"],
+)
 @pytest.mark.parametrize(("lowest", "highest"), [(1e-6, 0.1), (1e37, 1e38)])
 def test_everything_is_as_before_also_when_the_loss_became_nan(optimizer, lowest, highest, tmp_path):
     problem = Problem(optimizer=optimizer, logdir=tmp_path)
@@ -121,19 +124,19 @@ def test_a_loss_that_is_not_finite_ends_the_test():
         assert trainer.session.run(trainer.graph.get_collection("trainable_variables")) == [1.0]
 
 
-def test_a_following_fit_equals_one_without_the_test():
-    def run(find):
-        with tf.Graph().as_default():
-            problem = Problem()
-            with problem.trainer:
-                for _ in range(2):
-                    if find:
-                        problem.find()
-                    history = problem.fit()
-                after = problem.everything()["variables"]
-        return {name: history[name] for name in ("loss", "f1", "matrix", "learning_rate", "step")}, after
-
-    assert run(True) == run(False)
+def test_a_following_fit_equals_one_without_the_test(tmp_path):
+    problem, results = Problem(), []
+    with problem.trainer as trainer:
+        start = trainer.save(tmp_path / "start")
+        for find in (True, False):
+            trainer.restore(start)
+            for _ in range(2):
+                if find:
+                    problem.find()
+                history = problem.fit()
+            kept = {name: history[name] for name in ("loss", "f1", "matrix", "learning_rate", "step")}
+            results.append((kept, problem.everything()["variables"]))
+    assert results[0] == results[1]
 
 
 def test_a_history_in_hand_gets_no_rows():
@@ -154,26 +157,25 @@ def test_a_rate_that_was_reduced_stays_so():
         assert problem.fit(epochs=1)["learning_rate"] == [0.0025]
 
 
-def test_inside_an_epoch():
-    def run(find):
-        with tf.Graph().as_default():
-            problem = Problem()
+def test_inside_an_epoch(tmp_path):
+    class Halt(gk.Callback):
+        def on_step(self, trainer, metrics):
+            if trainer.step == 3:
+                raise KeyboardInterrupt
 
-            class Halt(gk.Callback):
-                def on_step(self, trainer, metrics):
-                    if trainer.step == 3:
-                        raise KeyboardInterrupt
-
-            with problem.trainer:
-                with pytest.raises(KeyboardInterrupt):
-                    problem.fit(callbacks=[Halt()])
-                before = problem.everything()
-                if find:
-                    assert len(problem.find(highest=0.01).rates) == 30
-                    assert problem.everything() == before
-                return problem.fit()["loss"], problem.everything()["variables"]
-
-    assert run(True) == run(False)
+    problem, results = Problem(), []
+    with problem.trainer as trainer:
+        start = trainer.save(tmp_path / "start")
+        for find in (True, False):
+            trainer.restore(start)
+            with pytest.raises(KeyboardInterrupt):
+                problem.fit(callbacks=[Halt()])
+            before = problem.everything()
+            if find:
+                assert len(problem.find(highest=0.01).rates) == 30
+                assert problem.everything() == before
+            results.append((problem.fit()["loss"], problem.everything()["variables"]))
+    assert results[0] == results[1]
 
 
 def test_it_tries_the_rates_on_accumulated_gradients_too():

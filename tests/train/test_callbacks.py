@@ -94,28 +94,6 @@ def test_bad_options_of_early_stopping(options, error, message):
         gk.EarlyStopping(**options)
 
 
-def test_callbacks_are_called_in_order():
-    calls = []
-
-    class Note(gk.Callback):
-        def on_fit_start(self, trainer):
-            calls.append("start")
-
-        def on_step(self, trainer, metrics):
-            calls.append(sorted(metrics))
-
-        def on_epoch_end(self, trainer, metrics):
-            calls.append(metrics["epoch"])
-
-        def on_fit_end(self, trainer):
-            calls.append("end")
-
-    trainer, data = line_fit()
-    with trainer:
-        trainer.fit(data, epochs=2, batch_size=16, callbacks=[Note()], progress=False)
-    assert calls == ["start", ["loss"], 1, ["loss"], 2, "end"]
-
-
 def test_bar_on_a_terminal_shows_loss_and_speed(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
@@ -148,14 +126,3 @@ def test_runs_end_where_a_callback_wants_to_look(execution):
     stops = [3, 6, 9, 12, 15, 16, 18, 21, 24, 27, 30, 32]
     assert [step for step, _ in seen] == (list(range(1, 33)) if execution == "feed" else stops)
     assert all(earlier < later for (_, earlier), (_, later) in itertools.pairwise(seen))
-
-
-@pytest.mark.parametrize(("every_steps", "error"), [(0, ValueError), ("3", TypeError)])
-def test_where_runs_end_must_be_a_positive_integer(every_steps, error):
-    class Look(gk.Callback):
-        pass
-
-    Look.every_steps = every_steps
-    trainer, data = line_fit()
-    with trainer, pytest.raises(error, match="fit: every_steps of Look must be an integer of at least 1"):
-        trainer.fit(data, callbacks=[Look()])

@@ -29,6 +29,7 @@ def test_a_learning_rate_may_be_a_tensor():
     gk.AdamW(rate).minimize(loss)
 
 
+@pytest.mark.slow
 def test_optimizers_warn_of_no_deprecated_call_inside_tensorflow():
     # TensorFlow warns once in a process, so this needs one of its own.
     program = """

@@ -98,9 +98,19 @@ def pretend_gpu(monkeypatch):
     monkeypatch.setattr(sessions, "check_float16", lambda check, kind: None)
 
 
-@pytest.mark.parametrize("execution", ["feed", "chunks", "resident"])
 @pytest.mark.parametrize(
-    "options", [{}, {"clip_norm": 0.1}, {"optimizer": "adamw"}, {"accumulate": 2}], ids=str
+    ("execution", "options"),
+    [
+        ("feed", {"clip_norm": 0.1}),
+        ("resident", {"accumulate": 2}),
+        *(
+            pytest.param(execution, options, marks=pytest.mark.slow)
+            for execution in ("feed", "chunks", "resident")
+            for options in ({}, {"clip_norm": 0.1}, {"optimizer": "adamw"}, {"accumulate": 2})
+            if (execution, options) not in (("feed", {"clip_norm": 0.1}), ("resident", {"accumulate": 2}))
+        ),
+    ],
+    ids=str,
 )
 def test_a_scaled_loss_trains_as_an_unscaled_one(pretend_gpu, execution, options):
     variables, history = train("float16", execution, **options)

@@ -43,8 +43,19 @@ def fitted(batch_size, accumulate, epochs=4, make=Problem, **options):
             return start, values(trainer)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad"])
-@pytest.mark.parametrize("accumulate", [2, 3])
+@pytest.mark.parametrize(
+    ("optimizer", "accumulate"),
+    [
+        ("sgd", 2),
+        ("adamw", 3),
+        *(
+            pytest.param(optimizer, accumulate, marks=pytest.mark.slow)
+            for optimizer in ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad")
+            for accumulate in (2, 3)
+            if (optimizer, accumulate) not in (("sgd", 2), ("adamw", 3))
+        ),
+    ],
+)
 def test_k_mini_batches_are_one_of_k_times_the_size(optimizer, accumulate):
     options = {"optimizer": optimizer, "learning_rate": 0.05}
     start, parts = fitted(4, accumulate, **options)
@@ -180,7 +191,9 @@ def test_checkpoint_between_two_updates_resumes_to_the_same_bits(tmp_path):
     assert any(whole[name].any() for name in whole if name.endswith("accumulated_gradient"))
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adamw"])
+@pytest.mark.parametrize(
+    "optimizer", ["adam", *(pytest.param(o, marks=pytest.mark.slow) for o in ("sgd", "momentum", "adamw"))]
+)
 def test_variables_are_those_of_the_plain_optimizer_and_the_sums(optimizer):
     def names(accumulate):
         with tf.Graph().as_default() as graph:
@@ -222,7 +235,9 @@ class Words:
         self.data = {tokens: TOKENS, kinds: KINDS}
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize(
+    "optimizer", ["adam", *(pytest.param(o, marks=pytest.mark.slow) for o in ("sgd", "adamw"))]
+)
 def test_sparse_gradients_of_an_embedding(optimizer):
     options = {"optimizer": optimizer, "learning_rate": 0.05, "make": Words}
     start, parts = fitted(4, 3, **options)

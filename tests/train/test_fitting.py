@@ -175,36 +175,6 @@ def test_an_interrupted_trainer_can_be_used_and_goes_on_where_it_was(problem, ca
             assert_same((got, history), (everything(trainer), whole))
 
 
-def test_a_second_signal_ends_the_process_at_once(monkeypatch):
-    codes = []
-    monkeypatch.setattr(os, "_exit", codes.append)
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        with signals.Interrupts() as interrupts:
-            signal.raise_signal(number)
-            assert interrupts.received == number and codes == []
-            signal.raise_signal(number)
-        assert codes.pop() == code
-
-
-def test_a_second_signal_at_a_prompt_interrupts_what_runs(monkeypatch):
-    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
-    with signals.Interrupts():
-        signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-
-
-def test_handlers_are_as_before_and_ignored_signals_stay_ignored():
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    try:
-        with signals.Interrupts() as interrupts:
-            signal.raise_signal(signal.SIGTERM)
-            assert interrupts.received is None
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_script_ends_at_a_signal_and_resumes_to_the_same_bits(number, code, tmp_path):
@@ -316,7 +286,7 @@ FULL_DISK = """
 import resource, signal, sys
 sys.path.insert(0, {tests!r})
 import graphkit as gk
-from test_resume import train
+from test_fitting import train
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 def fill(): resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
 try:
@@ -364,3 +334,114 @@ def test_a_run_of_other_data_or_another_graph_is_not_resumed(tmp_path):
     with pytest.raises(ValueError, match="run with another graph"):
         train(tmp_path, resume=True, units=17)
     assert_same(train(tmp_path, resume=True), train())
+
+
+# What resume takes and refuses, of a model of one weight.
+
+LINE = np.linspace(-1, 1, 12, dtype=np.float32)[:, None]
+
+
+def line_fit(**options):
+    """Returns (trainer, data) of the regression y = 2 x with one weight, in a graph of its own."""
+    with tf.Graph().as_default():
+        x = gk.feature_input(1)
+        w = tf.compat.v1.get_variable("w", (), initializer=gk.zeros(), use_resource=True)
+        loss = tf.reduce_mean((w * x - 2 * x) ** 2)
+        return gk.Trainer(loss, **{"optimizer": "sgd", "learning_rate": 0.1, **options}), {x: LINE}
+
+
+def go(logdir, epochs, *, end=None, rows=LINE, options=None, **fit):
+    """Returns (step, weight, epochs in the history) of a fit, which an interrupt may end at a step."""
+    trainer, data = line_fit(logdir=logdir, **(options or {}))
+    (x,) = data
+    callbacks = [KillAt(end, lambda: signal.raise_signal(signal.SIGINT))] if end else []
+    with trainer:
+        fit = {"batch_size": 2, "progress": False, "execution": "feed", "callbacks": callbacks, **fit}
+        try:
+            trainer.fit({x: rows}, epochs=epochs, **fit)
+        except KeyboardInterrupt:
+            assert end
+        return trainer.step, float(trainer.weights()["w"]), trainer.history.get("epoch", [])
+
+
+def test_resume_needs_a_logdir():
+    with pytest.raises(ValueError, match="^fit: resume needs a logdir to resume from; received logdir=None"):
+        go(None, 1, resume=True)
+
+
+def test_resume_of_an_empty_folder_begins(tmp_path):
+    assert go(tmp_path, 2, resume=True) == go(None, 2)
+
+
+def test_epochs_are_all_of_them_with_resume_and_further_ones_without(tmp_path):
+    whole = go(tmp_path / "whole", 3)
+    assert go(tmp_path / "run", 2)[0] == 12
+    for epochs, step in ((1, 12), (2, 12), (3, 18)):
+        step_of, weight, rows = go(tmp_path / "run", epochs, resume=True)
+        assert step_of == step and rows == list(range(1, step // 6 + 1))
+    assert (step_of, weight, rows) == whole
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"batch_size": 3}, {"shuffle": False}, {"drop_remainder": True}],
+    ids=lambda change: next(iter(change)),
+)
+def test_inside_an_epoch_the_plan_must_be_the_same_and_between_epochs_it_need_not(change, tmp_path):
+    assert go(tmp_path, 2, end=8)[0] == 8
+    files = sorted(file.name for file in tmp_path.iterdir())
+    rule = "a run inside an epoch resumes with the same examples and batch size; received was=Plan.* now=Plan"
+    with pytest.raises(ValueError, match=f"^fit: {rule}"):
+        go(tmp_path, 2, resume=True, **change)
+    assert sorted(file.name for file in tmp_path.iterdir()) == files
+    assert go(tmp_path, 2, resume=True)[0] == 12
+    steps_of_an_epoch = 12 // change.get("batch_size", 2)
+    assert go(tmp_path, 3, resume=True, **change)[0] == 12 + steps_of_an_epoch
+
+
+def test_another_seed_and_rows_of_another_dtype_are_refused(tmp_path):
+    go(tmp_path, 1)
+    with pytest.raises(ValueError, match="was trained with another seed; received seed=0"):
+        go(tmp_path, 2, resume=True, options={"seed": 1})
+    with pytest.raises(
+        ValueError, match="is of a run with another data, and would not resume to the same bits"
+    ):
+        go(tmp_path, 2, resume=True, rows=LINE.astype(np.float64))
+
+
+def test_what_changes_only_the_speed_is_accepted(tmp_path):
+    whole = go(tmp_path / "whole", 3)
+    go(tmp_path / "run", 3, end=8)
+    assert go(tmp_path / "run", 3, resume=True, execution="resident", steps_per_run=2) == whole
+
+
+def test_a_fit_of_other_data_inside_an_epoch_starts_the_epoch_anew_and_says_nothing_of_the_first():
+    trainer, data = line_fit()
+    (x,) = data
+    fit = {"batch_size": 2, "progress": False, "execution": "feed"}
+    stop = KillAt(4, lambda: signal.raise_signal(signal.SIGINT))
+    with trainer:
+        with pytest.raises(KeyboardInterrupt):
+            trainer.fit(data, callbacks=[stop], **fit)
+        assert (trainer.step, trainer.batch, trainer.epoch) == (4, 4, 0)
+        history = trainer.fit({x: LINE[:4] + 1}, **fit)
+        assert history["step"] == [6] and (trainer.batch, trainer.epoch) == (0, 1)
+
+
+def test_a_new_run_in_the_folder_of_an_earlier_one_says_so_and_replaces_it(tmp_path, caplog):
+    go(tmp_path, 2)
+    assert "earlier run" not in caplog.text
+    go(tmp_path, 1)
+    assert f"{tmp_path} holds an earlier run; its checkpoints will be replaced (resume=True" in caplog.text
+    assert [saving.step_of(path) for path in saving.kept(tmp_path)] == [6, 0]
+
+
+def test_a_checkpoint_that_is_not_graphkits_is_not_resumed(tmp_path):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        w = tf.compat.v1.get_variable("w", (), initializer=gk.zeros(), use_resource=True)
+        session.run(w.initializer)
+        tf.compat.v1.train.Saver([w]).save(session, str(tmp_path / "model-7"), write_meta_graph=False)
+    with pytest.raises(
+        ValueError, match="is of a run with another graph.*restore\\(path, weights_only=True\\)"
+    ):
+        go(tmp_path, 2, resume=True)

@@ -1,0 +1,348 @@
+"""What is fed: arrays that are checked in full, constants, and a text that differs for other data."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import graphkit as gk
+from graphkit import checks
+from graphkit.data import batches
+from graphkit.running import feeds
+
+v1 = tf.compat.v1
+POINTS = np.random.default_rng(0).normal(size=(70, 3)).astype(np.float32)
+KINDS = (POINTS.sum(axis=1) > 0).astype(np.int32)
+
+
+class Problem:
+    """A small classifier with dropout in the current graph."""
+
+    def __init__(self):
+        self.points, self.kinds, self.keep_prob = gk.feature_input(3), gk.label_input(), gk.keep_prob_input()
+        self.hidden = gk.relu(gk.dense(self.points, 4))
+        self.logits = gk.dense(gk.dropout(self.hidden, self.keep_prob), 2, name="logits")
+        self.loss = gk.softmax_cross_entropy(self.logits, self.kinds)
+        self.data = {self.points: POINTS, self.kinds: KINDS}
+        (self.seed,) = self.loss.graph.get_collection("graphkit_seed")
+
+    def check(self, data, feed=None, fetches=None, own=None, augment=None):
+        """Returns the examples as `fit` would have them."""
+        fetches = [self.loss] if fetches is None else fetches
+        own = {self.seed: np.int64(3)} if own is None else own
+        graph = self.loss.graph
+        return feeds.check_examples(checks.Checker("fit"), graph, data, feed, fetches, own, augment)
+
+
+@pytest.fixture
+def problem():
+    return Problem()
+
+
+def source(values, name="x", dtype=tf.float32, **fields):
+    """Returns a Source of an array for a placeholder in a graph of its own."""
+    with tf.Graph().as_default():
+        values = np.asarray(values)
+        return feeds.Source(v1.placeholder(dtype, (None, *values.shape[1:]), name), values, **fields)
+
+
+# Examples.
+
+
+def test_examples_have_a_length_sources_and_constants(problem):
+    examples = problem.check(problem.data, {problem.keep_prob: 0.5})
+    assert len(examples) == 70
+    assert [made.placeholder for made in examples.sources] == [problem.points, problem.kinds]
+    assert all(
+        made.array is array for made, array in zip(examples.sources, problem.data.values(), strict=True)
+    )
+    assert {key.name: value for key, value in examples.constants.items()} == {
+        problem.seed.name: 3,
+        "keep_prob:0": 0.5,
+    }
+    assert examples.constants[problem.keep_prob].dtype == np.float32
+
+
+def test_values_that_the_trainer_feeds_in_each_run_are_no_constants(problem):
+    rate = v1.placeholder(tf.float32, (), "rate")
+    examples = problem.check(problem.data, fetches=[problem.loss * rate], own={problem.seed: 1, rate: None})
+    assert rate not in examples.constants and examples.constants == {problem.seed: 1}
+
+
+def test_a_constant_of_the_user_replaces_that_of_the_trainer(problem):
+    assert problem.check(problem.data, {problem.seed: 5}).constants == {problem.seed: 5}
+
+
+def test_constants_for_are_those_that_change_the_fetches(problem):
+    feed = {problem.keep_prob: 0.5}
+    examples = problem.check(problem.data, feed)
+    assert set(examples.constants_for([problem.loss])) == {problem.keep_prob, problem.seed}
+    assert examples.constants_for([problem.hidden]) == examples.constants_for([]) == {}
+    assert set(examples.constants_for([problem.loss.op])) == {problem.keep_prob, problem.seed}
+    at_default = problem.check(problem.data, {problem.keep_prob: 1.0})  # dropout is off as it is without
+    assert problem.keep_prob not in at_default.constants_for([problem.loss])
+    assert problem.keep_prob in at_default.constants
+
+
+def test_defaults():
+    plain, default = v1.placeholder(tf.float32, ()), v1.placeholder_with_default([1.0, 2.0], (2,))
+    derived = v1.placeholder_with_default(plain * 2, ())
+    assert feeds.is_default(default, np.array([1.0, 2.0]))
+    assert not feeds.is_default(default, np.array([1.0, 3.0]))
+    assert not feeds.is_default(plain, 0.0) and not feeds.is_default(derived, 0.0)
+
+
+# Fingerprints.
+
+
+def print_of(*sources):
+    return feeds.Examples(sources, {}).fingerprint
+
+
+def test_a_fingerprint_is_that_of_names_shapes_dtypes_and_rows():
+    values = np.arange(12, dtype=np.float32).reshape(6, 2)
+    same = print_of(source(values))
+    assert print_of(source(values.copy())) == same
+    assert print_of(source(np.asfortranarray(values))) == same
+    changed = values.copy()
+    changed[3, 1] += 1
+    others = [
+        print_of(source(changed)),
+        print_of(source(values[:5])),
+        print_of(source(values.reshape(6, 2, 1))),
+        print_of(source(values.astype(np.float64))),
+        print_of(source(values, "y")),
+        print_of(source(values[::-1])),
+        print_of(source(values), source(values, "y")),
+        print_of(source(values.view(np.int32), dtype=tf.int32)),
+    ]
+    assert len({same, *others}) == 1 + len(others)
+
+
+@pytest.mark.parametrize("kind", [object, "U", "S"])
+def test_texts_have_fingerprints_too(kind):
+    texts = np.array(["one", "two", "three"], kind)
+    other = np.array(["one", "two", "threE"], kind)
+    same = print_of(source(texts, dtype=tf.string))
+    assert same == print_of(source(texts.copy(), dtype=tf.string)) != print_of(source(other, dtype=tf.string))
+
+
+def test_of_many_rows_the_first_the_last_and_some_between_are_looked_at(monkeypatch):
+    values = np.zeros((10_000, 1), np.float32)
+    plain = print_of(source(values))
+    seen = []
+    for place in (0, 9999, *np.linspace(0, 9999, feeds.FINGERPRINT_ROWS).astype(int)[1:-1]):
+        changed = values.copy()
+        changed[place] = 1
+        seen.append(print_of(source(changed)))
+    assert len({plain, *seen}) == 1 + len(seen) == 1 + feeds.FINGERPRINT_ROWS
+
+
+# Rows.
+
+
+def test_rows_are_those_that_the_placeholder_takes():
+    doubles = source(np.array([[1.0], [2.0], [3.0]]))
+    rows = doubles.rows(np.array([2, 0]))
+    assert rows.dtype == np.float32 and rows.tolist() == [[3], [1]]
+    assert doubles.raw_rows(slice(1, 3)).dtype == np.float64
+    pixels = source(np.array([[0], [255]], np.uint8), scaling=(np.float32(128), np.float32(1 / 128)))
+    assert pixels.rows(slice(0, 2)).tolist() == [[-1.0], [0.9921875]]
+    assert pixels.raw_rows([1]).tolist() == [[255]]
+
+
+def test_augmented_rows_are_a_copy_and_are_scaled_after():
+    def double(rows, seed):
+        seeds.append(seed)
+        rows *= 2
+        return rows
+
+    seeds, values = [], np.array([[1], [2]], np.uint8)
+    pixels = source(values, scaling=(np.float32(1), np.float32(0.5)), augment=double)
+    assert pixels.rows([1], (3, 4, 1)).tolist() == [[1.5]] and values.tolist() == [[1], [2]]
+    assert pixels.rows([0]).tolist() == [[0.5]] and seeds == [(3, 4, 1), ()]
+
+
+def test_mapped_arrays_are_told_from_those_in_memory(tmp_path):
+    np.save(tmp_path / "values.npy", np.ones((4, 2)))
+    mapped = np.load(tmp_path / "values.npy", mmap_mode="r")
+    assert source(mapped).mapped and source(mapped[1:]).mapped and not source(np.array(mapped)).mapped
+
+
+def test_kinds_of_arrays_that_a_placeholder_takes():
+    kinds = {tf.float32: "uif", tf.bfloat16: "uif", tf.int64: "ui", tf.bool: "b", tf.string: "USO"}
+    assert {dtype: feeds.kinds_for(dtype) for dtype in kinds} == kinds
+    assert feeds.kinds_for(tf.complex64) == "uifc"
+
+
+# What is refused, in the same words by each function that takes data.
+
+NO_KEY = "keys must be placeholders of the trainer's graph"
+REFUSED = [
+    (
+        lambda p: {p.points: POINTS},
+        ValueError,
+        "placeholder labels:0 needs data; received fed=['features:0', {seed}]",
+    ),
+    (
+        lambda p: {p.points: POINTS[:60], p.kinds: KINDS},
+        ValueError,
+        "all arrays must have the same number of examples, and at least one; "
+        "received examples={'features:0': 60, 'labels:0': 70}",
+    ),
+    (
+        lambda p: {p.points: POINTS[:0], p.kinds: KINDS[:0]},
+        ValueError,
+        "all arrays must have the same number of examples, and at least one; "
+        "received examples={'features:0': 0, 'labels:0': 0}",
+    ),
+    (
+        lambda p: {},
+        ValueError,
+        "all arrays must have the same number of examples, and at least one; received examples={}",
+    ),
+    (lambda p: [POINTS], TypeError, "data must be {placeholder: array}; received data=<class 'list'>"),
+    (
+        lambda p: {p.points: POINTS[:, :2], p.kinds: KINDS},
+        ValueError,
+        "features:0 takes (None, 3), of which the first axis is the example; "
+        "received shape=(70, 2), dtype='float32'",
+    ),
+    (
+        lambda p: {p.points: 1.5, p.kinds: KINDS},
+        ValueError,
+        "features:0 takes (None, 3), of which the first axis is the example; "
+        "received shape=(), dtype='float64'",
+    ),
+    (
+        lambda p: {p.points: POINTS.astype("U2"), p.kinds: KINDS},
+        TypeError,
+        "features:0 takes float32; received shape=(70, 3), dtype='<U2'",
+    ),
+    (
+        lambda p: {p.points: POINTS, p.kinds: KINDS / 2},
+        TypeError,
+        "labels:0 takes int32; received shape=(70,), dtype='float64'",
+    ),
+    (
+        lambda p: {p.points: POINTS, p.kinds: KINDS + 1},
+        ValueError,
+        "labels:0 must lie in 0..1, which SparseSoftmaxCrossEntropyWithLogits takes; "
+        f"received value=2, example={np.argmax(KINDS)}",
+    ),
+    (
+        lambda p: {p.points: POINTS, p.kinds: KINDS - 1},
+        ValueError,
+        "labels:0 must lie in 0..1, which SparseSoftmaxCrossEntropyWithLogits takes; "
+        f"received value=-1, example={np.argmin(KINDS)}",
+    ),
+    (
+        lambda p: {p.points: POINTS, p.kinds: np.full(70, 2**40)},
+        ValueError,
+        "labels:0 must lie in 0..1, which SparseSoftmaxCrossEntropyWithLogits takes; "
+        f"received value={2**40}, example=0",
+    ),
+    (
+        lambda p: {p.points: POINTS, p.logits: POINTS},
+        ValueError,
+        f"{NO_KEY}; received key='logits/BiasAdd:0', op='BiasAdd'",
+    ),
+    (lambda p: {"points": POINTS}, TypeError, f"{NO_KEY}; received key='points'"),
+]
+
+
+@pytest.mark.parametrize(("make", "error", "message"), REFUSED)
+def test_data_that_does_not_fit_is_refused(make, error, message, problem):
+    with pytest.raises(error) as caught:
+        problem.check(make(problem))
+    assert str(caught.value) == "fit: " + message.replace("{seed}", repr(problem.seed.name))
+
+
+def test_a_placeholder_of_another_graph_is_refused(problem):
+    with tf.Graph().as_default():
+        stranger = Problem()
+    with pytest.raises(ValueError, match=f"^fit: {NO_KEY}; received key='features:0', op='Placeholder'$"):
+        problem.check({**problem.data, stranger.points: POINTS})
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_a_single_bad_number_at_the_end_is_found(number, problem, monkeypatch):
+    monkeypatch.setattr(feeds, "CHUNK", 200)  # bytes, that is 16 rows
+    points = POINTS.copy()
+    points[-1, 2] = number
+    with pytest.raises(ValueError) as caught:
+        problem.check({problem.points: points, problem.kinds: KINDS})
+    assert str(caught.value) == f"fit: features:0 must be finite; received value={number}, example=69"
+
+
+def test_large_finite_numbers_are_finite(problem):
+    problem.check({problem.points: np.full_like(POINTS, 3e38), problem.kinds: KINDS})
+
+
+def test_integers_that_the_dtype_cannot_hold_are_refused(problem):
+    counts = v1.placeholder(tf.int16, (None,), "counts")
+    good = np.array([-(2**15), 2**15 - 1])
+    assert len(problem.check({counts: good}, fetches=[counts])) == 2
+    with pytest.raises(ValueError, match="^fit: counts:0 takes int16; received value=32768, example=1$"):
+        problem.check({counts: good + np.array([0, 1])}, fetches=[counts])
+
+
+def test_only_what_the_fetches_need_must_be_given(problem):
+    assert len(problem.check({problem.points: POINTS}, fetches=[problem.logits])) == 70
+
+
+def test_lists_are_arrays_too(problem):
+    examples = problem.check({problem.points: POINTS.tolist(), problem.kinds: KINDS.tolist()})
+    assert all(isinstance(made.array, np.ndarray) for made in examples.sources)
+
+
+FEEDS = [
+    (3, TypeError, "feed must be {placeholder: value}; received feed=3"),
+    ({"keep_prob": 1}, TypeError, f"{NO_KEY}; received key='keep_prob'"),
+    (0, ValueError, "keep_prob:0 is a probability to keep, in (0, 1]; received value=0.0"),
+    (-0.5, ValueError, "keep_prob:0 is a probability to keep, in (0, 1]; received value=-0.5"),
+    (1.5, ValueError, "keep_prob:0 is a probability to keep, in (0, 1]; received value=1.5"),
+    (np.inf, ValueError, "keep_prob:0 must be finite; received value=array(inf, dtype=float32)"),
+    ([0.5], ValueError, "keep_prob:0 has shape (); received shape=(1,)"),
+    ("half", TypeError, "keep_prob:0 takes float32; received value='half'"),
+    (None, None, None),
+    (1e-6, None, None),
+    (1, None, None),
+]
+
+
+@pytest.mark.parametrize(("value", "error", "message"), FEEDS)
+def test_constants_that_cannot_be_are_refused(value, error, message, problem):
+    bare = isinstance(value, dict) or value == 3 or value is None
+    feed = value if bare else {problem.keep_prob: value}
+    if error is None:
+        problem.check(problem.data, feed)
+        return
+    with pytest.raises(error) as caught:
+        problem.check(problem.data, feed)
+    assert str(caught.value) == f"fit: {message}"
+
+
+# In a trainer.
+
+
+def test_uint8_images_are_scaled_and_float_images_are_not():
+    images = gk.image_input(2, 2, 1)
+    logits = gk.dense(gk.flatten(images), 2)
+    loss = gk.softmax_cross_entropy(logits, gk.label_input())
+    assert feeds.pixel_scalings(loss.graph) == {"images:0": (128.0, 1 / 128)}
+    pixels = np.array([0, 64, 128, 255], np.uint8).reshape(1, 2, 2, 1)
+    with gk.Trainer(loss) as trainer:
+        flat = trainer.graph.get_tensor_by_name("flatten/Reshape:0")
+        scaled = trainer.predict(flat, {images: pixels})
+        plain = trainer.predict(flat, {images: pixels.astype(np.float64)})
+    assert scaled.tolist() == [[-1.0, -0.5, 0.0, 0.9921875]]
+    assert plain.tolist() == [[0, 64, 128, 255]]
+
+
+def test_memory_mapped_arrays_are_sliced(tmp_path, monkeypatch, problem):
+    monkeypatch.setattr(batches, "LARGE_FILE", 1)
+    np.save(tmp_path / "points.npy", POINTS)
+    mapped = np.load(tmp_path / "points.npy", mmap_mode="r")
+    with gk.Trainer(problem.loss) as trainer:
+        got = trainer.evaluate({problem.points: mapped, problem.kinds: KINDS})
+        assert got == trainer.evaluate(problem.data)

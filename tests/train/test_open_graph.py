@@ -1,0 +1,109 @@
+"""A finished graph with an open session: evaluate, predict, weights, close."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import graphkit as gk
+
+rng = np.random.default_rng(0)
+POINTS = rng.normal(size=(70, 3)).astype(np.float32)
+KINDS = (POINTS.sum(axis=1) > 0).astype(np.int32)
+
+
+class Problem:
+    """A small classifier in the current graph, with dropout and batch norm on request."""
+
+    def __init__(self, dropout=False, batch_norm=False):
+        self.points, self.kinds, self.keep_prob = gk.feature_input(3), gk.label_input(), gk.keep_prob_input()
+        net = gk.dense(self.points, 8, name="hidden")
+        net = gk.batch_norm(net, name="norm") if batch_norm else net
+        net = gk.dropout(gk.relu(net), self.keep_prob) if dropout else gk.relu(net)
+        self.logits = gk.dense(net, 2, name="logits")
+        self.loss = gk.softmax_cross_entropy(self.logits, self.kinds)
+        self.metrics = {"accuracy": gk.accuracy(self.logits, self.kinds)}
+        self.data = {self.points: POINTS, self.kinds: KINDS}
+
+    def trainer(self, **options):
+        return gk.Trainer(self.loss, metrics=self.metrics, **options)
+
+
+def value(trainer, *names):
+    """Returns the values of the variables of these names, as they stand in the trainer's session."""
+    variables = {v.op.name: v for v in trainer.graph.get_collection("variables")}
+    return trainer.session.run([variables[name] for name in names])
+
+
+def same(first, second):
+    return len(first) == len(second) and all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 70, 1000])
+def test_batch_size_never_changes_what_evaluate_returns(batch_size):
+    problem = Problem(dropout=True, batch_norm=True)
+    with problem.trainer(seed=1) as trainer:
+        whole = trainer.evaluate(problem.data, batch_size=70)
+        parts = trainer.evaluate(problem.data, batch_size=batch_size)
+    assert parts == pytest.approx(whole, rel=1e-6)
+
+
+def test_weights_are_the_models_variables_by_name():
+    problem = Problem(batch_norm=True)
+    with problem.trainer(optimizer="adam") as trainer:
+        trainer.fit(problem.data, epochs=1, progress=False)
+        found = trainer.weights()
+        assert list(found) == [
+            *("hidden/kernel", "hidden/bias", "norm/gamma", "norm/beta", "norm/moving_mean"),
+            *("norm/moving_variance", "logits/kernel", "logits/bias"),
+        ]
+        assert same(list(found.values()), value(trainer, *found))
+        hidden = POINTS @ found["hidden/kernel"] + found["hidden/bias"]
+        scale = found["norm/gamma"] / np.sqrt(found["norm/moving_variance"] + 1e-3)
+        net = np.maximum((hidden - found["norm/moving_mean"]) * scale + found["norm/beta"], 0)
+        logits = net @ found["logits/kernel"] + found["logits/bias"]
+        np.testing.assert_allclose(
+            trainer.predict(problem.logits, {problem.points: POINTS}), logits, atol=1e-5
+        )
+    with pytest.raises(RuntimeError, match="weights: the trainer is closed"):
+        trainer.weights()
+
+
+def test_predict_returns_a_row_for_each_example_in_order():
+    problem = Problem(dropout=True)
+    with problem.trainer() as trainer:
+        rows = trainer.predict(gk.softmax(problem.logits), {problem.points: POINTS}, batch_size=9)
+        whole = trainer.predict(gk.softmax(problem.logits), {problem.points: POINTS})
+    assert rows.shape == (70, 2) and rows.dtype == np.float32
+    np.testing.assert_allclose(rows, whole, rtol=1e-6)
+    np.testing.assert_allclose(rows.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_dropout_and_batch_norm_are_off_in_evaluation():
+    problem = Problem(dropout=True, batch_norm=True)
+    with problem.trainer() as trainer:
+        first = trainer.predict(problem.logits, {problem.points: POINTS})
+        assert same([first], [trainer.predict(problem.logits, {problem.points: POINTS})])
+        np.testing.assert_allclose(
+            trainer.predict(problem.logits, {problem.points: POINTS[:1]}), first[:1], rtol=1e-5
+        )
+        dropped = trainer.predict(problem.logits, {problem.points: POINTS}, {problem.keep_prob: 0.5})
+        assert not np.allclose(dropped, first)
+
+
+def test_predict_needs_a_tensor_with_an_axis_for_the_examples():
+    problem = Problem()
+    with problem.trainer() as trainer:
+        with pytest.raises(ValueError, match=r"first axis of .* must be the example"):
+            trainer.predict(problem.loss, problem.data)
+        with pytest.raises(TypeError, match="predict: tensor must be a tensor"):
+            trainer.predict("logits", problem.data)
+        with pytest.raises(ValueError, match="predict: placeholder features:0 needs data"):
+            trainer.predict(problem.logits, {problem.kinds: KINDS})
+
+
+def test_tensor_of_another_graph():
+    problem = Problem()
+    with tf.Graph().as_default():
+        stranger = Problem()
+    with problem.trainer() as trainer, pytest.raises(ValueError, match="of the trainer's graph"):
+        trainer.predict(stranger.logits, problem.data)
