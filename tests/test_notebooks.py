@@ -13,29 +13,17 @@ import numpy as np
 import pytest
 from matplotlib import image
 from nbclient import NotebookClient
-
-import graphkit as gk
+from public_names import MODULES, PUBLIC
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
-CHAPTERS = [
-    "01_graphs_and_sessions",
-    "02_linear_and_softmax",
-    "03_gradient_descent",
-    "04_mini_batches",
-    "05_regularization",
-    "06_convolution",
-    "07_pooling_1x1_inception",
-    "08_convnet_from_start_to_end",
-    "09_weight_sharing_in_text",
-    "10_unbalanced_classes",
-]
-# What a cell prints that is tagged so is a figure of that run: of time, or of a training, which processors
-# round differently. Its words are compared, its numbers are left to the notebook's own asserts.
+CHAPTERS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+# Cells with this tag print numbers of one run: times, or results of a training, which processors round
+# differently. Their words are compared, their numbers are left to the asserts of the notebook.
 MEASURED = "measured"
 NUMBER = re.compile(r"[-+]?\d[\d,_]*(\.\d+)?(e[-+]?\d+)?")
 SPACES = re.compile(r"[ -]+")  # the width of columns and rules follows from the numbers
-SIZES = 0.1  # relative difference of a picture's sides: other numbers take other room
-MODULES = ("graphkit", "numpy", "tensorflow")  # beside the standard library
+SIZES = 0.1  # relative difference of a picture's sides: longer numbers need more space
+IMPORTS = ("graphkit", "numpy", "tensorflow")  # and the standard library
 
 
 def read(chapter):
@@ -55,8 +43,10 @@ def source(notebook):
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS)
 
 
-def test_each_notebook_is_a_chapter():
-    assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == CHAPTERS
+def test_readme_lists_the_chapters_in_order():
+    listed = re.findall(r"^\| \[(\d+)\. .*\]\((\w+)\.ipynb\) \|", (FOLDER / "README.md").read_text(), re.M)
+    assert [name for _, name in listed] == CHAPTERS
+    assert [int(number) for number, _ in listed] == list(range(1, 11))
 
 
 @each_chapter
@@ -72,22 +62,26 @@ def test_opens_with_what_it_shows_and_ends_with_exercises(chapter):
 
 
 @each_chapter
-def test_states_its_figures_in_asserts(chapter):
+def test_holds_its_numbers_with_asserts(chapter):
     tests = [node for node in ast.walk(ast.parse(source(read(chapter)))) if isinstance(node, ast.Assert)]
     assert len(tests) >= 3
     assert not any(isinstance(node.test, ast.Constant) for node in tests)
 
 
 @each_chapter
-def test_uses_public_names_alone(chapter):
-    tree = ast.parse(source(read(chapter)))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "gk":
-            assert node.attr in gk.__all__
+def test_uses_and_mentions_only_public_names(chapter):
+    text = "\n".join(cell.source for cell in read(chapter).cells)
+    for name, inner in re.findall(r"\bgk\.(\w+)(?:\.(\w+))?", text):
+        assert (f"{name}.{inner}" if name in MODULES else name) in PUBLIC
+
+
+@each_chapter
+def test_imports_graphkit_numpy_and_tensorflow_only(chapter):
+    for node in ast.walk(ast.parse(source(read(chapter)))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module] if isinstance(node, ast.ImportFrom) else []
         for name in names:
-            assert name.split(".")[0] in (*MODULES, *sys.stdlib_module_names), name
+            assert name.split(".")[0] in (*IMPORTS, *sys.stdlib_module_names), name
 
 
 @each_chapter
@@ -115,7 +109,7 @@ def test_runs_from_a_fresh_kernel_to_the_committed_outputs(chapter, tmp_path, mo
         timeout=900,
         kernel_name="python3",
         resources={"metadata": {"path": str(tmp_path)}},
-        # What TensorFlow's C++ writes about the machine is no output of a cell; warnings of Python are.
+        # What TensorFlow's C++ writes about the machine is not an output of a cell; warnings of Python are.
         extra_arguments=["--IPKernelApp.capture_fd_output=False"],
     ).execute()
     check_clean(code_cells(notebook))
@@ -124,7 +118,7 @@ def test_runs_from_a_fresh_kernel_to_the_committed_outputs(chapter, tmp_path, mo
 
 
 def check_clean(cells):
-    """Holds that no cell wrote an error or a warning, and that pictures show something."""
+    """Asserts that no cell wrote an error or a warning, and that pictures are not empty."""
     for cell in cells:
         for output in cell.outputs:
             assert output.output_type != "error", cell.source
@@ -138,7 +132,7 @@ def pixels(output):
 
 
 def check_alike(old, new):
-    """Holds that a cell gave what is committed for it: the same text, pictures of the same size."""
+    """Asserts that a cell gave its committed output: the same text, pictures of the same size."""
     measured = MEASURED in old.metadata.get("tags", [])
     assert text_of(old, measured) == text_of(new, measured), f"another output of\n{old.source}"
     pictures = [[o for o in cell.outputs if "image/png" in o.get("data", {})] for cell in (old, new)]
@@ -148,7 +142,7 @@ def check_alike(old, new):
 
 
 def text_of(cell, measured):
-    """Returns what a cell printed; of measured figures the words alone."""
+    """Returns what a cell printed; of measured numbers only the words around them."""
     parts = [o.text if o.output_type == "stream" else o.data.get("text/plain", "") for o in cell.outputs]
     text = re.sub(r"<Figure size .*>", "<Figure>", "".join(parts))
     return SPACES.sub(" ", NUMBER.sub("#", text)) if measured else text
