@@ -170,7 +170,7 @@ def refused(error, text):
 
 
 def fits_from_the_start(trainer, folder):
-    """Returns a function that fits from where the trainer is now, each time, and returns (variables, history).
+    """Returns a function that fits from where the trainer is now, each time; it returns (variables, history).
 
     Building a graph with its loops takes longer than training a small one, so that runs which are compared
     share a trainer.
