@@ -31,7 +31,7 @@ class Row(NamedTuple):
     activation_bytes: Count
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Summary:
     """What `gk.summary` found in a graph. `print` shows it as a text table, a notebook as an HTML table.
 
@@ -142,6 +142,8 @@ class Summary:
 
     def __str__(self) -> str:
         return text_table(self)
+
+    __repr__ = __str__  # the table, not the fields, at a prompt
 
     def _repr_html_(self) -> str:
         return html_table(self)
