@@ -28,7 +28,7 @@ def build(model, keep_prob):
     labels, keep = gk.label_input(), gk.keep_prob_input()
     if model == "char_rnn":
         tokens = gk.token_input(6)
-        logits = gk.char_rnn(tokens, 9, 3, keep, embedding_size=4, units=5)
+        logits = gk.char_rnn(tokens, 9, 3, keep_prob=keep, embedding_size=4, units=5)
         data = {tokens: WORDS, labels: LABELS}
     elif model == "norms":
         images = gk.image_input(8, 8, 1)
