@@ -88,7 +88,7 @@ for model in sys.argv[2:]:
             logits = getattr(gk, model)(inputs, 3, keep_prob=keep)
         loss = gk.softmax_cross_entropy(logits, labels)
         with gk.Trainer(loss, seed=int(sys.argv[1])) as trainer:
-            trainer.fit({inputs: examples, labels: LABELS}, {keep: 0.5}, 3, 16, progress=False)
+            trainer.fit({inputs: examples, labels: LABELS}, {keep: 0.5}, 3, batch_size=16, progress=False)
             digest = hashlib.sha256()
             for value in trainer.session.run(trainer.graph.get_collection("variables")):
                 digest.update(value.tobytes())
