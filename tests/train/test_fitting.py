@@ -1,5 +1,6 @@
 """Runs that end in the middle, by a kill, a signal, a damaged checkpoint, a full disk, and go on."""
 
+import functools
 import itertools
 import os
 import shutil
@@ -75,6 +76,12 @@ def train(logdir=None, resume=False, epochs=3, end=None, act=kill, images=IMAGES
             return everything(trainer), untimed(history)
 
 
+@functools.cache
+def uninterrupted():
+    """Returns what a run without an end in the middle gives; it is trained once for all tests."""
+    return train()
+
+
 def everything(trainer):
     return trainer.session.run(trainer.graph.get_collection("variables"))
 
@@ -102,7 +109,7 @@ def test_a_run_goes_on_inside_an_epoch(tmp_path):
     with pytest.raises(Killed):
         train(tmp_path, end=8)
     assert saving.step_of(saving.latest(tmp_path)) == 8 and 8 % STEPS
-    assert_same(train(tmp_path, resume=True), train())
+    assert_same(train(tmp_path, resume=True), uninterrupted())
 
 
 def test_auto_executes_a_resumed_run_as_the_whole_one(tmp_path, caplog):
@@ -118,18 +125,18 @@ def test_an_interrupted_run_keeps_a_checkpoint_and_says_how_to_go_on(tmp_path, c
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, end=7, act=lambda: signal.raise_signal(signal.SIGINT))
     assert f"interrupted at step 8, in epoch 2; saved as {tmp_path}/model-8; fit(resume=True)" in caplog.text
-    assert_same(train(tmp_path, resume=True), train())
+    assert_same(train(tmp_path, resume=True), uninterrupted())
 
 
 def test_a_run_that_is_asked_to_terminate_exits_with_143(tmp_path):
     with pytest.raises(SystemExit) as caught:
         train(tmp_path, end=7, act=lambda: signal.raise_signal(signal.SIGTERM))
     assert caught.value.code == 143
-    assert_same(train(tmp_path, resume=True), train())
+    assert_same(train(tmp_path, resume=True), uninterrupted())
 
 
 def test_an_interrupt_in_a_validation_is_one_at_the_end_of_the_epoch(tmp_path, monkeypatch):
-    whole = train()
+    whole = uninterrupted()
     evaluate, validations = steps.evaluate, itertools.count()
 
     def interrupted(*arguments):
@@ -206,7 +213,7 @@ def flip(path, place):
 
 
 def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(tmp_path, caplog):
-    whole = train()
+    whole = uninterrupted()
     with pytest.raises(Killed):
         train(tmp_path, end=8)
     newest, before = saving.kept(tmp_path)
@@ -227,13 +234,19 @@ def test_a_run_without_a_sound_checkpoint_is_not_begun_anew(tmp_path):
     assert files == {file.name: file.read_bytes() for file in tmp_path.glob("model-*")}
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\x00", b'model_checkpoint_path: "model-99"\n'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(pytest.param(c, marks=pytest.mark.slow) for c in (b"", b"\xff\x00")),
+        b'model_checkpoint_path: "model-99"\n',
+    ],
+)
 def test_a_damaged_list_of_checkpoints_is_made_up_for(content, tmp_path):
     with pytest.raises(Killed):
         train(tmp_path, end=8)
     (tmp_path / "checkpoint").write_bytes(content)
     assert saving.step_of(saving.latest(tmp_path)) == 8
-    assert_same(train(tmp_path, resume=True), train())
+    assert_same(train(tmp_path, resume=True), uninterrupted())
 
 
 @pytest.mark.slow
@@ -302,7 +315,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoints_and_a_run_that_can_go_on(tmp
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.startswith("refused: save: cannot write"), done.stdout + done.stderr
     assert saving.latest(tmp_path).endswith("model-4")
-    assert_same(train(tmp_path, resume=True), train())
+    assert_same(train(tmp_path, resume=True), uninterrupted())
 
 
 def test_two_trainers_cannot_write_one_folder(tmp_path):
@@ -320,7 +333,7 @@ def test_a_new_run_is_resumed_and_not_the_one_that_it_replaces(tmp_path):
     with pytest.raises(Killed):
         train(tmp_path, end=1, steps_per_run=1)
     assert saving.kept(tmp_path) == [str(tmp_path / "model-0")]
-    assert_same(train(tmp_path, resume=True), train())
+    assert_same(train(tmp_path, resume=True), uninterrupted())
     assert len(saving.paths_in(tmp_path, "model")) == 2
 
 
@@ -333,7 +346,7 @@ def test_a_run_of_other_data_or_another_graph_is_not_resumed(tmp_path):
         train(tmp_path, resume=True, images=other)
     with pytest.raises(ValueError, match="run with another graph"):
         train(tmp_path, resume=True, units=17)
-    assert_same(train(tmp_path, resume=True), train())
+    assert_same(train(tmp_path, resume=True), uninterrupted())
 
 
 # What resume takes and refuses, of a model of one weight.

@@ -82,13 +82,13 @@ for model in sys.argv[2:]:
         labels, keep = gk.label_input(), gk.keep_prob_input()
         if model == "char_rnn":
             inputs, examples = gk.token_input(6), TOKENS
-            logits = gk.char_rnn(inputs, 9, 3, keep, embedding_size=4, units=5)
+            logits = gk.char_rnn(inputs, 9, 3, keep_prob=keep, embedding_size=4, units=5)
         else:
             inputs, examples = gk.image_input(12, 12, 1), IMAGES
-            logits = getattr(gk, model)(inputs, 3, keep)
+            logits = getattr(gk, model)(inputs, 3, keep_prob=keep)
         loss = gk.softmax_cross_entropy(logits, labels)
         with gk.Trainer(loss, seed=int(sys.argv[1])) as trainer:
-            trainer.fit({inputs: examples, labels: LABELS}, {keep: 0.5}, 3, 16, progress=False)
+            trainer.fit({inputs: examples, labels: LABELS}, {keep: 0.5}, 3, batch_size=16, progress=False)
             digest = hashlib.sha256()
             for value in trainer.session.run(trainer.graph.get_collection("variables")):
                 digest.update(value.tobytes())
