@@ -115,6 +115,11 @@ class Plan:
         return whole + (rest > 0 and not self.drop_remainder)
 
     @property
+    def full_size(self) -> int:
+        """Examples in each mini-batch but a shorter last one."""
+        return min(self.batch_size, self.examples)
+
+    @property
     def examples_per_epoch(self) -> int:
         """Examples that an epoch visits."""
         return min(self.examples, len(self) * self.batch_size)

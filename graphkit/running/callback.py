@@ -75,7 +75,7 @@ def check_callbacks(check: checks.Checker, callbacks: Any) -> list[Callback]:
     """Returns the callbacks as a list; each must be a `Callback`."""
     for callback in callbacks:
         is_callback = isinstance(callback, Callback)
-        check.require_type(is_callback, "callbacks must be gk.Callback objects", received=callback)
+        check.require_type(is_callback, "callbacks must be gk.Callback objects", callback=callback)
         if callback.every_steps is not None:
             check.integer(f"every_steps of {type(callback).__name__}", callback.every_steps)
     return list(callbacks)

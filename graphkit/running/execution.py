@@ -91,7 +91,7 @@ class Runner:
           rates_of: function steps -> their learning rates, called when a run starts.
         """
         left = self.plan.epoch(position.epoch)[position.batch :]
-        full = [indices for indices in left if len(indices) == self.plan.batch_size]
+        full = [indices for indices in left if len(indices) == self.plan.full_size]
         step = position.step
         yield from self.runs_of(full, step, rates_of)
         yield from self.runs_of(left[len(full) :], step + len(full), rates_of)
@@ -102,7 +102,7 @@ class Runner:
         """Yields the runs of mini-batches of one size, of which the first is the step `start`."""
         if not selections:
             return
-        is_full = len(selections[0]) == self.plan.batch_size
+        is_full = len(selections[0]) == self.plan.full_size
         runs = run_all(
             self.steps if is_full else self.short_steps,
             selections,
@@ -143,7 +143,7 @@ def runner_for(
         steps = loop_steps(compiled, wanted.steps_per_run, resident, fixed=True)
         # XLA would compile once more for the shape of a shorter last mini-batch; the plain loop runs that.
         short_steps = loop_steps(plain, 1, resident)
-        failure = steps.compile(min(plan.batch_size, plan.examples))
+        failure = steps.compile(plan.full_size)
         if failure is not None:
             execution, reason = "resident" if resident else "chunks", failure
     if execution in ("chunks", "resident"):

@@ -184,11 +184,6 @@ def test_without_steps_for_it_the_short_mini_batch_is_run_by_the_others():
     assert [entry[0] for entry in log if entry[0] != "seeds"] == ["whole", "whole"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the loop is compiled for min(batch_size, examples), but where batch_size is above the number of "
-    "examples, each mini-batch counts as a short one, which the plain loop runs",
-)
 def test_a_mini_batch_of_all_examples_is_run_by_what_was_compiled_for_it():
     log = []
     runner = execution.Runner("compiled", None, batches.Plan(5, 8), Noted("whole", log), Noted("short", log))
