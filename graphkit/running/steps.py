@@ -23,6 +23,8 @@ MOST_STEPS = 256  # in one run
 RELEASED_BATCHES = 16  # mini-batches after which a mapped file's pages are given back
 
 Selections = Sequence[Any]  # for each mini-batch an index array, or a slice
+# Called with a function to call after each mini-batch; returns {name: metric over all examples}.
+Evaluation = Callable[[Callable[[], None]], dict[str, Any]]
 
 
 class Run(NamedTuple):

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,10 @@ from graphkit.checkpoints import saving
 from graphkit.data import batches
 from graphkit.running.callback import observes_steps
 from graphkit.running.metrics import Means, add_row
-from graphkit.running.steps import Run
+from graphkit.running.steps import Evaluation, Run
 from graphkit.train import signals
 
 logger = logging.getLogger("graphkit")
-
-# Called with a function to call after each mini-batch; returns {name: metric over the validation data}.
-Validation = Callable[[Callable[[], None]], dict[str, Any]]
 
 
 def begin(trainer: Any, plan: batches.Plan, data: str, epochs: int, resume: bool) -> int:
@@ -72,7 +68,7 @@ def check_same_run(path: str, state: dict | None, graph: str, data: str) -> None
         checks.Checker("fit").require(state is not None and state[what] == now, rule)
 
 
-def fit(trainer: Any, last_epoch: int, validate: Validation | None) -> None:
+def fit(trainer: Any, last_epoch: int, validate: Evaluation | None) -> None:
     """Trains until the last epoch, with the callbacks' start and end around it."""
     try:
         for callback in trainer.callbacks:
@@ -83,7 +79,7 @@ def fit(trainer: Any, last_epoch: int, validate: Validation | None) -> None:
             callback.on_fit_end(trainer)
 
 
-def train(trainer: Any, last_epoch: int, validate: Validation | None) -> None:
+def train(trainer: Any, last_epoch: int, validate: Evaluation | None) -> None:
     """Trains and validates until the last epoch, or until a callback or a signal ends it."""
     with signals.Interrupts() as interrupts:
         try:
@@ -156,7 +152,7 @@ def metrics_of(trainer: Any, run: Run) -> dict[str, Any]:
 
 
 def end_epoch(
-    trainer: Any, validate: Validation | None, started: float, interrupts: signals.Interrupts
+    trainer: Any, validate: Evaluation | None, started: float, interrupts: signals.Interrupts
 ) -> None:
     """Validates, adds a row to the history and calls the callbacks."""
     state, seconds = trainer.state, time.perf_counter() - started

@@ -89,10 +89,21 @@ class OpenGraph:
         """
         check = self.check_open("evaluate")
         batch_size = check.integer("batch_size", batch_size)
+        return self.evaluation(check, data, feed, batch_size)(lambda: None)
+
+    def evaluation(
+        self,
+        check: checks.Checker,
+        data: Feed,
+        feed: Feed | None = None,
+        batch_size: int = EVALUATION_BATCH,
+    ) -> steps.Evaluation:
+        """Checks the data; returns the function that computes the metrics over it."""
         values = self.training_step.values
         examples = self.check_examples(check, data, feed, values)
+        evaluator = self.evaluator(examples, values)
         plan = batches.Plan(len(examples), batch_size, shuffle=False)
-        return steps.evaluate(self.evaluator(examples, values), plan, self.metrics)
+        return lambda after_batch: steps.evaluate(evaluator, plan, self.metrics, after_batch)
 
     def predict(
         self, tensor: tf.Tensor, data: Feed, feed: Feed | None = None, *, batch_size: int = EVALUATION_BATCH

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -18,7 +19,7 @@ from graphkit.running.callback import Callback, check_callbacks, observes_steps
 from graphkit.train import building, fitting, optimizers
 from graphkit.train import callbacks as built_in
 from graphkit.train.learning_rate import LearningRate
-from graphkit.train.open_graph import EVALUATION_BATCH, Feed, OpenGraph
+from graphkit.train.open_graph import Feed, OpenGraph
 from graphkit.train.run_folder import RunFolder
 from graphkit.train.state import TrainingState
 
@@ -135,11 +136,25 @@ class Trainer(OpenGraph):
             self.close()
             raise
 
-    logdir = property(lambda self: self.folder and self.folder.logdir)
-    step = property(lambda self: self.state.step)
-    epoch = property(lambda self: self.state.epoch)
-    batch = property(lambda self: self.state.batch)
-    history = property(lambda self: self.state.history)
+    @property
+    def logdir(self) -> Path | None:
+        return None if self.folder is None else self.folder.logdir
+
+    @property
+    def step(self) -> int:
+        return self.state.step
+
+    @property
+    def epoch(self) -> int:
+        return self.state.epoch
+
+    @property
+    def batch(self) -> int:
+        return self.state.batch
+
+    @property
+    def history(self) -> dict[str, list]:
+        return self.state.history
 
     @property
     def rate_factor(self) -> float:
@@ -222,7 +237,7 @@ class Trainer(OpenGraph):
         )
         rule = "batch_size must leave at least one whole mini-batch where the remainder is dropped"
         check.require(len(self.plan), rule, batch_size=batch_size, examples=len(self.examples))
-        validation = None if valid is None else self.validation(valid)
+        validation = None if valid is None else self.evaluation(checks.Checker("fit (valid)"), valid)
         validated = [] if valid is None else [f"valid_{name}" for name in self.metrics]
         self.metric_names = [*self.metrics, *validated]
         self.callbacks = check_callbacks(check, callbacks)
@@ -245,14 +260,6 @@ class Trainer(OpenGraph):
         if self.state.stop_reason is not None and progress:
             print(f"stopped: {self.state.stop_reason}", flush=True)
         return self.history
-
-    def validation(self, valid: Feed) -> fitting.Validation:
-        """Checks the validation data; returns what computes its metrics."""
-        check = checks.Checker("fit (valid)")
-        examples = self.check_examples(check, valid, None, self.training_step.values)
-        evaluator = self.evaluator(examples, self.training_step.values)
-        plan = batches.Plan(len(examples), EVALUATION_BATCH, shuffle=False)
-        return lambda after_batch: steps.evaluate(evaluator, plan, self.metrics, after_batch)
 
     def save(self, path: str | os.PathLike | None = None, *, keep: int = 2) -> str:
         """Writes a checkpoint: variables, slots, position, history and callbacks in one unit.
