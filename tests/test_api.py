@@ -44,9 +44,10 @@ def test_each_method_of_the_trainer_is_documented(name):
     assert not missing, f"{name} does not document {missing}"
 
 
-def test_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="conv9d"):
+def test_unknown_name_is_an_attribute_error_that_python_can_suggest_a_name_for():
+    with pytest.raises(AttributeError, match="^module 'graphkit' has no attribute 'conv9d'$") as caught:
         _ = gk.conv9d
+    assert caught.value.name == "conv9d" and caught.value.obj is gk
 
 
 def test_completion_offers_the_names_of_the_stub():

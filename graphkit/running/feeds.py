@@ -136,13 +136,14 @@ def check_examples(
     same = len(set(lengths.values())) == 1 and min(lengths.values()) > 0
     rule = "all arrays must have the same number of examples, and at least one"
     check.require(same, rule, examples=lengths)
-    fed = {placeholder.name for placeholder in (*data, *constants, *own)}
+    given = sorted(placeholder.name for placeholder in (*data, *constants))
+    fed = {*given, *(placeholder.name for placeholder in own)}
     missing = [p.name for p in walk.needed_placeholders(fetches) if p.name not in fed]
-    check.require(not missing, f"placeholder {', '.join(missing)} needs data", fed=sorted(fed))
+    check.require(not missing, f"placeholder {', '.join(missing)} needs data", given=given)
     for source in sources:
         check_values(check, source)
-    given = {placeholder: value for placeholder, value in own.items() if value is not None}
-    return Examples(with_augment(check, graph, sources, augment), given | constants)
+    own_values = {placeholder: value for placeholder, value in own.items() if value is not None}
+    return Examples(with_augment(check, graph, sources, augment), own_values | constants)
 
 
 def with_augment(
