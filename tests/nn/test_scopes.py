@@ -169,7 +169,7 @@ def test_the_op_has_the_name_that_was_given(function):
     assert not v1.global_variables()
 
 
-# The global step, of which dropout is the user
+# The global step, which a trainer counts
 
 
 def test_the_global_step_has_one_name_in_any_scope():
@@ -188,6 +188,29 @@ def test_the_global_step_can_be_made_where_variables_are_reused():
     with v1.variable_scope("net", reuse=True):
         scopes.global_step()
     assert made() == ["global_step:0"]
+
+
+@pytest.mark.parametrize("use_resource", [True, False])
+@pytest.mark.parametrize("dtype", [tf.int32, tf.int64])
+def test_a_programs_own_variable_of_that_name_is_the_global_step(dtype, use_resource):
+    own = v1.Variable(tf.zeros((), dtype), trainable=False, name="global_step", use_resource=use_resource)
+    assert scopes.global_step() is own
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: tf.Variable(0.0, name="global_step"),
+        lambda: tf.Variable([0, 0], name="global_step"),
+        lambda: v1.placeholder(tf.int64, (), name="global_step"),
+        lambda: tf.constant(3, name="global_step"),
+    ],
+)
+def test_what_cannot_count_steps_keeps_the_name(build):
+    build()
+    step = scopes.global_step()
+    assert step.op.name == "graphkit/global_step" and step.dtype == tf.int64
+    assert v1.train.get_global_step() is step is scopes.global_step()
 
 
 # Graphs that cannot grow
