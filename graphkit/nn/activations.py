@@ -92,7 +92,10 @@ def check_activation(check: checks.Checker, activation: Activation | None) -> No
 
 
 def activate(
-    outputs: tf.Tensor, activation: Activation | None, activity_regularizer: Regularizer | None
+    check: checks.Checker,
+    outputs: tf.Tensor,
+    activation: Activation | None,
+    activity_regularizer: Regularizer | None,
 ) -> tf.Tensor:
     """Applies a layer's activation, and adds the loss of its activity to REGULARIZATION_LOSSES."""
     if activation is not None:
@@ -101,5 +104,10 @@ def activate(
         # Divided by the batch size, as in TensorFlow 1.15 (Layer._handle_activity_regularization).
         loss = tf.convert_to_tensor(activity_regularizer(outputs))
         loss /= tf.cast(tf.shape(outputs)[0], loss.dtype)
+        rule = (
+            "activity_regularizer must be None inside tf.cond, a loop or a function: its loss cannot be "
+            "added to the total from there; return the activity from it, and add its loss outside"
+        )
+        scopes.check_outside_functions(check, loss.op, rule)
         tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.REGULARIZATION_LOSSES, loss)
     return outputs

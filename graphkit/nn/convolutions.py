@@ -283,7 +283,7 @@ def build(
         outputs = convolve(layer, *made)
         if bias is not None:
             outputs = add_bias_variable(layer.check, outputs, bias, layer.window.data_format, trainable)
-        return activations.activate(outputs, activation, activity_regularizer)
+        return activations.activate(layer.check, outputs, activation, activity_regularizer)
 
 
 def convolve(layer: Convolution, kernel: tf.Variable) -> tf.Tensor:

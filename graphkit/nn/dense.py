@@ -76,7 +76,7 @@ def dense(
             outputs.set_shape(inputs.shape[:-1].concatenate(units))
         if use_bias:
             outputs = add_bias_variable(check, outputs, bias_spec, "channels_last", trainable)
-        return activations.activate(outputs, activation, activity_regularizer)
+        return activations.activate(check, outputs, activation, activity_regularizer)
 
 
 def linear(

@@ -112,7 +112,7 @@ def batch_norm(
         fused = rank == 4 and axis in (1, 3) and inputs.dtype != tf.float64
         normalize = normalize_fused if fused else normalize_plain
         outputs, batch_moments = normalize(inputs, axis, gamma, beta, moving, epsilon, training)
-        add_moving_updates(moving, batch_moments, momentum, training)
+        add_moving_updates(check, moving, batch_moments, momentum, training)
         return outputs
 
 
@@ -189,6 +189,7 @@ def normalize_plain(
 
 
 def add_moving_updates(
+    check: checks.Checker,
     moving: tuple[tf.Variable, tf.Variable],
     batch_moments: Moments,
     momentum: float,
@@ -201,6 +202,11 @@ def add_moving_updates(
     for average, batch_value in zip(moving, batch_moments, strict=True):
         change = (average - batch_value) * tf.cast(decay, average.dtype)
         update = average.assign_sub(change, read_value=False)
+        rule = (
+            "the layer must stand outside tf.cond, loops and functions unless training is False, since no "
+            "training step can run the updates of its moving averages there"
+        )
+        scopes.check_outside_functions(check, update, rule)
         tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.UPDATE_OPS, update)
 
 

@@ -30,6 +30,18 @@ def check_growing(check: checks.Checker) -> None:
         raise RuntimeError(check.message(rule))
 
 
+def check_outside_functions(check: checks.Checker, op: tf.Operation, rule: str) -> None:
+    """Raises `ValueError` if an op of a collection is inside a branch, a loop or a function.
+
+    A collection hands its ops to code outside, such as a trainer, which can neither read a value from there
+    nor run an op there: of an op in a `FuncGraph` it has not even the graph.
+    """
+    with tf.init_scope():
+        outside = tf.compat.v1.get_default_graph()
+    within = op.graph is not outside or not op.graph.is_fetchable(op)
+    check.require(not within, f"{rule}; called at {lines.caller_line()}", op=op.name)
+
+
 @contextlib.contextmanager
 def op_scope(check: checks.Checker, name: str | None) -> Iterator[str]:
     """Opens the name scope of a builder that makes no variables."""

@@ -1,5 +1,6 @@
 """Scopes: names, numbers and reuse as in tf.layers, the global step, and graphs that cannot grow."""
 
+import math
 import os
 import re
 from concurrent import futures
@@ -17,7 +18,7 @@ from nn.layer_table import (
     good_input,
     variable_names,
 )
-from references import names, run
+from references import names, refused, run
 
 import graphkit as gk
 from graphkit.nn import scopes
@@ -299,3 +300,49 @@ def test_without_a_graph_the_error_says_how_to_have_one(call):
 
 def test_the_table_of_layers_names_all_variables():
     assert list(LAYERS) == list(VARIABLES)
+
+
+# What collections hand out, inside branches and functions
+
+
+def squares(tensor):
+    return tf.reduce_sum(tensor**2)
+
+
+INSIDE = {
+    "dense: activity_regularizer": lambda: gk.dense(tf.ones((2, 3)), 4, activity_regularizer=squares),
+    "conv2d: activity_regularizer": lambda: gk.conv2d(
+        tf.ones((2, 4, 4, 1)), 4, 3, activity_regularizer=squares
+    ),
+    "batch_norm: the layer": lambda: gk.batch_norm(tf.ones((2, 3))),
+}
+
+
+@pytest.mark.parametrize("v2", [False, True])
+@pytest.mark.parametrize("what", INSIDE)
+def test_what_a_trainer_could_not_reach_inside_a_branch_is_refused(what, v2):
+    enabled = v1.control_flow_v2_enabled()
+    (v1.enable_control_flow_v2 if v2 else v1.disable_control_flow_v2)()
+    try:
+        flag = v1.placeholder_with_default(True, ())
+        with refused(ValueError, f"{what} must "):
+            tf.cond(flag, lambda: tf.reduce_sum(INSIDE[what]()), lambda: 0.0)
+    finally:
+        (v1.enable_control_flow_v2 if enabled else v1.disable_control_flow_v2)()
+
+
+def test_what_a_trainer_reaches_inside_a_branch_stays():
+    """The loss of a kernel is computed outside, and without training there are no updates."""
+    flag = v1.placeholder_with_default(True, ())
+
+    def branch():
+        net = gk.dense(
+            tf.ones((2, 3)), 4, kernel_regularizer=squares, kernel_initializer=v1.ones_initializer()
+        )
+        return tf.reduce_sum(gk.batch_norm(net, training=False))
+
+    value = tf.cond(flag, branch, lambda: 0.0)
+    with gk.Trainer(value) as trainer:
+        # Each of eight outputs is the sum of three ones by sqrt(1 + 0.001), and the kernel has twelve ones.
+        loss = trainer.session.run(trainer.training_step.loss)
+    np.testing.assert_allclose(loss, 8 * 3 / math.sqrt(1.001) + 12, rtol=1e-5)
