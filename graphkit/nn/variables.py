@@ -7,9 +7,25 @@ import tensorflow as tf
 
 from graphkit import checks
 
-Initializer: TypeAlias = Callable[..., tf.Tensor]  # (shape, dtype) -> the first value
+Initializer: TypeAlias = Callable[..., tf.Tensor] | str  # (shape, dtype) -> the first value
 Regularizer: TypeAlias = Callable[[tf.Tensor], tf.Tensor]  # variable or output -> scalar loss
 Constraint: TypeAlias = Callable[[tf.Tensor], tf.Tensor]  # updated variable -> what is kept of it
+# The names that tf.layers took in TensorFlow 1.15, with the defaults that they had there.
+NAMED: dict[str, Callable[[], Any]] = {
+    "glorot_normal": tf.compat.v1.glorot_normal_initializer,
+    "glorot_uniform": tf.compat.v1.glorot_uniform_initializer,
+    "he_normal": tf.compat.v1.initializers.he_normal,
+    "he_uniform": tf.compat.v1.initializers.he_uniform,
+    "identity": tf.compat.v1.initializers.identity,
+    "lecun_normal": tf.compat.v1.initializers.lecun_normal,
+    "lecun_uniform": tf.compat.v1.initializers.lecun_uniform,
+    "ones": tf.compat.v1.ones_initializer,
+    "orthogonal": tf.compat.v1.orthogonal_initializer,
+    "random_normal": lambda: tf.compat.v1.random_normal_initializer(stddev=0.05),
+    "random_uniform": lambda: tf.compat.v1.random_uniform_initializer(-0.05, 0.05),
+    "truncated_normal": lambda: tf.compat.v1.truncated_normal_initializer(stddev=0.05),
+    "zeros": tf.compat.v1.zeros_initializer,
+}
 KERAS = ("keras", "tf_keras")
 # {name of a Keras class: function of its object -> TensorFlow 1's initializer of the same distribution}
 SAME_DISTRIBUTION: dict[str, Callable[[Any], Any]] = {
@@ -43,10 +59,15 @@ def get_variable(
     check: checks.Checker, spec: VariableSpec, shape: Sequence[int], dtype: tf.DType, trainable: bool = True
 ) -> tf.Variable:
     """Makes or reuses a resource variable in the current variable scope."""
+    initializer: Any = spec.initializer
+    if isinstance(initializer, str):
+        initializer = NAMED[check.choice(f"the initializer of {spec.name}", initializer, NAMED)]()
     rule = f"the initializer of {spec.name} must be a function of a shape, such as gk.zeros()"
-    right = spec.initializer is None or callable(spec.initializer)
-    check.require_type(right, rule, initializer=spec.initializer)
-    initializer = spec.initializer
+    right = initializer is None or callable(initializer)
+    check.require_type(right, rule, initializer=initializer)
+    for kind, function in (("regularizer", spec.regularizer), ("constraint", spec.constraint)):
+        rule = f"the {kind} of {spec.name} must be a function of the variable, or None"
+        check.require_type(function is None or callable(function), rule, **{kind: function})
     if initializer is None:
         initializer = tf.compat.v1.get_variable_scope().initializer
     return tf.compat.v1.get_variable(
