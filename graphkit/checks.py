@@ -62,26 +62,46 @@ class Checker:
         if not condition:
             raise TypeError(self.message(rule, **received))
 
-    def integer(self, name: str, value: Any, minimum: int = 1, maximum: int | None = LARGEST) -> int:
-        """Returns `value` as an int; floats, booleans and values out of bounds are refused."""
+    def integer(
+        self,
+        name: str,
+        value: Any,
+        minimum: int = 1,
+        maximum: int | None = LARGEST,
+        *,
+        whole_floats: bool = False,
+    ) -> int:
+        """Returns `value` as an int; booleans and values out of bounds are refused.
+
+        With `whole_floats`, a float such as 10/2 is taken as an integer, as `tf.layers` did.
+        """
         rule = f"{name} must be an integer of at least {minimum}"
         self.require_type(not isinstance(value, bool), rule, **{name: value})
+        is_whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
         try:
-            result = operator.index(value)
+            result = int(value) if whole_floats and is_whole else operator.index(value)
         except TypeError:
             raise TypeError(self.message(rule, **{name: value})) from None
         self.require(result >= minimum, rule, **{name: value})
         self.require(maximum is None or result <= maximum, f"{name} is too large", **{name: value})
         return result
 
-    def integers(self, name: str, value: Any, count: int, minimum: int = 1) -> tuple[int, ...]:
-        """Returns `count` integers, from one integer for all or a sequence of `count`."""
-        if isinstance(value, (tuple, list)):
+    def integers(
+        self, name: str, value: Any, count: int, minimum: int = 1, *, whole_floats: bool = False
+    ) -> tuple[int, ...]:
+        """Returns `count` integers, from one integer for all or a sequence of `count`.
+
+        A sequence is a tuple, a list, an array of one axis, or a `tf.TensorShape`.
+        """
+        is_shape = hasattr(value, "as_list") and getattr(value, "rank", None) is not None
+        is_vector = isinstance(value, np.ndarray) and value.ndim == 1
+        if isinstance(value, (tuple, list)) or is_shape or is_vector:
+            items = value.as_list() if is_shape else list(value)
             self.require(
-                len(value) == count, f"{name} must be an integer or {count} integers", **{name: value}
+                len(items) == count, f"{name} must be an integer or {count} integers", **{name: value}
             )
-            return tuple(self.integer(name, item, minimum) for item in value)
-        return (self.integer(name, value, minimum),) * count
+            return tuple(self.integer(name, item, minimum, whole_floats=whole_floats) for item in items)
+        return (self.integer(name, value, minimum, whole_floats=whole_floats),) * count
 
     def number(
         self,

@@ -79,6 +79,7 @@ class Scene:
         given |= {s.placeholder.name: s.rows(indices, row_seed) for s in examples.sources}
         counted = self.trainer.session.run(self.step.global_step)
         given |= self.keys.values(given[self.step.seed_input.name], counted)
+        given[self.step.step_input.name] = np.int64(counted)
         return {name: given[name] for name in self.inputs & given.keys()}
 
     def why_finite(self) -> str:

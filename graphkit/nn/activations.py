@@ -11,7 +11,21 @@ from graphkit.nn.variables import Regularizer
 
 __all__ = ["relu", "softmax"]
 
-Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
+Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor] | str
+# The names that tf.layers took in TensorFlow 1.15.
+NAMED: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "elu": tf.nn.elu,
+    "exponential": tf.exp,
+    "hard_sigmoid": lambda outputs: tf.clip_by_value(0.2 * outputs + 0.5, 0, 1),
+    "linear": tf.identity,
+    "relu": tf.nn.relu,
+    "selu": tf.nn.selu,
+    "sigmoid": tf.sigmoid,
+    "softmax": tf.nn.softmax,
+    "softplus": tf.nn.softplus,
+    "softsign": tf.nn.softsign,
+    "tanh": tf.tanh,
+}
 
 
 def relu(inputs: tensors.TensorLike, name: str | None = None) -> tf.Tensor:
@@ -84,15 +98,24 @@ def softmax(
         return tf.nn.softmax(scaled, axis=axis, name=scope)
 
 
-def check_activation(check: checks.Checker, activation: Activation | None) -> None:
+def check_activation(
+    check: checks.Checker, activation: Activation | None
+) -> Callable[[tf.Tensor], tf.Tensor] | None:
+    """Returns the activation of a layer as a function, or None."""
+    if isinstance(activation, str):
+        return NAMED[check.choice("activation", activation, NAMED)]
     right = activation is None or callable(activation)
     check.require_type(
         right, "activation must be a function of a tensor, such as gk.relu", activation=activation
     )
+    return activation
 
 
 def activate(
-    outputs: tf.Tensor, activation: Activation | None, activity_regularizer: Regularizer | None
+    check: checks.Checker,
+    outputs: tf.Tensor,
+    activation: Callable[[tf.Tensor], tf.Tensor] | None,
+    activity_regularizer: Regularizer | None,
 ) -> tf.Tensor:
     """Applies a layer's activation, and adds the loss of its activity to REGULARIZATION_LOSSES."""
     if activation is not None:
@@ -101,5 +124,10 @@ def activate(
         # Divided by the batch size, as in TensorFlow 1.15 (Layer._handle_activity_regularization).
         loss = tf.convert_to_tensor(activity_regularizer(outputs))
         loss /= tf.cast(tf.shape(outputs)[0], loss.dtype)
+        rule = (
+            "activity_regularizer must be None inside tf.cond, a loop or a function: its loss cannot be "
+            "added to the total from there; return the activity from it, and add its loss outside"
+        )
+        scopes.check_outside_functions(check, loss.op, rule)
         tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.REGULARIZATION_LOSSES, loss)
     return outputs

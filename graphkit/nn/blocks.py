@@ -55,7 +55,7 @@ def inception_module(
     """
     check = checks.Checker("inception_module")
     inputs = tensors.float_tensor(check, "inputs", inputs, rank=4)
-    activations.check_activation(check, activation)
+    activation = activations.check_activation(check, activation)
     filters = {"conv1x1": conv1x1, "reduce3x3": reduce3x3, "conv3x3": conv3x3}
     filters |= {"reduce5x5": reduce5x5, "conv5x5": conv5x5, "pool1x1": pool1x1}
     for branch, count in filters.items():
@@ -120,7 +120,7 @@ def residual_block(
     inputs = tensors.float_tensor(check, "inputs", inputs, rank=4)
     filters = check.integer("filters", filters)
     strides = check.integer("strides", strides)
-    activations.check_activation(check, activation)
+    activation = activations.check_activation(check, activation)
     activation = activation or tf.identity
     with scopes.layer_scope(check, name, "residual", reuse):
 

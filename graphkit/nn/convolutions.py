@@ -48,7 +48,7 @@ def conv2d(
         variable TF_ENABLE_ONEDNN_OPTS=1 switches it on.
       dilation_rate: an integer or (down, right): distance between neighbouring taps, in pixels; where it is
         not 1, strides must be 1.
-      activation: a function of a tensor, such as `gk.relu`; None for none.
+      activation: a function of a tensor, such as `gk.relu`, or a name such as "relu"; None for none.
       use_bias: whether each filter has a bias.
       kernel_initializer: None takes the variable scope's, or else Glorot's uniform.
       bias_initializer: of the bias.
@@ -115,7 +115,7 @@ def conv1x1(
     Args:
       inputs: floating-point (batch, height, width, channels).
       filters: how many output channels.
-      activation: a function of a tensor, such as `gk.relu`; None for none.
+      activation: a function of a tensor, such as `gk.relu`, or a name such as "relu"; None for none.
       use_bias: whether each filter has a bias.
       name: variable scope of the layer; unnamed ones are numbered conv1x1, conv1x1_1, …
       reuse: whether to reuse the variables of an earlier layer of that name.
@@ -139,7 +139,7 @@ def conv1x1(
     check = checks.Checker("conv1x1")
     inputs = tensors.float_tensor(check, "inputs", inputs, rank=4)
     filters = check.integer("filters", filters)
-    activations.check_activation(check, activation)
+    activation = activations.check_activation(check, activation)
     with scopes.layer_scope(check, name, reuse=reuse) as scope:
         return conv2d(inputs, filters, 1, activation=activation, use_bias=use_bias, name=scope, reuse=reuse)
 
@@ -177,7 +177,7 @@ def conv1d(
       data_format: "channels_last" or "channels_first". On a CPU the latter needs oneDNN; the environment
         variable TF_ENABLE_ONEDNN_OPTS=1 switches it on.
       dilation_rate: distance between neighbouring taps; where it is not 1, strides must be 1.
-      activation: a function of a tensor, such as `gk.relu`; None for none.
+      activation: a function of a tensor, such as `gk.relu`, or a name such as "relu"; None for none.
       use_bias: whether each filter has a bias.
       kernel_initializer: None takes the variable scope's, or else Glorot's uniform.
       bias_initializer: of the bias.
@@ -248,7 +248,7 @@ def check_convolution(
     """Checks the arguments that all convolutions share; `axes` is 2 for images and 1 for sequences."""
     check = checks.Checker(function)
     inputs = tensors.float_tensor(check, "inputs", inputs, rank=axes + 2)
-    filters = check.integer("filters", filters)
+    filters = check.integer("filters", filters, whole_floats=True)
     window = windows.check_window(
         check, axes, "kernel_size", kernel_size, strides, padding, data_format, dilation_rate
     )
@@ -276,14 +276,14 @@ def build(
       bias: spec of the bias; None for no bias.
       activation: of the layer, like the arguments after it.
     """
-    activations.check_activation(layer.check, activation)
+    activation = activations.check_activation(layer.check, activation)
     dtype = layer.inputs.dtype.base_dtype
     with scopes.layer_scope(layer.check, name, reuse=reuse):
         made = [get_variable(layer.check, spec, shape, dtype, trainable) for spec, shape in kernels]
         outputs = convolve(layer, *made)
         if bias is not None:
             outputs = add_bias_variable(layer.check, outputs, bias, layer.window.data_format, trainable)
-        return activations.activate(outputs, activation, activity_regularizer)
+        return activations.activate(layer.check, outputs, activation, activity_regularizer)
 
 
 def convolve(layer: Convolution, kernel: tf.Variable) -> tf.Tensor:

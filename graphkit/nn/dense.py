@@ -33,7 +33,7 @@ def dense(
     Args:
       inputs: floating-point (batch, ..., features).
       units: how many output units.
-      activation: a function of a tensor, such as `gk.relu`; None for none.
+      activation: a function of a tensor, such as `gk.relu`, or a name such as "relu"; None for none.
       use_bias: whether each unit has a bias.
       kernel_initializer: None takes the variable scope's, or else Glorot's uniform.
       bias_initializer: of the bias.
@@ -62,8 +62,8 @@ def dense(
     """
     check = checks.Checker("dense")
     inputs = tensors.float_tensor(check, "inputs", inputs, minimum_rank=2)
-    units = check.integer("units", units)
-    activations.check_activation(check, activation)
+    units = check.integer("units", units, whole_floats=True)
+    activation = activations.check_activation(check, activation)
     features, dtype = tensors.static_size(check, "inputs", inputs, -1), inputs.dtype.base_dtype
     kernel_spec = VariableSpec("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
     bias_spec = VariableSpec("bias", bias_initializer, bias_regularizer, bias_constraint)
@@ -76,7 +76,7 @@ def dense(
             outputs.set_shape(inputs.shape[:-1].concatenate(units))
         if use_bias:
             outputs = add_bias_variable(check, outputs, bias_spec, "channels_last", trainable)
-        return activations.activate(outputs, activation, activity_regularizer)
+        return activations.activate(check, outputs, activation, activity_regularizer)
 
 
 def linear(

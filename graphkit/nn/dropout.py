@@ -22,8 +22,10 @@ def dropout(
     """Keeps each unit with probability `keep_prob` and scales it by 1 / keep_prob, else sets it to 0.
 
     The expectation of each unit stays what it was. With keep_prob 1.0, the default of
-    `gk.keep_prob_input()`, nothing changes. The mask is a hash of (graph seed, this op, global step,
-    unit), see `graphkit.nn.counter_random`: a step has the same mask in every execution and on every device.
+    `gk.keep_prob_input()`, nothing changes. The mask is a hash of (seed, this op, step, unit), see
+    `graphkit.nn.counter_random`. In a trainer the step is its global step, so that a step has the same mask
+    in every execution and on every device. Without a trainer each `session.run` draws new masks; those of a
+    session follow from the graph's seed.
 
     Args:
       inputs: floating-point tensor of any shape.
@@ -58,7 +60,7 @@ def dropout(
         shape = tf.shape(inputs)
         if sizes is not None:
             shape = tf.stack([shape[axis] if size is None else 1 for axis, size in enumerate(sizes)])
-        seed, step = graph_inputs.seed_input(), scopes.global_step()
+        seed, step = graph_inputs.seed_input(), graph_inputs.step_input()
         mask = counter_random.keep_mask(shape, keep_prob, seed, step, scope)
         factor = tf.cast(1 / keep_prob, inputs.dtype)
         # Not inputs * mask: a dropped unit that is not finite must become 0, in the gradient, too.

@@ -23,6 +23,7 @@ PIXEL_SCALING = "graphkit_pixel_scaling"
 KEEP_PROBS = "graphkit_keep_probs"
 DROPOUTS = "graphkit_dropouts"
 SEED = "graphkit_seed"
+STEP = "graphkit_step"
 TRAINING = "graphkit_training"
 
 
@@ -183,12 +184,29 @@ def seed_input() -> tf.Tensor:
     return graph_scalar(SEED, lambda graph: np.int64(graph.seed or 0), "seed")
 
 
+def step_input() -> tf.Tensor:
+    """Returns the graph's scalar that all masks of one `session.run` follow from: the step's number.
+
+    A trainer feeds its global step. Unless it is fed, each run draws a number, so that masks differ in every
+    run of a session loop whether or not the program counts its steps. It is drawn by an op, since a variable
+    would need an initial value and a place in the program's checkpoints.
+    """
+
+    def drawn(graph: tf.Graph) -> tf.Tensor:
+        # With a seed of its own, the numbers follow from the graph's seed, and not from how many ops it has.
+        return tf.random.uniform((), maxval=tf.int64.max, dtype=tf.int64, seed=1, name="drawn_step")
+
+    return graph_scalar(STEP, drawn, "step")
+
+
 def training_input() -> tf.Tensor:
     """Returns the graph's scalar flag: False unless fed, as a trainer does in each training step."""
     return graph_scalar(TRAINING, lambda graph: False, "training")
 
 
-def graph_scalar(collection: str, default: Callable[[tf.Graph], np.int64 | bool], name: str) -> tf.Tensor:
+def graph_scalar(
+    collection: str, default: Callable[[tf.Graph], np.int64 | bool | tf.Tensor], name: str
+) -> tf.Tensor:
     """Returns the one placeholder of the graph in the collection, made at the first call."""
     graph = tf.compat.v1.get_default_graph()
     made = graph.get_collection(collection)

@@ -1,6 +1,7 @@
 """Normalization over the batch or over the features of each example."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,7 +20,7 @@ Moments: TypeAlias = tuple[tf.Tensor, tf.Tensor]  # (mean, variance), a number f
 
 def batch_norm(
     inputs: tensors.TensorLike,
-    axis: int = -1,
+    axis: int | Sequence[int] = -1,
     momentum: float = 0.99,
     epsilon: float = 1e-3,
     center: bool = True,
@@ -36,6 +37,12 @@ def batch_norm(
     trainable: bool = True,
     name: str | None = None,
     reuse: scopes.Reuse = None,
+    renorm: bool = False,
+    renorm_clipping: None = None,
+    renorm_momentum: float = 0.99,
+    fused: bool | None = None,
+    virtual_batch_size: None = None,
+    adjustment: None = None,
 ) -> tf.Tensor:
     """Normalizes each channel over the batch, as `tf.layers.batch_normalization` did.
 
@@ -44,9 +51,9 @@ def batch_norm(
 
     Args:
       inputs: floating-point (batch, ..., channels).
-      axis: the axis of the channels.
+      axis: the axis of the channels, or a list of this one axis.
       momentum: fraction of the moving averages that a step keeps, in [0, 1].
-      epsilon: added to the variance; positive.
+      epsilon: added to the variance; not negative.
       center: whether a trained beta is added.
       scale: whether a trained gamma multiplies.
       beta_initializer: of beta.
@@ -59,9 +66,16 @@ def batch_norm(
       gamma_constraint: likewise for gamma.
       training: a boolean or a boolean scalar tensor; None is True in a trainer's training steps and
         False elsewhere.
-      trainable: whether beta and gamma are added to TRAINABLE_VARIABLES.
+      trainable: whether beta and gamma are added to TRAINABLE_VARIABLES; with False the moving averages
+        stay as they are, too.
       name: variable scope of the layer; unnamed ones are numbered batch_normalization, …_1, …
       reuse: whether to reuse the variables of an earlier layer of that name.
+      renorm: must be False; batch renormalization is not offered.
+      renorm_clipping: must be None.
+      renorm_momentum: has no effect without renorm.
+      fused: whether to use TensorFlow's fused kernel; None uses it where it can.
+      virtual_batch_size: must be None.
+      adjustment: must be None.
 
     Returns:
       A tensor of the shape of `inputs`.
@@ -88,11 +102,23 @@ def batch_norm(
     check = checks.Checker("batch_norm")
     inputs = tensors.float_tensor(check, "inputs", inputs, minimum_rank=2)
     rank = inputs.shape.rank
-    axis = tensors.check_axis(check, "axis", axis, "inputs", rank)
+    if isinstance(axis, (tuple, list)):
+        check.require(len(axis) == 1, "axis must be one axis, or a list of one", axis=axis)
+    only: Any = axis[0] if isinstance(axis, (tuple, list)) else axis
+    axis = tensors.check_axis(check, "axis", only, "inputs", rank)
+    for option, value in {
+        "renorm": renorm or None,
+        "renorm_clipping": renorm_clipping,
+        "virtual_batch_size": virtual_batch_size,
+        "adjustment": adjustment,
+    }.items():
+        rule = f"{option} is not offered; leave it out, or use TensorFlow's own ops for it"
+        check.require(value is None, rule, **{option: value})
     momentum = check.number("momentum", momentum, at_least=0, at_most=1)
-    epsilon = check.number("epsilon", epsilon, above=0)
+    epsilon = check.number("epsilon", epsilon, at_least=0)
     channels = tensors.static_size(check, "inputs", inputs, axis)
     training = check_training(check, training)
+    fused = check_fused(check, fused, inputs, axis)
     with scopes.layer_scope(check, name, "batch_normalization", reuse):
         # Averages of float16 would stop moving: their steps of 1 - momentum are below its precision.
         dtype = tf.float32 if inputs.dtype.size < 4 else inputs.dtype.base_dtype
@@ -104,16 +130,39 @@ def batch_norm(
         beta_spec = VariableSpec("beta", beta_initializer, beta_regularizer, beta_constraint)
         gamma = variable(gamma_spec, trainable) if scale else None
         beta = variable(beta_spec, trainable) if center else None
-        moving = (
-            variable(VariableSpec("moving_mean", moving_mean_initializer), trainable=False),
-            variable(VariableSpec("moving_variance", moving_variance_initializer), trainable=False),
-        )
-        # The fused kernel is faster. It takes four axes with the channels first or last, and not float64.
-        fused = rank == 4 and axis in (1, 3) and inputs.dtype != tf.float64
+        with unpartitioned():
+            moving = (
+                variable(VariableSpec("moving_mean", moving_mean_initializer), trainable=False),
+                variable(VariableSpec("moving_variance", moving_variance_initializer), trainable=False),
+            )
         normalize = normalize_fused if fused else normalize_plain
         outputs, batch_moments = normalize(inputs, axis, gamma, beta, moving, epsilon, training)
-        add_moving_updates(moving, batch_moments, momentum, training)
+        if trainable:
+            add_moving_updates(check, moving, batch_moments, momentum, training)
         return outputs
+
+
+def check_fused(check: checks.Checker, fused: bool | None, inputs: tf.Tensor, axis: int) -> bool:
+    """Returns whether the fused kernel is used, which is faster than the ops of the definition."""
+    rule = "fused must be True, False or None"
+    check.require_type(fused is None or isinstance(fused, (bool, np.bool_)), rule, fused=fused)
+    possible = inputs.shape.rank == 4 and axis in (1, 3) and inputs.dtype != tf.float64
+    rule = "the fused kernel takes four axes with the channels first or last, and not float64"
+    received = {"shape": tensors.shape_text(inputs), "dtype": inputs.dtype.name}
+    check.require(possible or not fused, rule, axis=axis, **received)
+    return possible if fused is None else bool(fused)
+
+
+@contextlib.contextmanager
+def unpartitioned() -> Iterator[None]:
+    """Makes variables whole, also in a scope with a partitioner, as tf.layers made moving averages."""
+    scope = tf.compat.v1.get_variable_scope()
+    partitioner = scope.partitioner
+    scope.set_partitioner(None)
+    try:
+        yield
+    finally:
+        scope.set_partitioner(partitioner)
 
 
 def check_training(check: checks.Checker, training: Training) -> bool | tf.Tensor:
@@ -127,7 +176,8 @@ def check_training(check: checks.Checker, training: Training) -> bool | tf.Tenso
         valid = flag.dtype == tf.bool and flag.shape.rank in (0, None)
         check.require(valid, rule, training=flag)
         return flag
-    check.require_type(isinstance(training, (bool, np.bool_)), rule, training=training)
+    is_flag = isinstance(training, (bool, np.bool_)) or (type(training) is int and training in (0, 1))
+    check.require_type(is_flag, rule, training=training)
     return bool(training)
 
 
@@ -189,6 +239,7 @@ def normalize_plain(
 
 
 def add_moving_updates(
+    check: checks.Checker,
     moving: tuple[tf.Variable, tf.Variable],
     batch_moments: Moments,
     momentum: float,
@@ -201,6 +252,11 @@ def add_moving_updates(
     for average, batch_value in zip(moving, batch_moments, strict=True):
         change = (average - batch_value) * tf.cast(decay, average.dtype)
         update = average.assign_sub(change, read_value=False)
+        rule = (
+            "the layer must stand outside tf.cond, loops and functions unless training is False, since no "
+            "training step can run the updates of its moving averages there"
+        )
+        scopes.check_outside_functions(check, update, rule)
         tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.UPDATE_OPS, update)
 
 

@@ -30,6 +30,18 @@ def check_growing(check: checks.Checker) -> None:
         raise RuntimeError(check.message(rule))
 
 
+def check_outside_functions(check: checks.Checker, op: tf.Operation, rule: str) -> None:
+    """Raises `ValueError` if an op of a collection is inside a branch, a loop or a function.
+
+    A collection hands its ops to code outside, such as a trainer, which can neither read a value from there
+    nor run an op there: of an op in a `FuncGraph` it has not even the graph.
+    """
+    with tf.init_scope():
+        outside = tf.compat.v1.get_default_graph()
+    within = op.graph is not outside or not op.graph.is_fetchable(op)
+    check.require(not within, f"{rule}; called at {lines.caller_line()}", op=op.name)
+
+
 @contextlib.contextmanager
 def op_scope(check: checks.Checker, name: str | None) -> Iterator[str]:
     """Opens the name scope of a builder that makes no variables."""
@@ -56,12 +68,26 @@ def layer_scope(
 
 
 def global_step() -> tf.Variable:
-    """Returns the graph's global step, made at the first call, outside all variable scopes."""
-    step = tf.compat.v1.train.get_global_step()
-    if step is None:
-        # create_global_step takes the initializer, regularizer and reuse of the scope around it, which are
-        # not for a counter. init_scope leaves a branch of tf.cond, where no variable can be made.
-        root = tf.compat.v1.VariableScope(reuse=False)
-        with tf.init_scope(), tf.compat.v1.variable_scope(root, auxiliary_name_scope=False):
-            step = tf.compat.v1.train.create_global_step()
-    return step
+    """Returns the variable that counts the graph's steps, made at the first call, outside all scopes.
+
+    A program's own integer `tf.Variable(0, name="global_step")` is taken as TensorFlow 1 did.
+    `get_global_step` refuses it where it is a resource variable, and returns a tensor where it is not.
+    """
+    graph, key = tf.compat.v1.get_default_graph(), tf.compat.v1.GraphKeys.GLOBAL_STEP
+    if graph.get_collection(key):
+        return tf.compat.v1.train.get_global_step()
+    for variable in tf.compat.v1.global_variables():
+        if variable.op.name == "global_step" and variable.dtype.is_integer and variable.shape.rank == 0:
+            return variable
+    taken = any(op.name == "global_step" for op in graph.get_operations())
+    # create_global_step takes the initializer, regularizer and reuse of the scope around it, which are
+    # not for a counter. init_scope leaves a branch of tf.cond, where no variable can be made.
+    root = tf.compat.v1.VariableScope(reuse=False)
+    with tf.init_scope(), tf.compat.v1.variable_scope(root, auxiliary_name_scope=False):
+        if not taken:
+            return tf.compat.v1.train.create_global_step()
+        keys = [tf.compat.v1.GraphKeys.GLOBAL_VARIABLES, key]
+        name, zero = "graphkit/global_step", tf.compat.v1.zeros_initializer()
+        return tf.compat.v1.get_variable(
+            name, (), tf.int64, zero, trainable=False, collections=keys, use_resource=True
+        )

@@ -45,7 +45,7 @@ def separable_conv2d(
         variable TF_ENABLE_ONEDNN_OPTS=1 switches it on.
       dilation_rate: an integer or (down, right); where it is not 1, strides must be 1.
       depth_multiplier: how many filters each channel has.
-      activation: a function of a tensor, such as `gk.relu`; None for none.
+      activation: a function of a tensor, such as `gk.relu`, or a name such as "relu"; None for none.
       use_bias: whether each filter has a bias.
       depthwise_initializer: None takes the variable scope's, or else Glorot's uniform.
       pointwise_initializer: likewise.
@@ -85,7 +85,7 @@ def separable_conv2d(
     # The kernel of tf.nn.separable_conv2d takes one stride for both directions.
     check.require(window.strides[0] == window.strides[1], "strides must be alike", strides=window.strides)
     windows.check_fits(check, layer.inputs, window)
-    depth_multiplier = check.integer("depth_multiplier", depth_multiplier)
+    depth_multiplier = check.integer("depth_multiplier", depth_multiplier, whole_floats=True)
     depthwise = VariableSpec(
         "depthwise_kernel", depthwise_initializer, depthwise_regularizer, depthwise_constraint
     )

@@ -40,7 +40,7 @@ def conv2d_transpose(
       padding: "valid" or "same".
       data_format: "channels_last" or "channels_first". On a CPU the latter needs oneDNN; the environment
         variable TF_ENABLE_ONEDNN_OPTS=1 switches it on.
-      activation: a function of a tensor, such as `gk.relu`; None for none.
+      activation: a function of a tensor, such as `gk.relu`, or a name such as "relu"; None for none.
       use_bias: whether each filter has a bias.
       kernel_initializer: None takes the variable scope's, or else Glorot's uniform.
       bias_initializer: of the bias.

@@ -1,15 +1,42 @@
 """Variables of layers: what a layer's arguments say about one, and making it in the current scope."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
 from graphkit import checks
 
-Initializer: TypeAlias = Callable[..., tf.Tensor]  # (shape, dtype) -> the first value
+Initializer: TypeAlias = Callable[..., tf.Tensor] | str  # (shape, dtype) -> the first value
 Regularizer: TypeAlias = Callable[[tf.Tensor], tf.Tensor]  # variable or output -> scalar loss
 Constraint: TypeAlias = Callable[[tf.Tensor], tf.Tensor]  # updated variable -> what is kept of it
+# The names that tf.layers took in TensorFlow 1.15, with the defaults that they had there.
+NAMED: dict[str, Callable[[], Any]] = {
+    "glorot_normal": tf.compat.v1.glorot_normal_initializer,
+    "glorot_uniform": tf.compat.v1.glorot_uniform_initializer,
+    "he_normal": tf.compat.v1.initializers.he_normal,
+    "he_uniform": tf.compat.v1.initializers.he_uniform,
+    "identity": tf.compat.v1.initializers.identity,
+    "lecun_normal": tf.compat.v1.initializers.lecun_normal,
+    "lecun_uniform": tf.compat.v1.initializers.lecun_uniform,
+    "ones": tf.compat.v1.ones_initializer,
+    "orthogonal": tf.compat.v1.orthogonal_initializer,
+    "random_normal": lambda: tf.compat.v1.random_normal_initializer(stddev=0.05),
+    "random_uniform": lambda: tf.compat.v1.random_uniform_initializer(-0.05, 0.05),
+    "truncated_normal": lambda: tf.compat.v1.truncated_normal_initializer(stddev=0.05),
+    "zeros": tf.compat.v1.zeros_initializer,
+}
+KERAS = ("keras", "tf_keras")
+# {name of a Keras class: function of its object -> TensorFlow 1's initializer of the same distribution}
+SAME_DISTRIBUTION: dict[str, Callable[[Any], Any]] = {
+    "VarianceScaling": lambda own: tf.compat.v1.variance_scaling_initializer(
+        own.scale, own.mode, own.distribution
+    ),
+    "RandomNormal": lambda own: tf.compat.v1.random_normal_initializer(own.mean, own.stddev),
+    "RandomUniform": lambda own: tf.compat.v1.random_uniform_initializer(own.minval, own.maxval),
+    "TruncatedNormal": lambda own: tf.compat.v1.truncated_normal_initializer(own.mean, own.stddev),
+    "Orthogonal": lambda own: tf.compat.v1.orthogonal_initializer(own.gain),
+}
 
 
 class VariableSpec(NamedTuple):
@@ -32,16 +59,48 @@ def get_variable(
     check: checks.Checker, spec: VariableSpec, shape: Sequence[int], dtype: tf.DType, trainable: bool = True
 ) -> tf.Variable:
     """Makes or reuses a resource variable in the current variable scope."""
+    initializer: Any = spec.initializer
+    if isinstance(initializer, str):
+        initializer = NAMED[check.choice(f"the initializer of {spec.name}", initializer, NAMED)]()
     rule = f"the initializer of {spec.name} must be a function of a shape, such as gk.zeros()"
-    right = spec.initializer is None or callable(spec.initializer)
-    check.require_type(right, rule, initializer=spec.initializer)
+    right = initializer is None or callable(initializer)
+    check.require_type(right, rule, initializer=initializer)
+    for kind, function in (("regularizer", spec.regularizer), ("constraint", spec.constraint)):
+        rule = f"the {kind} of {spec.name} must be a function of the variable, or None"
+        check.require_type(function is None or callable(function), rule, **{kind: function})
+    if initializer is None:
+        initializer = tf.compat.v1.get_variable_scope().initializer
     return tf.compat.v1.get_variable(
         spec.name,
         shape,
         dtype,
-        initializer=spec.initializer,
+        initializer=keyed_initializer(check, spec.name, initializer),
         regularizer=spec.regularizer,
         constraint=spec.constraint,
         trainable=trainable,
         use_resource=True,  # a loop of training steps captures handles, which the older variables lack
     )
+
+
+def keyed_initializer(check: checks.Checker, name: str, initializer: Any) -> Any:
+    """Returns TensorFlow 1's initializer in the place of a Keras initializer without a seed.
+
+    A Keras object without a seed draws one from Python's random numbers when it is made, and puts it into the
+    graph as a constant: two runs of a program with one trainer seed would start from different weights. The
+    ops of TensorFlow 1 have no seed then, and a trainer fills in its own.
+    """
+    if isinstance(initializer, type):
+        initializer = initializer()  # as get_variable does
+    kinds = [kind for kind in type(initializer).__mro__ if kind.__module__.split(".")[0] in KERAS]
+    config = initializer.get_config() if kinds else {}
+    if "seed" not in config or config["seed"] is not None:
+        return initializer
+    names = [kind.__name__ for kind in kinds if kind.__name__ in SAME_DISTRIBUTION]
+    own_call = type(initializer).__call__ is not kinds[0].__call__
+    rule = (
+        f"the initializer of {name} draws its numbers by a seed of Keras, which no trainer can set; "
+        "give it a seed, or use one of TensorFlow 1 or of graphkit, such as gk.glorot_uniform()"
+    )
+    axes = config.get("input_axes"), config.get("output_axes")
+    check.require(names and not own_call and axes == (None, None), rule, initializer=initializer)
+    return SAME_DISTRIBUTION[names[0]](initializer)

@@ -42,9 +42,9 @@ def check_window(
 ) -> Window:
     """Returns the window over `axes` spatial axes that a layer's arguments describe."""
     window = Window(
-        check.integers(size_name, size, axes),
-        check.integers("strides", strides, axes),
-        check.integers("dilation_rate", dilation_rate, axes),
+        check.integers(size_name, size, axes, whole_floats=True),
+        check.integers("strides", strides, axes, whole_floats=True),
+        check.integers("dilation_rate", dilation_rate, axes, whole_floats=True),
         check.choice("padding", padding, ("same", "valid")),
         data_formats.check_data_format(check, data_format),
     )

@@ -172,7 +172,7 @@ def feed_steps(
         logger.warning(text, loops.drawing)
     training = {step.training_input: np.bool_(True), **examples.constants}
     fed = Examples(examples.sources, training)
-    return FeedSteps(session, [*step.values, step.update], fed, step.rate_input)
+    return FeedSteps(session, [*step.values, step.update], fed, step.rate_input, step=step)
 
 
 def choose(loops: Loops, examples: Examples, wanted: Wanted) -> tuple[str, str | None]:

@@ -90,7 +90,7 @@ def make_loops(step: TrainingStep, scalings: dict[str, tuple]) -> Loops:
       step: the `TrainingStep`.
       scalings: {placeholder name: (offset, factor)} of images that are given as uint8.
     """
-    ops = walk.ancestors([step.update, *step.values])
+    ops = step.needed_ops()
     reason = obstacle(ops)
     drawing = min((op.name for op in ops if keyed.is_random(op)), default=None)
     if reason:
@@ -186,7 +186,8 @@ class StepCopy:
         outside = [
             op for op in ops if op.outputs and (op.type == "VarHandleOp" or op.type in walk.PLACEHOLDERS)
         ]
-        replaced = {p.name for p in self.sliced} | {self.rate_name, step.training_input.name}
+        replaced = {p.name for p in self.sliced} | {self.rate_name}
+        replaced |= {step.training_input.name, step.step_input.name}
         tensors = [op.outputs[0] for op in outside]
         self.captured = {tensor.name: tensor for tensor in tensors if tensor.name not in replaced}
         self.definition = copies.definition_of(ops, without=outside, rewrite=self.rewrite)
@@ -206,7 +207,9 @@ class StepCopy:
         """Copies the step into the current graph; returns its values, computed after the update."""
         step = self.step
         given = {name: tf.identity(tensor) for name, tensor in self.captured.items()}
-        given |= rows | self.keys.tensors(tf.identity(step.seed_input), step.global_step.read_value())
+        number = step.global_step.read_value()
+        given |= rows | self.keys.tensors(tf.identity(step.seed_input), number)
+        given[step.step_input.name] = tf.cast(number, tf.int64)
         given[step.training_input.name] = tf.constant(True)
         if self.rate_name is not None:
             given[self.rate_name] = rate

@@ -10,10 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit.data import batches
+from graphkit.graph import walk
 from graphkit.nn.metrics import Metric
 from graphkit.running import metrics as running_metrics
 from graphkit.running.feeds import Examples, Source
 from graphkit.running.loops import Loop
+from graphkit.running.training_step import TrainingStep
 
 AUGMENTATION = (
     1  # keeps the seeds of augmentation, (seed, step, 1), apart from those of shuffling, (seed, epoch)
@@ -74,6 +76,8 @@ class FeedSteps:
       rate_input: placeholder of the learning rate, if there is one.
       prefetches: whether the next mini-batch is prepared while the session is busy, which saves time if
         mini-batches are large.
+      step: the `TrainingStep` whose global step is fed to the masks that the fetches need; None for masks
+        that are drawn anew in each run.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class FeedSteps:
         examples: Examples,
         rate_input: tf.Tensor | None = None,
         prefetches: bool = False,
+        step: TrainingStep | None = None,
     ) -> None:
         self.sources = examples.sources
         self.prefetches = prefetches
@@ -90,7 +95,17 @@ class FeedSteps:
         self.constants = list(constants.values())
         self.has_rate = rate_input is not None
         fed = [source.placeholder for source in self.sources] + list(constants)
-        self.call = session.make_callable(list(fetches), fed + [rate_input] * self.has_rate)
+        fed += [rate_input] * self.has_rate
+        self.read_step: Callable[[], Any] | None = None
+        if (
+            step is not None
+            and not any(p is step.step_input for p in fed)
+            and step.step_input.op in walk.ancestors(fetches)
+        ):
+            # Read in each run: `restore` and callbacks may change it between two runs.
+            self.read_step = session.make_callable(step.global_step)
+            fed.append(step.step_input)
+        self.call = session.make_callable(list(fetches), fed)
 
     def next_count(self, left: int) -> int:
         return 1
@@ -102,7 +117,8 @@ class FeedSteps:
         return [*rows, *self.constants]
 
     def run(self, prepared: list, rates: Sequence[float] = ()) -> list[np.ndarray]:
-        fetched = self.call(*prepared, *rates[: self.has_rate])
+        number = [] if self.read_step is None else [np.int64(self.read_step())]
+        fetched = self.call(*prepared, *rates[: self.has_rate], *number)
         return [np.asarray(value)[np.newaxis] for value in fetched if value is not None]
 
 

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from graphkit.graph import walk
+
 FLOATS = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 
 
@@ -20,6 +22,7 @@ class TrainingStep(NamedTuple):
       rate_input: scalar placeholder of the learning rate, or None where the optimizer brings its own.
       training_input: scalar placeholder that is True in a training step.
       seed_input: scalar placeholder of the seed of all keyed random numbers.
+      step_input: scalar placeholder of the number that the masks of a step follow from: the global step.
       global_step: the variable that counts steps.
       skips_overflow: whether a step with gradients that overflow leaves the variables as they are.
     """
@@ -33,6 +36,7 @@ class TrainingStep(NamedTuple):
     rate_input: tf.Tensor | None
     training_input: tf.Tensor
     seed_input: tf.Tensor
+    step_input: tf.Tensor
     global_step: tf.Variable
     skips_overflow: bool = False
 
@@ -40,6 +44,11 @@ class TrainingStep(NamedTuple):
     def trained(self) -> list[tf.Variable]:
         """The variables that have a gradient."""
         return [variable for _, variable in self.gradients]
+
+    def needed_ops(self) -> set[tf.Operation]:
+        """Returns the ops that a step runs; not what draws `step_input` where that is not fed."""
+        given = self.step_input.op
+        return walk.ancestors([self.update, *self.values], lambda op: () if op == given else walk.sources(op))
 
 
 def is_float(tensor: tf.Tensor | tf.Variable) -> bool:

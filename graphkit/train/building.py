@@ -73,7 +73,7 @@ def build(
         checkpoints = saving.Checkpoints(step.variables, weights)
         tables = tf.compat.v1.tables_initializer()
         made_loops = loops.make_loops(step, feeds.pixel_scalings(graph))
-        fingerprint = walk.fingerprint(walk.ancestors([step.update, *step.values]))
+        fingerprint = walk.fingerprint(step.needed_ops())
         variables = [*step.variables, *tf.compat.v1.local_variables()]
         initializer = tf.group(session.make_initializer(variables, seed), tables)
         graph.finalize()
@@ -90,7 +90,7 @@ def build_step(
 ) -> training_step.TrainingStep:
     """Adds the training step to the current graph."""
     global_step = scopes.global_step()
-    seed_input, training_input = inputs.seed_input(), inputs.training_input()
+    seed_input, step_input, training_input = inputs.seed_input(), inputs.step_input(), inputs.training_input()
     rate_input = learning_rate.make_input()
     values = [metric.tensor for metric in metrics.values()]
     optimizer = optimizers.make_optimizer(check, settings.optimizer, rate_input)
@@ -119,6 +119,7 @@ def build_step(
         rate_input=rate_input,
         training_input=training_input,
         seed_input=seed_input,
+        step_input=step_input,
         global_step=global_step,
         skips_overflow=isinstance(optimizer, optimizers.LossScaled),
     )

@@ -67,7 +67,7 @@ class OpenGraph:
 
     def evaluator(self, examples: feeds.Examples, fetches: Sequence[tf.Tensor]) -> steps.FeedSteps:
         """Returns the steps that compute the fetches for mini-batches of examples, without training."""
-        return steps.FeedSteps(self.session, fetches, examples, prefetches=True)
+        return steps.FeedSteps(self.session, fetches, examples, prefetches=True, step=self.training_step)
 
     def evaluate(
         self, data: Feed, feed: Feed | None = None, *, batch_size: int = EVALUATION_BATCH
@@ -196,7 +196,13 @@ class OpenGraph:
         fed = feeds.check_feed(check, self.graph, feed)
         for callback in self.callbacks:
             callback.on_save_start(self)
-        constants: dict[tf.Tensor, Any] = {self.training_step.seed_input: np.int64(self.seed), **fed}
+        step = self.training_step
+        number = np.int64(self.session.run(step.global_step))
+        constants: dict[tf.Tensor, Any] = {
+            step.seed_input: np.int64(self.seed),
+            step.step_input: number,
+            **fed,
+        }
         needed = feeds.Examples([], constants).constants_for(list(outputs.values()))
         exporting.write(self.session, target, outputs, needed)
         return str(target)

@@ -94,7 +94,7 @@ BLOCKS = {
 
 @pytest.mark.parametrize("layer", [*ACTIVATED, *BLOCKS])
 def test_an_activation_that_is_not_a_function_is_refused(layer):
-    for value in ("relu", 1, tf.bool):
+    for value in (1, tf.bool, ["relu"]):
         text = f"activation must be a function of a tensor, such as gk.relu; received activation={value!r}"
         with pytest.raises(TypeError, match=f"^{layer}: {re.escape(text)}"):
             {**LAYERS, **BLOCKS}[layer](activation=value)

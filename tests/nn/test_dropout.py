@@ -16,12 +16,10 @@ COUNT = 1 << 16
 
 
 def run(fetches, feed=None, step=0):
-    """Runs in a new session, at a global step."""
+    """Runs in a new session, as a trainer does in a step."""
     with v1.Session() as session:
         session.run(v1.global_variables_initializer())
-        if step:
-            session.run(v1.train.get_global_step().assign(step))
-        return session.run(fetches, feed)
+        return session.run(fetches, {inputs.step_input(): step, **(feed or {})})
 
 
 def test_dropout_changes_nothing_unless_keep_prob_is_fed():
@@ -114,10 +112,9 @@ def test_noise_shape_takes_batches_of_any_size():
         assert run(net, {fed: np.ones((batch, 32))}).shape == (batch, 32)
 
 
-def test_dropout_makes_nothing_to_train_and_uses_the_global_step_that_is_there():
-    step = v1.train.get_or_create_global_step()
+def test_dropout_makes_no_variables():
     gk.dropout(tf.ones((2, 3)), 0.5)
-    assert v1.global_variables() == [step] and not v1.trainable_variables()
+    assert not v1.global_variables() and not v1.local_variables()
 
 
 def test_dropout_can_be_used_first_where_variables_are_reused():
@@ -134,7 +131,8 @@ def test_dropout_can_be_used_first_where_variables_are_reused():
 @pytest.mark.parametrize("noise_shape", [None, (None, 1)])
 def test_gradient_of_dropout_with_its_mask_held(noise_shape):
     fed = v1.placeholder(tf.float64, (6, 5))
-    assert_gradients(gk.dropout(fed, 0.6, noise_shape), {fed: normal(6, 5, dtype=np.float64)})
+    net = gk.dropout(fed, 0.6, noise_shape)
+    assert_gradients(net, {fed: normal(6, 5, dtype=np.float64)}, {inputs.step_input(): 3})
 
 
 def test_gradient_of_dropout_is_the_scaled_mask():
@@ -172,8 +170,8 @@ def test_dropout_is_the_mask_of_its_seed_step_and_scope():
 def test_dropout_of_a_step_is_the_same_however_often_it_is_run():
     net = dropped()
     with v1.Session() as session:
-        session.run(v1.global_variables_initializer())
-        np.testing.assert_array_equal(session.run(net), session.run(net))
+        feed = {inputs.step_input(): 3}
+        np.testing.assert_array_equal(session.run(net, feed), session.run(net, feed))
 
 
 def test_dropout_is_the_same_in_another_session():
@@ -188,7 +186,7 @@ def test_dropout_is_the_same_in_another_graph():
         np.testing.assert_array_equal(run(dropped(), step=5), first)
 
 
-def test_dropout_changes_with_the_global_step():
+def test_dropout_changes_with_the_step():
     net = dropped(COUNT)
     assert largest_correlation([run(net, step=step) for step in range(6)]) < 5
 
@@ -219,31 +217,113 @@ def test_all_dropouts_share_one_seed_and_one_step(fresh_graph):
     with v1.variable_scope("net"):
         dropped()
     assert len(v1.get_collection(inputs.SEED)) == 1
-    assert v1.global_variables() == [v1.train.get_global_step()]
+    assert len(v1.get_collection(inputs.STEP)) == 1
 
 
-def test_training_draws_a_new_mask_in_each_step():
-    net = dropped()
-    loss = tf.reduce_sum(gk.dense(net[None], 1))
-    train = v1.train.GradientDescentOptimizer(0.0).minimize(loss, v1.train.get_global_step())
+# A program's own loop over session.run
+
+
+def in_a_loop(fetches, runs):
     with v1.Session() as session:
         session.run(v1.global_variables_initializer())
-        drawn = [session.run([net, train])[0] for _ in range(4)]
-    assert largest_correlation(drawn) < 5
+        return [session.run(fetches) for _ in range(runs)]
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_a_loop_draws_new_masks_in_each_run_whether_or_not_it_counts_steps(counts):
+    net = dropped()
+    loss = tf.reduce_sum(gk.dense(net[None], 1))
+    step = v1.train.create_global_step() if counts else None
+    train = v1.train.GradientDescentOptimizer(0.0).minimize(loss, step)
+    assert largest_correlation([masks for masks, _ in in_a_loop([net, train], 4)]) < 5
+
+
+def test_a_loop_that_does_not_count_steps_trains_all_units():
+    weights = v1.get_variable("weights", (200,), initializer=gk.zeros())
+    loss = -tf.reduce_sum(gk.dropout(weights, 0.5))
+    train = v1.train.GradientDescentOptimizer(1.0).minimize(loss)
+    # After 30 steps of rate 1, the weights are twice the number of steps that kept them: of 60 at most.
+    trained = in_a_loop([train, weights], 31)[-1][1]
+    assert (trained > 0).all() and (trained < 60).all() and abs(trained.mean() - 30) < 4
+
+
+def test_forward_and_backward_pass_of_a_run_have_one_mask():
+    features = tf.ones((500,))
+    net = gk.dropout(features, 0.5)
+    for outputs, gradient in in_a_loop([net, tf.gradients(net, features)[0]], 3):
+        np.testing.assert_array_equal(outputs, gradient)
+
+
+def test_the_masks_of_a_session_follow_from_the_graphs_seed():
+    def masks(seed, runs=3):
+        with tf.Graph().as_default():
+            v1.set_random_seed(seed)
+            tf.zeros((seed,))  # another op, so that the numbers of ops differ
+            return in_a_loop(dropped(name="drop"), runs)
+
+    np.testing.assert_array_equal(masks(1), masks(1))
+    assert largest_correlation([*masks(1), *masks(2)]) < 5
+
+
+def test_a_program_may_make_its_global_step_before_or_after_dropout():
+    dropped()
+    after = v1.train.create_global_step()
+    with tf.Graph().as_default():
+        own = tf.Variable(0, name="global_step", trainable=False)
+        dropped()
+        assert (own.op.name, after.op.name) == ("global_step", "global_step")
+        assert v1.global_variables() == [own]
+
+
+@pytest.mark.parametrize("v2", [False, True])
+def test_dropout_in_a_branch_of_a_condition_draws_new_masks_in_each_run(v2):
+    enabled = v1.control_flow_v2_enabled()
+    (v1.enable_control_flow_v2 if v2 else v1.disable_control_flow_v2)()
+    try:
+        net = tf.cond(v1.placeholder_with_default(True, ()), dropped, lambda: tf.zeros((4096,)))
+        assert largest_correlation(in_a_loop(net, 4)) < 5
+    finally:
+        (v1.enable_control_flow_v2 if enabled else v1.disable_control_flow_v2)()
+
+
+# In a trainer
+
+
+@pytest.mark.parametrize("execution", ["feed", "chunks", "resident", "compiled"])
+def test_the_masks_of_a_trainer_follow_from_its_seed_and_global_step(execution):
+    with tf.Graph().as_default():
+        features = gk.feature_input(64)
+        kept = gk.dropout(tf.ones((64,)), 0.5, name="drop") > 0
+        rows = tf.tile(kept[None], [tf.shape(features)[0], 1])
+        loss = tf.reduce_mean(gk.dense(features, 1))
+        seen = gk.Metric(tf.cast(kept, tf.float32), lambda mean, count: mean.sum())
+        recorded = []
+
+        class Record(gk.Callback):
+            def on_run_end(self, trainer):
+                recorded.extend(trainer.last_run.values[1])
+
+        with gk.Trainer(loss, metrics={"kept": seen}, seed=11) as trainer:
+            trainer.fit(
+                {features: normal(12, 64)},
+                epochs=2,
+                batch_size=4,
+                callbacks=[Record()],
+                progress=False,
+                execution=execution,
+            )
+            predicted = trainer.predict(rows, {features: normal(2, 64)})
+    shape, keep_prob, seed = tf.constant([64]), tf.constant(0.5), tf.constant(11)
+    masks = run([counter_random.keep_mask(shape, keep_prob, seed, tf.constant(n), "drop/") for n in range(7)])
+    np.testing.assert_array_equal(recorded, masks[:6])
+    np.testing.assert_array_equal(predicted, [masks[6]] * 2)
 
 
 @pytest.mark.parametrize("keep_prob", [0.5, *(pytest.param(p, marks=pytest.mark.slow) for p in (0.1, 0.8))])
 def test_dropout_keeps_the_expectation_of_each_unit(keep_prob):
     net = dropped(256, keep_prob)
     steps = 1000
-    with v1.Session() as session:
-        session.run(v1.global_variables_initializer())
-        step = v1.train.get_global_step()
-        advance = step.assign_add(1, read_value=False)
-        total = np.zeros(256)
-        for _ in range(steps):
-            total += session.run(net)
-            session.run(advance)
+    total = np.sum(in_a_loop(net, steps), axis=0)
     deviation = math.sqrt((1 - keep_prob) / keep_prob / steps)
     assert np.abs(total / steps - 1).max() < 5 * deviation
 

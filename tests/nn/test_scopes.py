@@ -1,5 +1,6 @@
 """Scopes: names, numbers and reuse as in tf.layers, the global step, and graphs that cannot grow."""
 
+import math
 import os
 import re
 from concurrent import futures
@@ -17,7 +18,7 @@ from nn.layer_table import (
     good_input,
     variable_names,
 )
-from references import names, run
+from references import names, refused, run
 
 import graphkit as gk
 from graphkit.nn import scopes
@@ -141,7 +142,7 @@ def test_reuse_with_other_sizes_is_refused(layer):
 
 
 REFUSED = {
-    "activation": lambda good: gk.dense(tf.ones((2, 3)), 4, activation=None if good else "relu"),
+    "activation": lambda good: gk.dense(tf.ones((2, 3)), 4, activation=None if good else "rectify"),
     "features": lambda good: gk.dense(
         tf.ones((2, 3)) if good else v1.placeholder(tf.float32, (None, None)), 4
     ),
@@ -169,7 +170,7 @@ def test_the_op_has_the_name_that_was_given(function):
     assert not v1.global_variables()
 
 
-# The global step, of which dropout is the user
+# The global step, which a trainer counts
 
 
 def test_the_global_step_has_one_name_in_any_scope():
@@ -188,6 +189,29 @@ def test_the_global_step_can_be_made_where_variables_are_reused():
     with v1.variable_scope("net", reuse=True):
         scopes.global_step()
     assert made() == ["global_step:0"]
+
+
+@pytest.mark.parametrize("use_resource", [True, False])
+@pytest.mark.parametrize("dtype", [tf.int32, tf.int64])
+def test_a_programs_own_variable_of_that_name_is_the_global_step(dtype, use_resource):
+    own = v1.Variable(tf.zeros((), dtype), trainable=False, name="global_step", use_resource=use_resource)
+    assert scopes.global_step() is own
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: tf.Variable(0.0, name="global_step"),
+        lambda: tf.Variable([0, 0], name="global_step"),
+        lambda: v1.placeholder(tf.int64, (), name="global_step"),
+        lambda: tf.constant(3, name="global_step"),
+    ],
+)
+def test_what_cannot_count_steps_keeps_the_name(build):
+    build()
+    step = scopes.global_step()
+    assert step.op.name == "graphkit/global_step" and step.dtype == tf.int64
+    assert v1.train.get_global_step() is step is scopes.global_step()
 
 
 # Graphs that cannot grow
@@ -276,3 +300,49 @@ def test_without_a_graph_the_error_says_how_to_have_one(call):
 
 def test_the_table_of_layers_names_all_variables():
     assert list(LAYERS) == list(VARIABLES)
+
+
+# What collections hand out, inside branches and functions
+
+
+def squares(tensor):
+    return tf.reduce_sum(tensor**2)
+
+
+INSIDE = {
+    "dense: activity_regularizer": lambda: gk.dense(tf.ones((2, 3)), 4, activity_regularizer=squares),
+    "conv2d: activity_regularizer": lambda: gk.conv2d(
+        tf.ones((2, 4, 4, 1)), 4, 3, activity_regularizer=squares
+    ),
+    "batch_norm: the layer": lambda: gk.batch_norm(tf.ones((2, 3))),
+}
+
+
+@pytest.mark.parametrize("v2", [False, True])
+@pytest.mark.parametrize("what", INSIDE)
+def test_what_a_trainer_could_not_reach_inside_a_branch_is_refused(what, v2):
+    enabled = v1.control_flow_v2_enabled()
+    (v1.enable_control_flow_v2 if v2 else v1.disable_control_flow_v2)()
+    try:
+        flag = v1.placeholder_with_default(True, ())
+        with refused(ValueError, f"{what} must "):
+            tf.cond(flag, lambda: tf.reduce_sum(INSIDE[what]()), lambda: 0.0)
+    finally:
+        (v1.enable_control_flow_v2 if enabled else v1.disable_control_flow_v2)()
+
+
+def test_what_a_trainer_reaches_inside_a_branch_stays():
+    """The loss of a kernel is computed outside, and without training there are no updates."""
+    flag = v1.placeholder_with_default(True, ())
+
+    def branch():
+        net = gk.dense(
+            tf.ones((2, 3)), 4, kernel_regularizer=squares, kernel_initializer=v1.ones_initializer()
+        )
+        return tf.reduce_sum(gk.batch_norm(net, training=False))
+
+    value = tf.cond(flag, branch, lambda: 0.0)
+    with gk.Trainer(value) as trainer:
+        # Each of eight outputs is the sum of three ones by sqrt(1 + 0.001), and the kernel has twelve ones.
+        loss = trainer.session.run(trainer.training_step.loss)
+    np.testing.assert_allclose(loss, 8 * 3 / math.sqrt(1.001) + 12, rtol=1e-5)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from nn.layer_table import LAYERS, SCOPES, VARIABLES, each_layer, variable_names
-from references import constant, names, normal, run
+from references import constant, names, normal, refused, run
 
 import graphkit as gk
 
@@ -35,12 +35,12 @@ SIGNATURES = {
     "max_pool": POOL,
     "avg_pool": POOL,
     "flatten": "inputs, name=None, data_format='channels_last'",
-    # training=False in tf.layers; and renorm, renorm_clipping, renorm_momentum, fused, virtual_batch_size,
-    # adjustment after reuse, which graphkit does not have.
+    # training=False in tf.layers
     "batch_norm": "inputs, axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True, "
     "beta_initializer=zeros, gamma_initializer=ones, moving_mean_initializer=zeros, "
     "moving_variance_initializer=ones, beta_regularizer=None, gamma_regularizer=None, beta_constraint=None, "
-    "gamma_constraint=None, training=None, trainable=True, name=None, reuse=None",
+    "gamma_constraint=None, training=None, trainable=True, name=None, reuse=None, renorm=False, "
+    "renorm_clipping=None, renorm_momentum=0.99, fused=None, virtual_batch_size=None, adjustment=None",
 }
 
 
@@ -195,7 +195,7 @@ def test_a_checkpoint_of_plain_variables_restores_into_layers(tmp_path):
             np.testing.assert_array_equal(session.run(variable), kept[variable.op.name])
 
 
-@pytest.mark.parametrize("initializer", [[0.5], "zeros", 0.5, np.zeros((3, 2))])
+@pytest.mark.parametrize("initializer", [[0.5], 0.5, np.zeros((3, 2))])
 def test_an_initializer_that_is_not_a_function_is_refused(initializer):
     text = "dense: the initializer of kernel must be a function of a shape, such as gk.zeros"
     with pytest.raises(TypeError, match=f"^{text}"):
@@ -206,3 +206,77 @@ def test_unnamed_scopes_are_those_of_the_table():
     for layer in LAYERS.values():
         layer()
     assert {variable.op.name.split("/")[0] for variable in v1.global_variables()} == set(SCOPES.values())
+
+
+# Initializers of Keras, which draw a seed for themselves
+
+
+def initial_kernel(initializer, seed, shape=(60, 40), scope=False):
+    """Returns the kernel before the first step of a trainer."""
+    with tf.Graph().as_default():
+        features = gk.feature_input(shape[0])
+        with v1.variable_scope("net", initializer=initializer if scope else None):
+            layer = gk.dense(features, shape[1], kernel_initializer=None if scope else initializer)
+        with gk.Trainer(tf.reduce_mean(layer), seed=seed) as trainer:
+            return next(iter(trainer.weights().values()))
+
+
+KERAS = {  # what makes one, (mean, standard deviation, largest magnitude) of the distribution for (60, 40)
+    "GlorotUniform": ({}, (0, math.sqrt(2 / 100), math.sqrt(6 / 100))),
+    "HeNormal": ({}, (0, math.sqrt(2 / 60), 2 * math.sqrt(2 / 60) / 0.8796)),
+    "LecunUniform": ({}, (0, math.sqrt(1 / 60), math.sqrt(3 / 60))),
+    "VarianceScaling": (
+        {"scale": 3.0, "mode": "fan_out", "distribution": "uniform"},
+        (0, math.sqrt(3 / 40), math.sqrt(9 / 40)),
+    ),
+    "RandomNormal": ({"mean": 1.0, "stddev": 0.5}, (1, 0.5, np.inf)),
+    "RandomUniform": ({"minval": 1.0, "maxval": 3.0}, (2, 1 / math.sqrt(3), 3)),
+    "TruncatedNormal": ({"mean": 0.0, "stddev": 2.0}, (0, 2 * 0.8796, 4)),
+}
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_keras_initializers_without_a_seed_draw_by_the_trainers(name):
+    arguments, (mean, deviation, largest) = KERAS[name]
+    make = getattr(tf.keras.initializers, name)
+    first, again, other = (initial_kernel(make(**arguments), seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert not np.isclose(first, other).all()
+    assert abs(first.mean() - mean) < 5 * deviation / math.sqrt(first.size)
+    assert abs(first.std() / deviation - 1) < 0.1 and np.abs(first).max() <= largest * 1.0001
+
+
+def test_keras_orthogonal_without_a_seed_draws_by_the_trainers():
+    first, again = (initial_kernel(tf.keras.initializers.Orthogonal(gain=2.0), 3, (6, 4)) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_allclose(first.T @ first, 4 * np.eye(4), atol=1e-5)
+
+
+@pytest.mark.parametrize("scope", [False, True])
+def test_a_keras_class_is_taken_as_its_object(scope):
+    first, again = (initial_kernel(tf.keras.initializers.HeNormal, 3, scope=scope) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_the_seed_of_a_keras_initializer_is_kept():
+    def kernels(seed):
+        return [initial_kernel(tf.keras.initializers.GlorotUniform(seed=seed), number) for number in (3, 4)]
+
+    np.testing.assert_array_equal(*kernels(5))
+    assert not np.isclose(kernels(5)[0], kernels(6)[0]).all()
+
+
+def test_keras_initializers_that_draw_nothing_stay():
+    for initializer, value in ((tf.keras.initializers.Ones(), 1), (tf.keras.initializers.Constant(2.5), 2.5)):
+        np.testing.assert_array_equal(initial_kernel(initializer, 3), np.full((60, 40), value))
+
+
+def test_a_keras_initializer_of_an_unknown_distribution_needs_a_seed():
+    class Own(tf.keras.initializers.RandomNormal):
+        def __call__(self, shape, dtype=None):
+            return super().__call__(shape, dtype) ** 2
+
+    rule = "dense: the initializer of kernel draws its numbers by a seed of Keras, which no trainer can set"
+    with refused(ValueError, rule):
+        gk.dense(tf.ones((2, 3)), 4, kernel_initializer=Own())
+    gk.dense(tf.ones((2, 3)), 4, kernel_initializer=Own(seed=1))

@@ -141,7 +141,7 @@ PAIRS = {
 def test_sizes_that_are_not_positive_integers_are_refused(size):
     function, argument = size.split()
     build = {**SIZES, **LENGTHS, **PAIRS}[size]
-    for value in (0, -3, 8.0, np.float32(2), "3", True, None, {3}, np.ones(2)):
+    for value in (0, -3, 8.5, np.float32(2.5), "3", True, None, {3}, np.ones((2, 2))):
         text = f"{function}: {argument} must be an integer of at least 1; received {argument}={value!r}"
         with refused(ValueError if type(value) is int else TypeError, text):
             build(value)
@@ -155,7 +155,7 @@ def test_sizes_that_are_not_positive_integers_are_refused(size):
 @pytest.mark.parametrize("size", PAIRS)
 def test_other_than_two_positive_integers_are_refused(size):
     function, argument = size.split()
-    for pair, wrong in (((0, 1), 0), ([1, -2], -2), ((1, 2.0), 2.0), ((None, 1), None)):
+    for pair, wrong in (((0, 1), 0), ([1, -2], -2), ((1, 2.5), 2.5), ((None, 1), None)):
         text = f"{function}: {argument} must be an integer of at least 1; received {argument}={wrong!r}"
         with refused(ValueError if type(wrong) is int else TypeError, text):
             PAIRS[size](pair)

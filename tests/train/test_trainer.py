@@ -80,7 +80,7 @@ def test_step_by_step_equals_a_hand_written_loop():
         problem = Problem(dropout=True)
         step = tf.compat.v1.train.get_or_create_global_step()
         update = tf.compat.v1.train.MomentumOptimizer(0.1, 0.9).minimize(problem.loss, step)
-        (seed,) = graph.get_collection("graphkit_seed")
+        (seed,), (number,) = (graph.get_collection(f"graphkit_{name}") for name in ("seed", "step"))
         variables = tf.compat.v1.trainable_variables()
         begin = [variable.assign(first) for variable, first in zip(variables, start, strict=True)]
         with tf.compat.v1.Session() as session:
@@ -88,12 +88,32 @@ def test_step_by_step_equals_a_hand_written_loop():
             session.run(begin)
             for epoch in range(2):
                 order = gk.epoch_order(70, 3, epoch)
-                for first in range(0, 70, 16):
+                for place, first in enumerate(range(0, 70, 16)):
                     chosen = order[first : first + 16]
                     feed = {problem.points: POINTS[chosen], problem.kinds: KINDS[chosen]}
-                    session.run(update, {**feed, problem.keep_prob: 0.5, seed: 3})
+                    session.run(update, {**feed, problem.keep_prob: 0.5, seed: 3, number: 5 * epoch + place})
             expected = session.run(variables)
     assert same(got, expected)
+
+
+@pytest.mark.parametrize("execution", ["feed", "chunks", "resident", "compiled"])
+@pytest.mark.parametrize("own", [0, 0.0])
+def test_a_programs_own_variable_global_step_changes_no_bit(own, execution):
+    def train(own):
+        problem = Problem(dropout=True)
+        mine = None if own is None else tf.Variable(own, name="global_step", trainable=False)
+        with problem.trainer(seed=3) as trainer:
+            fed = {problem.keep_prob: 0.5}
+            trainer.fit(problem.data, fed, batch_size=16, progress=False, execution=execution)
+            counted = None if mine is None else trainer.session.run(mine)
+            return counted, value(trainer, "hidden/kernel", "logits/kernel")
+
+    weights = []
+    for kind in (None, own):
+        with tf.Graph().as_default():
+            counted, trained = train(kind)
+            weights.append(trained)
+    assert same(*weights) and counted == (5 if isinstance(own, int) else 0)
 
 
 def test_last_short_batch_is_included_by_default_and_dropped_on_request():

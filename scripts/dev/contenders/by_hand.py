@@ -12,8 +12,7 @@ def train(problem, as_float=True):
     config = problem.config
     with tf.Graph().as_default():
         network = gk.runs.build_network(config)
-        step = tf.compat.v1.train.get_or_create_global_step()
-        update = tf.compat.v1.train.AdamOptimizer(config.learning_rate).minimize(network.loss, step)
+        update = tf.compat.v1.train.AdamOptimizer(config.learning_rate).minimize(network.loss)
         fetches = [update, network.loss, *network.metrics.values()]
         examples = problem.floats if as_float else problem.examples
         feed = {network.keep_prob: config.keep_prob, inputs.seed_input(): config.seed}
