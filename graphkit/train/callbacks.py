@@ -2,7 +2,6 @@
 
 import csv
 import math
-import os
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ from tqdm.auto import tqdm
 from graphkit import checks
 from graphkit.checkpoints import saving
 from graphkit.diagnosis import recorder
+from graphkit.running import files
 from graphkit.running.callback import Callback
 
 
@@ -192,13 +192,10 @@ class HistoryFile(Callback):
     """Writes the history to `history.csv` in the trainer's logdir, with one row per epoch."""
 
     def on_epoch_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
-        # A renamed file is either the old or the new one, also when the process is killed while it writes.
-        path = trainer.logdir / "history.csv"
-        with open(f"{path}.new", "w", newline="") as stream:
+        with files.replacing(trainer.logdir / "history.csv", newline="") as stream:
             writer = csv.writer(stream)
             writer.writerow(trainer.history)
             writer.writerows(zip(*trainer.history.values(), strict=True))
-        os.replace(f"{path}.new", path)
 
 
 class Checkpointing(Callback):
