@@ -5,6 +5,7 @@ from pathlib import Path
 
 from graphkit import checks
 from graphkit.checkpoints import locks, saving
+from graphkit.train.callbacks import best_of
 
 
 class RunFolder:
@@ -70,3 +71,24 @@ class RunFolder:
         if self.lock is not None:
             self.lock.close()
             self.lock = None
+
+
+def find_weights(logdir: str | os.PathLike[str]) -> str | None:
+    """Returns the best checkpoint if the run keeps one, else its newest, or None.
+
+    Files of best weights may be of an earlier part of the run, which was continued without early stopping:
+    so the newest checkpoint that can be read says which of them is the run's.
+    """
+    paths = saving.kept(logdir)
+    for path in paths:
+        try:
+            state = saving.read_state(path)
+        except checks.GraphkitError:
+            continue
+        name = best_of(state) if state else None
+        if name is None:
+            return paths[0]
+        named = str(Path(logdir) / name)
+        # Of a damaged newest checkpoint it is not known which one it names: the one before may be removed.
+        return named if named in saving.paths_in(logdir, "best") else saving.best(logdir) or paths[0]
+    return paths[0] if paths else saving.best(logdir)
