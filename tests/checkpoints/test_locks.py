@@ -32,9 +32,12 @@ import os, sys
 from graphkit import checks
 from graphkit.checkpoints import locks
 lock = locks.FolderLock(checks.Checker("fit"), sys.argv[1])
+started, start = os.pipe()
 if os.fork() == 0:
+    os.write(start, b"x")
     sys.stdin.read()  # stays, as a worker would that outlives its trainer
     os._exit(0)
+os.read(started, 1)
 print("worker started", flush=True)
 os._exit(0)
 """
