@@ -1,7 +1,6 @@
 """Runs of the scripts: a run's folder holds checkpoints and a `run.json` that says how to load it again."""
 
 import dataclasses
-import json
 import os
 import struct
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +14,15 @@ from graphkit import checks, models
 from graphkit.checkpoints import saving
 from graphkit.data import datasets, readers, text
 from graphkit.nn import activations, inputs, losses, metrics
-from graphkit.running import callback
-from graphkit.train import callbacks
+from graphkit.running import callback, files
+from graphkit.train import callbacks, run_folder
 from graphkit.train import trainer as trainers
 
 __all__ = ["RunConfig", "build_network", "load_run", "read_images", "train_run"]
 
 MODELS: dict[str, Callable[..., Any]] = {name: getattr(models, name) for name in models.__all__}
 WORD_MODELS = ("char_rnn",)
+FILE = "run.json"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -234,33 +234,34 @@ def make_trainer(
 
 
 class RunFile(callback.Callback):
-    """Writes `run.json` at the end of an epoch.
+    """Writes `run.json` at the end of an epoch, and removes that of an earlier run when a run begins.
 
-    Not before: until the first epoch has ended there are no weights to load, and a folder that holds another
-    run must not get this run's settings while it still has the other run's checkpoints.
+    Not before the end of an epoch: until then there are no trained weights to load. A folder must not hold
+    the settings of one run with checkpoints of another.
     """
 
     def __init__(self, config: RunConfig, logdir: str | os.PathLike[str]) -> None:
-        self.config, self.logdir = config, Path(logdir)
+        self.config, self.path = config, Path(logdir) / FILE
+
+    def on_fit_start(self, trainer: trainers.Trainer) -> None:
+        if trainer.step == 0:
+            self.path.unlink(missing_ok=True)
 
     def on_epoch_end(self, trainer: trainers.Trainer, metrics: Mapping[str, float]) -> None:
-        path = self.logdir / "run.json"
-        if not path.exists() or read_config(self.logdir) != self.config:
-            path.write_text(json.dumps(dataclasses.asdict(self.config), indent=1) + "\n")
+        if not self.path.exists():
+            files.write_json(self.path, dataclasses.asdict(self.config))
 
 
 def read_config(logdir: str | os.PathLike[str]) -> RunConfig:
     """Returns the RunConfig in a run's folder."""
     check = checks.Checker("load_run")
-    path = Path(logdir) / "run.json"
+    path = Path(logdir) / FILE
     if not path.is_file():
         rule = "there is no run in this folder (no run.json)"
         raise FileNotFoundError(check.message(rule, logdir=str(logdir)))
     names = {field.name for field in dataclasses.fields(RunConfig)}
     try:
-        fields = json.loads(path.read_text())
-        if not isinstance(fields, dict):
-            raise ValueError(f"it holds a {type(fields).__name__}, not an object")
+        fields = files.read_json(path)
         if set(fields) != names:
             raise ValueError(f"its fields are {sorted(fields)}, not {sorted(names)}")
         for name in ("image_shape", "classes"):
@@ -269,12 +270,15 @@ def read_config(logdir: str | os.PathLike[str]) -> RunConfig:
             fields[name] = fields[name] and tuple(fields[name])
         return RunConfig(**fields)
     except (ValueError, TypeError) as error:
-        raise ValueError(check.message(f"{path} is not the file of a run ({error})")) from None
+        rule = f"{path} is not the file of a run ({error}); once it is removed, resume=True writes it again"
+        raise ValueError(check.message(rule)) from None
 
 
 def check_same(check: checks.Checker, logdir: str | os.PathLike[str], config: RunConfig) -> None:
     """Refuses to resume a run with settings other than those it was started with."""
-    if not (Path(logdir) / "run.json").is_file():
+    newest = saving.latest(logdir)
+    # A checkpoint of step 0 is of a run that was killed before `run.json` of the earlier one was removed.
+    if not (Path(logdir) / FILE).is_file() or (newest and saving.step_of(newest) == 0):
         return
     was, now = dataclasses.asdict(read_config(logdir)), dataclasses.asdict(config)
     changed = {name: (was[name], now[name]) for name in now if was[name] != now[name]}
@@ -302,7 +306,7 @@ def load_run(logdir: str | os.PathLike[str], *, device: str = "auto") -> Run:
       FileNotFoundError: load_run: there is no run in this folder (no run.json); ...
     """
     config = read_config(logdir)
-    path = saving.best(logdir) or saving.latest(logdir)
+    path = run_folder.find_weights(logdir)
     if path is None:
         check = checks.Checker("load_run")
         rule = "there is no checkpoint in this folder"

@@ -4,12 +4,15 @@ import dataclasses
 import json
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import graphkit as gk
+from graphkit.checkpoints import saving
+from graphkit.running import files
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,81 @@ def test_best_weights_are_loaded_where_early_stopping_kept_them(data, tmp_path):
     run = gk.runs.load_run(tmp_path)
     with run.trainer as trainer:
         assert trainer.evaluate(run.network.feed(data.test)) == test_metrics
+
+
+def test_newest_weights_are_loaded_where_the_run_was_continued_without_early_stopping(data, tmp_path):
+    config = gk.runs.RunConfig.for_data(data, model="softmax_regression", keep_prob=1.0)
+    gk.runs.train_run(config, data, tmp_path, epochs=1, patience=2)
+    expected = gk.runs.train_run(config, data, tmp_path, epochs=2, resume=True)
+    assert saving.best(tmp_path).endswith("best-5")  # of the first epoch; it stays, but is not the run's best
+    run = gk.runs.load_run(tmp_path)
+    with run.trainer as trainer:
+        assert trainer.evaluate(run.network.feed(data.test)) == expected
+
+
+def test_best_weights_alone_are_a_run_that_can_be_loaded(data, tmp_path):
+    config = gk.runs.RunConfig.for_data(data, model="softmax_regression", keep_prob=1.0)
+    gk.runs.train_run(config, data, tmp_path, epochs=1, patience=2)
+    for path in (*saving.kept(tmp_path), str(tmp_path / "checkpoint")):
+        saving.remove(path)
+    gk.runs.load_run(tmp_path).trainer.close()
+
+
+def test_best_weights_are_loaded_where_the_newest_checkpoint_is_damaged(data, tmp_path):
+    config = gk.runs.RunConfig.for_data(data, model="softmax_regression", keep_prob=1.0)
+    expected = gk.runs.train_run(config, data, tmp_path, epochs=2, patience=2)
+    Path(f"{saving.latest(tmp_path)}.index").write_bytes(b"")
+    run = gk.runs.load_run(tmp_path)
+    with run.trainer as trainer:
+        assert saving.step_of(saving.best(tmp_path)) == 10
+        assert trainer.evaluate(run.network.feed(data.test)) == expected
+
+
+class Killed(Exception):
+    """Stands for what ends a process at once."""
+
+
+def test_settings_of_an_earlier_run_do_not_outlive_it(data, tmp_path, monkeypatch):
+    """A run that replaces another and is killed in its first epoch can be resumed with its own settings."""
+    first, second = (
+        gk.runs.RunConfig.for_data(data, model=model, keep_prob=1.0)
+        for model in ("mlp", "softmax_regression")
+    )
+    whole = gk.runs.train_run(second, data, tmp_path / "whole", epochs=1)
+    gk.runs.train_run(first, data, tmp_path / "run", epochs=1)
+
+    def kill(*_):
+        raise Killed
+
+    for moment in ("on_fit_start", "on_epoch_start"):  # before and after run.json is removed
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(gk.runs.RunFile, moment, kill)
+            gk.runs.train_run(second, data, tmp_path / "run", epochs=1)
+    with pytest.raises(FileNotFoundError, match=r"there is no run in this folder \(no run.json\)"):
+        gk.runs.load_run(tmp_path / "run")
+    assert gk.runs.train_run(second, data, tmp_path / "run", epochs=1, resume=True) == whole
+
+
+@pytest.mark.parametrize("damage", [b"", b'{\n "model": "mlp",\n "da', "edited"])
+def test_damaged_settings_are_refused_and_the_run_goes_on_without_them_or_anew(damage, data, tmp_path):
+    config = gk.runs.RunConfig.for_data(data, model="softmax_regression", keep_prob=1.0)
+    gk.runs.train_run(config, data, tmp_path, epochs=1)
+    path = tmp_path / "run.json"
+    content = path.read_bytes()
+    edited = content.replace(b'"0"', b'"1"')  # another name for the class 0
+    path.write_bytes(edited if damage == "edited" else damage)
+    for use in (
+        lambda: gk.runs.load_run(tmp_path),
+        lambda: gk.runs.train_run(config, data, tmp_path, epochs=2, resume=True),
+    ):
+        with pytest.raises(
+            ValueError, match=r"run.json is not the file of a run \(.*once it is removed, resume"
+        ):
+            use()
+    if damage == "edited":
+        path.unlink()
+    gk.runs.train_run(config, data, tmp_path, epochs=2, resume=damage == "edited")
+    assert edited != content == path.read_bytes()
 
 
 def test_resume_goes_on_where_the_run_stood(trained, data, tmp_path):
@@ -170,7 +248,8 @@ def test_image_shape_is_checked(image_shape):
 )
 def test_run_file_with_a_field_that_is_not_a_list_is_named(trained, field, value, tmp_path):
     fields = json.loads((trained[0] / "run.json").read_text()) | {field: value}
-    (tmp_path / "run.json").write_text(json.dumps(fields))
+    del fields["checksum"]
+    files.write_json(tmp_path / "run.json", fields)
     with pytest.raises(
         ValueError, match=rf"run.json is not the file of a run \(its {field} is .*, not a list"
     ):

@@ -18,6 +18,7 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.graph import copies, walk
 from graphkit.nn import inputs
+from graphkit.running import files
 from graphkit.running import session as sessions
 
 HANDLES = (tf.resource, tf.variant)  # dtypes that no array has
@@ -30,10 +31,12 @@ def check_folder(folder: str | os.PathLike[str]) -> Path:
 
     Raises:
       TypeError: folder is not a path.
+      ValueError: TensorFlow could not load a SavedModel at this path.
       FileExistsError: it is a file, a folder that is not empty, or the current folder.
     """
     check = checks.Checker("export")
     check.require_type(isinstance(folder, (str, os.PathLike)), "folder must be a path", folder=folder)
+    files.check_path(check, folder=folder)
     path = Path(os.path.realpath(folder))  # a folder cannot be renamed onto a link
     free = path.is_dir() and path != Path.cwd() and not any(path.iterdir())
     if path.exists() and not free:

@@ -13,6 +13,7 @@ from graphkit import checks
 from graphkit.checkpoints import contents, likely_renames
 from graphkit.checkpoints.contents import Entry
 from graphkit.checkpoints.restore_plan import RestorePlan, Wanted
+from graphkit.running import files
 from graphkit.running import session as sessions
 
 PARTS = re.compile(r"(.+)\.(meta|index|data-\d{5}-of-\d{5})")  # the files of a checkpoint
@@ -28,6 +29,7 @@ def find_checkpoint(path: str | os.PathLike[str]) -> str:
 
     Raises:
       FileNotFoundError: there is no such checkpoint.
+      ValueError: it is at a path where TensorFlow cannot read it.
     """
     check = checks.Checker("restore")
     path = os.fspath(path)
@@ -39,6 +41,7 @@ def find_checkpoint(path: str | os.PathLike[str]) -> str:
         candidates += [*newest(folder), os.path.join(folder, "variables", "variables")]
     found = next(filter(is_checkpoint, candidates), None)
     if found is not None:
+        files.check_path(check, path=found)
         return found
     rule = "there is no such checkpoint"
     if is_folder:

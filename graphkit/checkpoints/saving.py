@@ -1,22 +1,22 @@
 """Checkpoints of a trainer: what is saved, and the folder that they are kept in."""
 
 import glob
-import importlib
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import tensorflow as tf
 
 from graphkit import checks
 from graphkit.checkpoints import contents
-
-fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None  # Windows has no such module
+from graphkit.running import files
 
 STATE = "graphkit/state"  # name of the string variable, and of its entry in a checkpoint
 LATEST = "checkpoint"  # TensorFlow's name of the file that names the newest checkpoint
+TRIAL = ".writable-"  # how the name of a file begins that only shows that a folder can be written
 
 Folder = str | os.PathLike[str]
 
@@ -53,8 +53,10 @@ class Checkpoints:
         """Writes the checkpoint; returns its path.
 
         Raises:
+          ValueError: TensorFlow could not read a checkpoint at this path.
           OSError: the files cannot be written.
         """
+        files.check_path(checks.Checker("save"), path=path)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         session.run(self.set_state, {self.state_input: json.dumps(state)})
         try:
@@ -74,15 +76,16 @@ def check_logdir(logdir: Folder | None) -> Path | None:
     """Returns the folder, made if missing, in which a file can be written."""
     if logdir is None:
         return None
-    folder = Path(logdir)
+    check, folder = checks.Checker("Trainer"), Path(logdir)
+    files.check_path(check, logdir=folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        trial = folder / f".writable-{os.getpid()}"  # permission bits do not show a read-only disk
-        trial.touch()
-        trial.unlink()
+        # Permission bits do not show a read-only disk. The file has no name where the system can make such
+        # files: nothing is left of it where the process is killed.
+        tempfile.TemporaryFile(dir=folder, prefix=TRIAL).close()
     except OSError as error:
         rule = f"logdir must be a folder that can be written ({error.strerror})"
-        raise OSError(checks.Checker("Trainer").message(rule, logdir=str(folder))) from error
+        raise OSError(check.message(rule, logdir=str(folder))) from error
     return folder
 
 
@@ -107,7 +110,7 @@ def latest(logdir: Folder) -> str | None:
 
 
 def best(logdir: Folder) -> str | None:
-    """Returns the path of the checkpoint with the best metric, as early stopping keeps it, or None."""
+    """Returns the path of the newest checkpoint of the kind that early stopping keeps, or None."""
     return max(paths_in(logdir, "best"), key=step_of, default=None)
 
 
@@ -121,10 +124,8 @@ def declare(logdir: Folder, paths: Sequence[str]) -> None:
     names = [json.dumps(os.path.basename(path)) for path in paths]
     lines = [f"model_checkpoint_path: {names[0]}"]
     lines += [f"all_model_checkpoint_paths: {name}" for name in reversed(names)]
-    # Renamed into place, so that whenever the process is killed, the file is the old one or the new one.
-    new = Path(logdir, f"{LATEST}.new")
-    new.write_text("\n".join(lines) + "\n")
-    os.replace(new, Path(logdir, LATEST))
+    with files.replacing(Path(logdir, LATEST)) as stream:
+        stream.write("\n".join(lines) + "\n")
 
 
 def paths_in(logdir: Folder, *kinds: str) -> list[str]:
@@ -132,8 +133,8 @@ def paths_in(logdir: Folder, *kinds: str) -> list[str]:
 
     Complete are those with an index: TensorFlow renames the data file into place first, the index last.
     """
-    files = [file for kind in kinds for file in Path(logdir).glob(f"{kind}-*.index")]
-    paths = [str(file.with_suffix("")) for file in files]
+    found = [file for kind in kinds for file in Path(logdir).glob(f"{kind}-*.index")]
+    paths = [str(file.with_suffix("")) for file in found]
     return [path for path in paths if path.rsplit("-", 1)[1].isdecimal()]
 
 
@@ -145,13 +146,16 @@ def step_of(path: str) -> int:
 def remove(path: str) -> None:
     """Deletes the files of a checkpoint."""
     # The index first: without it, what a killed process leaves is not taken for a checkpoint.
-    files = glob.glob(f"{glob.escape(path)}.*")
-    for file in sorted(files, key=lambda file: not file.endswith(".index")):
+    found = glob.glob(f"{glob.escape(path)}.*")
+    for file in sorted(found, key=lambda file: not file.endswith(".index")):
         os.remove(file)
 
 
 def remove_remains(logdir: Folder) -> None:
-    """Deletes what a process that was killed while it wrote has left of checkpoints."""
+    """Deletes the files that a process has left unfinished that was killed while it wrote."""
+    files.remove_unfinished(logdir)
+    for file in Path(logdir).glob(f"{TRIAL}*"):
+        file.unlink(missing_ok=True)
     complete = set(paths_in(logdir, "model", "best"))
     for kind in ("model", "best"):
         for file in Path(logdir).glob(f"{kind}-*.data-*"):
@@ -159,29 +163,3 @@ def remove_remains(logdir: Folder) -> None:
                 file.unlink()
         for file in Path(logdir).glob(f"{kind}-*.index.tempstate*"):
             file.unlink()
-
-
-def lock(logdir: Folder) -> TextIO:
-    """Makes this process the only one that writes the folder; returns a file that holds the lock while open.
-
-    The system ends the lock with the process, also with one that is killed, which a file that merely exists
-    would outlive. On systems without such locks (Windows), there is no lock.
-
-    Raises:
-      GraphkitError: another process holds the lock.
-    """
-    # Mode "a+": opening must not truncate the process id of the one that holds the lock.
-    stream = open(Path(logdir, ".lock"), "a+")  # noqa: SIM115, it is open while it holds the lock
-    try:
-        if fcntl is not None:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        stream.seek(0)
-        writer = stream.read().strip() or "unknown"
-        stream.close()
-        rule = f"another trainer writes {logdir} (process {writer}); give each trainer its own logdir"
-        raise checks.GraphkitError(checks.Checker("fit").message(rule)) from error
-    stream.truncate(0)
-    stream.write(f"{os.getpid()}\n")
-    stream.flush()
-    return stream

@@ -14,6 +14,7 @@ from graphkit import checks
 from graphkit.data import readers
 from graphkit.diagnosis.replica import Case, Replica
 from graphkit.diagnosis.report import PostMortem
+from graphkit.running import files
 from graphkit.running import session as sessions
 
 VERSION = 1  # of the file
@@ -91,9 +92,8 @@ def save(path: str, case: Case, report: PostMortem) -> None:
         header[kind] = [[name, dtype] for name, (_, dtype) in stored.items()]
         arrays |= {f"{kind}/{place}": array for place, (array, _) in enumerate(stored.values())}
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    with open(f"{path}.new", "wb") as stream:
+    with files.replacing(path, mode="xb", encoding=None) as stream:
         np.savez(stream, **arrays)
-    os.replace(f"{path}.new", path)
 
 
 def storable(value: Any) -> tuple[np.ndarray, str]:

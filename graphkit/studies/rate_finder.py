@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.diagnosis.recorder import Recorder
+from graphkit.running import files
 from graphkit.running.callback import Callback
 from graphkit.train.trainer import Trainer
 
@@ -83,7 +83,8 @@ def find_learning_rate(
 
     Raises:
       TypeError: trainer is not a `Trainer`, or an argument is not a number; see `Trainer.fit` for the data.
-      ValueError: the rates do not grow, or the optimizer brings its own rate; see `Trainer.fit`.
+      ValueError: the rates do not grow, the optimizer brings its own rate, or TensorFlow cannot read files in
+        TMPDIR; see `Trainer.fit`.
 
     Source: L. Smith, "Cyclical learning rates for training neural networks", WACV 2017, section 3.3.
 
@@ -120,7 +121,7 @@ def at_rates(trainer: Trainer, schedule: Callable[[int], float]) -> Iterator[Non
     """Lets a block train at other rates without writing to the logdir, then restores the trainer."""
     kept = trainer.learning_rate.schedule, trainer.folder, trainer.callbacks
     history = trainer.history
-    with tempfile.TemporaryDirectory() as folder:
+    with files.temporary_folder(checks.Checker("find_learning_rate")) as folder:
         path = trainer.save(os.path.join(folder, "before"))
         trainer.learning_rate.schedule, trainer.folder, trainer.rate_factor = schedule, None, 1.0
         trainer.state.history = {}

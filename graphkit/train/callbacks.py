@@ -1,10 +1,10 @@
 """The built-in callbacks: early stopping, plateaus, checkpoints, the history file, progress."""
 
 import csv
+import logging
 import math
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,10 @@ from tqdm.auto import tqdm
 from graphkit import checks
 from graphkit.checkpoints import saving
 from graphkit.diagnosis import recorder
+from graphkit.running import files
 from graphkit.running.callback import Callback
+
+logger = logging.getLogger("graphkit")
 
 
 class EarlyStopping(Callback):
@@ -57,7 +60,18 @@ class EarlyStopping(Callback):
         self.temporary: Any = None  # folder for it if the trainer has no logdir
 
     def on_fit_start(self, trainer: Any) -> None:
-        self.watch.check(trainer)
+        self.watch.start(trainer)
+        if trainer.step == 0:
+            self.best_name = None  # of an earlier run, where the callback is used again
+        if trainer.logdir is None and self.restore_best:
+            self.temporary = files.temporary_folder(self.watch.checker)
+        if self.best_name is None:
+            return
+        if os.path.exists(f"{self.path(trainer, self.best_name)}.index"):
+            self.remove_older(trainer)
+        else:
+            logger.warning("the checkpoint %s of the best weights so far is missing", self.best_name)
+            self.best_name = None
 
     def on_epoch_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
         if self.watch.improved(metrics):
@@ -67,17 +81,30 @@ class EarlyStopping(Callback):
             trainer.stop(f"{self.watch} was not improved for {self.patience} epochs")
 
     def keep_best(self, trainer: Any) -> None:
-        # The older one is removed last, so that a process that is killed in between leaves one of them.
-        older, newer = self.best_name, f"best-{trainer.step}"
-        trainer.save(self.path(trainer, newer))
-        self.best_name = newer
-        if older not in (None, self.best_name):
-            saving.remove(self.path(trainer, older))
+        name = f"best-{trainer.step}"
+        trainer.save(self.path(trainer, name))
+        self.best_name = name
+        if trainer.logdir is None:
+            self.remove_older(trainer)
+
+    def on_save_end(self, trainer: Any, path: str) -> None:
+        # Only now: until there is a checkpoint that names the new best weights, a process that is killed goes
+        # on from one that names the older ones. At step 0 there may still be those of an earlier run.
+        if trainer.logdir is not None and trainer.step > 0 and path == saving.latest(trainer.logdir):
+            self.remove_older(trainer)
+
+    def remove_older(self, trainer: Any) -> None:
+        """Removes the best checkpoints that no callback names: several may watch different metrics."""
+        named = {c.best_name for c in trainer.callbacks if isinstance(c, EarlyStopping)}
+        for path in saving.paths_in(self.folder(trainer), "best"):
+            if os.path.basename(path) not in named:
+                saving.remove(path)
 
     def path(self, trainer: Any, name: str) -> str:
-        if trainer.logdir is None and self.temporary is None:
-            self.temporary = tempfile.TemporaryDirectory()
-        return str(Path(trainer.logdir or self.temporary.name) / name)
+        return str(self.folder(trainer) / name)
+
+    def folder(self, trainer: Any) -> Path:
+        return Path(trainer.logdir or self.temporary.name)
 
     def on_fit_end(self, trainer: Any) -> None:
         # An interrupted training continues from its last weights, not from the best ones.
@@ -92,6 +119,12 @@ class EarlyStopping(Callback):
 
     def restore_state(self, state: Any) -> None:
         self.watch.best, self.watch.best_epoch, self.best_name = state
+
+
+def best_of(state: Any) -> str | None:
+    """Returns the name of the best checkpoint that early stopping noted in a checkpoint's state, or None."""
+    kept = (fields for kind, fields in state["callbacks"] if kind == EarlyStopping.__name__)
+    return next((name for _, _, name in kept if name is not None), None)
 
 
 class ReduceOnPlateau(Callback):
@@ -134,7 +167,9 @@ class ReduceOnPlateau(Callback):
         self.last_change = 0
 
     def on_fit_start(self, trainer: Any) -> None:
-        self.watch.check(trainer)
+        self.watch.start(trainer)
+        if trainer.step == 0:
+            self.last_change = 0
         adjustable = trainer.learning_rate.schedule is not None
         rule = "the optimizer brings its own learning rate, which cannot be reduced"
         self.watch.checker.require(adjustable, rule)
@@ -168,10 +203,13 @@ class Watch:
         self.best = math.inf
         self.best_epoch = 0
 
-    def check(self, trainer: Any) -> None:
+    def start(self, trainer: Any) -> None:
+        """Checks the metric's name; a run that begins has no best value yet."""
         known = self.monitor in trainer.metric_names
         received = {"monitor": self.monitor, "metrics": trainer.metric_names}
         self.checker.require(known, "monitor must be a metric of the history", **received)
+        if trainer.step == 0:
+            self.best, self.best_epoch = math.inf, 0
 
     def improved(self, metrics: dict[str, Any]) -> bool:
         """Records a row of the history; returns whether the metric has improved."""
@@ -192,13 +230,10 @@ class HistoryFile(Callback):
     """Writes the history to `history.csv` in the trainer's logdir, with one row per epoch."""
 
     def on_epoch_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
-        # A renamed file is either the old or the new one, also when the process is killed while it writes.
-        path = trainer.logdir / "history.csv"
-        with open(f"{path}.new", "w", newline="") as stream:
+        with files.replacing(trainer.logdir / "history.csv", newline="") as stream:
             writer = csv.writer(stream)
             writer.writerow(trainer.history)
             writer.writerows(zip(*trainer.history.values(), strict=True))
-        os.replace(f"{path}.new", path)
 
 
 class Checkpointing(Callback):

@@ -23,7 +23,7 @@ def begin(trainer: Any, plan: batches.Plan, data: str, epochs: int, resume: bool
     check, state, folder = checks.Checker("fit"), trainer.state, trainer.folder
     trainer.interrupted = False
     check.require(folder is not None or not resume, "resume needs a logdir to resume from", logdir=None)
-    found = folder.claim() if folder is not None else []
+    found = folder.claim("fit") if folder is not None else []
     if resume:
         if found:
             resume_from(trainer, found, data)

@@ -1,12 +1,11 @@
 """A run's folder: who may write it, and which checkpoints stay in it."""
 
-import logging
+import os
 from pathlib import Path
-from typing import Any
 
-from graphkit.checkpoints import saving
-
-logger = logging.getLogger("graphkit")
+from graphkit import checks
+from graphkit.checkpoints import locks, saving
+from graphkit.train.callbacks import best_of
 
 
 class RunFolder:
@@ -21,13 +20,20 @@ class RunFolder:
 
     def __init__(self, logdir: Path) -> None:
         self.logdir = logdir
-        self.lock: Any = None
+        self.lock: locks.FolderLock | None = None
         self.replaced: list[str] = []
 
-    def claim(self) -> list[str]:
-        """Locks the folder and removes unfinished files; returns its checkpoints, newest first."""
-        if self.lock is None:
-            self.lock = saving.lock(self.logdir)
+    def claim(self, function: str) -> list[str]:
+        """Locks the folder and removes unfinished files; returns its checkpoints, newest first.
+
+        Args:
+          function: the name that users called.
+
+        Raises:
+          GraphkitError: another trainer writes the folder.
+        """
+        if self.lock is None or not self.lock.held:
+            self.lock = locks.FolderLock(checks.Checker(function), self.logdir)
             saving.remove_remains(self.logdir)
         return saving.kept(self.logdir)
 
@@ -35,9 +41,17 @@ class RunFolder:
         """Lets the first checkpoint of this run replace all in the folder except for those that stay."""
         self.replaced = [p for p in saving.paths_in(self.logdir, "model", "best") if p not in stays]
 
-    def path_for(self, step: int) -> str:
-        """Returns the path of the checkpoint of a step."""
-        return str(self.logdir / f"model-{step}")
+    def prepare(self, path: str | os.PathLike[str] | None, step: int) -> str:
+        """Returns where to save the checkpoint of a step, by default in the folder, which is then locked.
+
+        Without the lock, a trainer would delete the checkpoints of one that is writing the folder.
+        """
+        target = self.logdir / f"model-{step}" if path is None else Path(path)
+        if target.parent.resolve() == self.logdir.resolve():
+            self.claim("save")
+            # What is written now is this run's, also under the name of a checkpoint of an earlier run.
+            self.replaced = [old for old in self.replaced if old != str(self.logdir / target.name)]
+        return str(target) if path is None else os.fspath(path)
 
     def keep(self, path: str, step: int, count: int) -> None:
         """Declares a checkpoint the newest one, then deletes the oldest so that `count` remain.
@@ -57,3 +71,24 @@ class RunFolder:
         if self.lock is not None:
             self.lock.close()
             self.lock = None
+
+
+def find_weights(logdir: str | os.PathLike[str]) -> str | None:
+    """Returns the best checkpoint if the run keeps one, else its newest, or None.
+
+    Files of best weights may be of an earlier part of the run, which was continued without early stopping:
+    so the newest checkpoint that can be read says which of them is the run's.
+    """
+    paths = saving.kept(logdir)
+    for path in paths:
+        try:
+            state = saving.read_state(path)
+        except checks.GraphkitError:
+            continue
+        name = best_of(state) if state else None
+        if name is None:
+            return paths[0]
+        named = str(Path(logdir) / name)
+        # Of a damaged newest checkpoint it is not known which one it names: the one before may be removed.
+        return named if named in saving.paths_in(logdir, "best") else saving.best(logdir) or paths[0]
+    return paths[0] if paths else saving.best(logdir)

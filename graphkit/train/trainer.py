@@ -79,7 +79,8 @@ class Trainer(OpenGraph):
     Raises:
       TypeError: an argument has another type than is listed.
       ValueError: a loss that is not a scalar or depends on no trainable variable, metrics of another graph,
-        an unknown optimizer, a device that does not exist; with strict, an issue in the graph.
+        an unknown optimizer, a device that does not exist, a logdir with * ? [ ] or \\ in its path, where
+        TensorFlow could not read checkpoints; with strict, an issue in the graph.
       OSError: the logdir cannot be written.
 
     Example:
@@ -272,15 +273,16 @@ class Trainer(OpenGraph):
           The path, as `restore` takes it.
 
         Raises:
-          ValueError: neither a path nor a logdir.
+          ValueError: neither a path nor a logdir, or a path where TensorFlow could not read the checkpoint.
+          GraphkitError: another trainer writes the logdir.
           OSError: the files cannot be written; earlier checkpoints are as they were.
         """
         check = self.check_open("save")
         keep = check.integer("keep", keep)
-        if path is not None:
+        if self.folder is not None:
+            target = self.folder.prepare(path, self.step)
+        elif path is not None:
             target = os.fspath(path)
-        elif self.folder is not None:
-            target = self.folder.path_for(self.step)
         else:
             raise ValueError(check.message("a path is needed where the trainer has no logdir", path=path))
         for callback in self.callbacks:

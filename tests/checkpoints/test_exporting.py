@@ -537,6 +537,13 @@ def test_a_folder_is_new_or_empty(trained, tmp_path, monkeypatch):
     assert size_of(tmp_path) == before
 
 
+def test_a_folder_that_no_program_could_load_is_refused(trained, tmp_path):
+    trainer, _, outputs = trained
+    with pytest.raises(ValueError, match=r"^export: TensorFlow takes .* received folder=.*lr=\[0\.1\]"):
+        trainer.export(tmp_path / "lr=[0.1]", outputs)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_can_be_read_by_those_whom_the_umask_lets(trained, tmp_path):
     trainer, _, outputs = trained
     trainer.export(tmp_path / "model", outputs)

@@ -328,14 +328,6 @@ def test_remains_of_a_killed_writer_are_removed_and_nothing_else(tmp_path):
     assert names_in(tmp_path) == [*complete, "notes.data-1"]
 
 
-def test_lock_has_one_holder_at_a_time_whose_process_is_named(tmp_path):
-    with saving.lock(tmp_path):
-        rule = rf"^fit: another trainer writes {tmp_path} \(process {os.getpid()}\)"
-        with pytest.raises(gk.GraphkitError, match=rule):
-            saving.lock(tmp_path)
-    saving.lock(tmp_path).close()
-
-
 def test_state_is_in_the_file_of_the_variables_and_in_no_collection(tmp_path):
     weight = tf.compat.v1.get_variable("weight", (2,), use_resource=True)
     step = tf.compat.v1.get_variable("step", (), tf.int64, use_resource=True)

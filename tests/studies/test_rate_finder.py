@@ -2,6 +2,7 @@
 
 import copy
 import math
+import tempfile
 
 import numpy as np
 import pytest
@@ -230,6 +231,16 @@ def test_bad_arguments_are_refused_and_change_nothing(options, error, message):
 def test_something_else_than_a_trainer_is_refused():
     with pytest.raises(TypeError, match="find_learning_rate: trainer must be a gk.Trainer"):
         gk.find_learning_rate("trainer", {})
+
+
+def test_a_temporary_folder_where_tensorflow_reads_nothing_is_refused_at_once(tmp_path, monkeypatch):
+    (tmp_path / "[tmp]").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "[tmp]"))
+    trainer, data = quadratic(2.0)
+    with trainer:
+        with pytest.raises(ValueError, match="^find_learning_rate: TensorFlow takes .* received TMPDIR="):
+            gk.find_learning_rate(trainer, data)
+        assert trainer.step == 0 and trainer.fit(data, progress=False)["learning_rate"] == [1e-3]
 
 
 def test_a_closed_trainer_is_refused():

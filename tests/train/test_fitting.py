@@ -328,6 +328,59 @@ def test_two_trainers_cannot_write_one_folder(tmp_path):
     train(tmp_path, epochs=1)
 
 
+def test_save_of_a_second_trainer_does_not_throw_out_the_checkpoints_of_a_running_fit(tmp_path):
+    def other():
+        trainer, _ = line_fit(logdir=tmp_path)
+        with trainer:
+            for path in (None, tmp_path / "model-9"):
+                with pytest.raises(gk.GraphkitError, match="^save: another trainer writes"):
+                    trainer.save(path)
+            assert trainer.save(tmp_path / "elsewhere" / "model-1")
+        raise Killed
+
+    with pytest.raises(Killed):
+        train(tmp_path, end=8, act=other)
+    assert [saving.step_of(path) for path in saving.kept(tmp_path)] == [8, 6]
+    assert_same(train(tmp_path, resume=True), uninterrupted())
+
+
+def test_a_run_that_was_killed_and_resumed_to_its_end_leaves_what_a_whole_one_leaves(tmp_path):
+    train(tmp_path / "whole")
+    with pytest.raises(Killed):
+        train(tmp_path / "killed", end=8)
+    for name in (".history.csv.new", ".checkpoint.new", ".writable-123"):
+        (tmp_path / "killed" / name).write_bytes(b"half")
+    train(tmp_path / "killed", resume=True)
+    names = [{file.name for file in (tmp_path / run).iterdir()} for run in ("killed", "whole")]
+    assert names[0] == names[1]
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "history.csv", "checkpoint.new", "history.csv.new"])
+def test_a_link_in_the_folder_is_not_written_through(name, tmp_path):
+    mine = tmp_path / "mine"
+    mine.write_text("precious")
+    (tmp_path / "run").mkdir()
+    for link in (name, f".{name}.new"):
+        (tmp_path / "run" / link).symlink_to(mine)
+    go(tmp_path / "run", 1)
+    assert mine.read_text() == "precious"
+
+
+def test_a_folder_where_tensorflow_would_not_find_its_checkpoints_is_refused_at_once(tmp_path):
+    for logdir in (tmp_path / "lr=[0.1]", tmp_path / "a*" / "b", f"{tmp_path}/what?"):
+        with pytest.raises(ValueError, match="^Trainer: TensorFlow takes .* received logdir="):
+            line_fit(logdir=logdir)
+    trainer, _ = line_fit()
+    with trainer:
+        with pytest.raises(ValueError, match="^save: TensorFlow takes .* received path="):
+            trainer.save(tmp_path / "lr=[0.1]" / "model")
+        assert list(tmp_path.iterdir()) == []
+        path = trainer.save(tmp_path / "run" / "model")
+        (tmp_path / "run").rename(tmp_path / "[run]")
+        with pytest.raises(ValueError, match=r"^restore: TensorFlow takes .* received path=.*\[run\]"):
+            trainer.restore(path.replace("run", "[run]"))
+
+
 def test_a_new_run_is_resumed_and_not_the_one_that_it_replaces(tmp_path):
     train(tmp_path)
     with pytest.raises(Killed):

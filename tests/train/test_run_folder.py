@@ -29,8 +29,12 @@ def folder(tmp_path):
 def keep(folder, write, *steps, count=2):
     """Writes and keeps the checkpoints of steps; returns the steps of those that stay, newest first."""
     for step in steps:
-        folder.keep(write(folder.path_for(step), step), step, count)
+        folder.keep(write(folder.prepare(None, step), step), step, count)
     return kept(folder)
+
+
+def path_for(folder, step):
+    return str(folder.logdir / f"model-{step}")
 
 
 def kept(folder):
@@ -40,55 +44,56 @@ def kept(folder):
     return listed
 
 
-def test_paths_are_named_after_the_step(folder, tmp_path):
-    assert folder.path_for(12) == str(tmp_path / "model-12")
+def test_paths_are_named_after_the_step_unless_one_is_given(folder, tmp_path):
+    assert folder.prepare(None, 12) == str(tmp_path / "model-12")
+    assert folder.prepare("elsewhere/mine", 12) == "elsewhere/mine"
 
 
 @pytest.mark.parametrize(("count", "stay"), [(1, [9]), (2, [9, 7]), (3, [9, 7, 4]), (9, [9, 7, 4, 2])])
 def test_the_newest_checkpoints_stay(count, stay, folder, write):
-    assert folder.claim() == []
+    assert folder.claim("fit") == []
     assert keep(folder, write, 2, 4, 7, 9, count=count) == stay
 
 
 def test_a_checkpoint_of_the_same_step_is_one(folder, write):
-    folder.claim()
+    folder.claim("fit")
     assert keep(folder, write, 2, 4, 4) == [4, 2]
 
 
 def test_claim_returns_the_checkpoints_newest_first_and_removes_remains(folder, write, tmp_path):
-    folder.claim()
+    folder.claim("fit")
     keep(folder, write, 2, 4)
     folder.release()
     (tmp_path / "model-5.data-00000-of-00001.tempstate12").write_bytes(b"half")
     (tmp_path / "model-5.data-00000-of-00001").write_bytes(b"half")
     (tmp_path / "notes.txt").write_text("mine")
     paths = RunFolder(tmp_path)
-    assert paths.claim() == [folder.path_for(4), folder.path_for(2)]
+    assert paths.claim("fit") == [path_for(folder, 4), path_for(folder, 2)]
     assert not list(tmp_path.glob("model-5*")) and (tmp_path / "notes.txt").exists()
     paths.release()
 
 
 def test_one_writer_at_a_time(folder, tmp_path):
-    folder.claim()
-    folder.claim()  # its own lock is no obstacle
+    folder.claim("fit")
+    folder.claim("fit")  # its own lock is no obstacle
     other = RunFolder(tmp_path)
     with pytest.raises(checks.GraphkitError, match="another trainer writes"):
-        other.claim()
+        other.claim("fit")
     folder.release()
     folder.release()
-    other.claim()
+    other.claim("fit")
     with pytest.raises(checks.GraphkitError, match="another trainer writes"):
-        folder.claim()
+        folder.claim("fit")
     other.release()
 
 
 def test_a_new_run_replaces_the_earlier_one_only_when_it_has_made_a_step(folder, write):
-    folder.claim()
+    folder.claim("fit")
     keep(folder, write, 6, 8)
     folder.replace_earlier(stays=[])
-    folder.keep(write(folder.path_for(0), 0), 0, 2)
+    folder.keep(write(path_for(folder, 0), 0), 0, 2)
     assert saving.kept(folder.logdir) == [
-        folder.path_for(0)
+        path_for(folder, 0)
     ]  # the one to resume, with the others still there
     files = [saving.step_of(path) for path in saving.paths_in(folder.logdir, "model")]
     assert sorted(files) == [0, 6, 8]
@@ -97,7 +102,7 @@ def test_a_new_run_replaces_the_earlier_one_only_when_it_has_made_a_step(folder,
 
 
 def test_best_checkpoints_of_an_earlier_run_are_replaced_and_this_runs_stay(folder, write):
-    folder.claim()
+    folder.claim("fit")
     write(str(folder.logdir / "best-4"), 4)
     keep(folder, write, 6)
     folder.replace_earlier(stays=[])
@@ -109,7 +114,7 @@ def test_best_checkpoints_of_an_earlier_run_are_replaced_and_this_runs_stay(fold
 
 
 def test_what_is_resumed_from_is_not_replaced(folder, write):
-    folder.claim()
+    folder.claim("fit")
     keep(folder, write, 4, 6)
     folder.replace_earlier(stays=saving.kept(folder.logdir))
     assert keep(folder, write, 8) == [8, 6]

@@ -12,6 +12,7 @@ from fuzzing.outcomes import WrongResult
 from fuzzing.target import Target
 from graphkit import runs
 from graphkit.checkpoints import restoring, saving
+from graphkit.running import files
 
 RUN = {
     "model": "softmax_regression",
@@ -51,10 +52,14 @@ ODD_JSON = (
 )
 
 
+def with_checksum(fields):
+    return {**fields, "checksum": files.checksum(fields)}
+
+
 def make_config(random):
     fields = dict(random.choice((RUN, WORD_RUN)))
     if random.random() < 0.3:
-        return {"run.json": damage(random, json.dumps(fields, indent=1).encode())}
+        return {"run.json": damage(random, json.dumps(with_checksum(fields), indent=1).encode())}
     for _ in range(random.choice((1, 1, 2, 3))):
         name = random.choice(sorted(fields) or ["model"])
         change = random.random()
@@ -64,6 +69,7 @@ def make_config(random):
             fields.pop(name, None)
         else:
             fields["more"] = 1
+    fields = with_checksum(fields)
     return {"run.json": json.dumps(random.choice((fields, fields, fields, [fields]))).encode()}
 
 
@@ -126,7 +132,7 @@ def run_target(folder):
         network = runs.build_network(config)
         with runs.make_trainer(config, network, logdir=folder) as trainer:
             trainer.save()
-    Path(folder, "run.json").write_text(json.dumps(RUN, indent=1))
+    files.write_json(Path(folder, "run.json"), RUN)
     valid = {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
     odd_names = ("best-x.index", "best-9.index", "best-.index", "model-1.index", "history.csv")
 
