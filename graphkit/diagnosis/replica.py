@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from graphkit.graph import copies, lines, walk
 from graphkit.running import keyed
-from graphkit.running.training_step import is_finite, is_float
+from graphkit.running.training_step import is_finite, is_float, summed_rows
 
 LINE = "_graphkit_line"  # attribute of a node: "file:line" of the user who made it
 GRADIENT = re.compile(r"(?:^|/)gradients(?:_\d+)?/(.*)")  # the names that tf.gradients gives
@@ -30,6 +30,7 @@ class Case(NamedTuple):
       gradients: {name of a variable: name of its gradient, or of the rows of a sparse one}.
       variables: {name of the op that is a variable: its value before the step}.
       fed: {name of a tensor: its value}.
+      indices: {name of a variable with a sparse gradient: name of the indices of its rows}.
       compute_dtype: see `Trainer`.
     """
 
@@ -38,6 +39,7 @@ class Case(NamedTuple):
     gradients: dict[str, str]
     variables: dict[str, Any]
     fed: dict[str, Any]
+    indices: dict[str, str]
     compute_dtype: str = "float32"
 
 
@@ -67,7 +69,9 @@ class Replica:
                     self.values[op.name] = value
                     assigns.append(assign(op, value))
             self.assign = tf.group(*assigns)
-            squares = [squared_sum(gradient) for gradient in self.gradients.values()]
+            squares = [
+                squared_sum(gradient, case.indices.get(name)) for name, gradient in self.gradients.items()
+            ]
             self.norm = tf.sqrt(tf.add_n(squares)) if squares else tf.constant(0.0, tf.float64)
             self.finite = {name: is_finite(gradient) for name, gradient in self.gradients.items()}
         self.session = v1.Session(graph=self.graph, config=config)
@@ -157,8 +161,12 @@ def assign(op: tf.Operation, value: tf.Tensor) -> tf.Operation:
     return tf.raw_ops.Assign(ref=op.outputs[0], value=value, validate_shape=False)
 
 
-def squared_sum(tensor: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(tf.square(tf.cast(tensor, tf.float64)))
+def squared_sum(gradient: tf.Tensor, indices: str | None) -> tf.Tensor:
+    """Returns the sum of the squares of a gradient; of a sparse one, rows of the same index are summed."""
+    gradient = tf.cast(gradient, tf.float64)
+    if indices is not None:
+        gradient = summed_rows(gradient, gradient.graph.get_tensor_by_name(indices))
+    return tf.reduce_sum(tf.square(gradient))
 
 
 def inside_control_flow(ops: Iterable[tf.Operation]) -> set[tf.Operation]:

@@ -29,8 +29,9 @@ class Scene:
         self.keys = keyed.Keys()
         definition = define(ops, self.keys if trainer.runner.keyed else None)
         gradients = {walk.handle_op(v).name: dense(gradient).name for gradient, v in self.step.gradients}
+        indices = {walk.handle_op(v).name: g.indices.name for g, v in self.step.gradients if is_sparse(g)}
         dtype = trainer.compute_dtype
-        self.case = Case(definition, self.step.loss.name, gradients, {}, {}, dtype)
+        self.case = Case(definition, self.step.loss.name, gradients, {}, {}, indices, dtype)
         self.inputs = {f"{node.name}:0" for node in definition.node if node.op in walk.PLACEHOLDERS}
         self.reads = self.reading_tensors(ops)
         self.replica = Replica(self.case, trainer.config)
@@ -120,13 +121,19 @@ class Scene:
 def ops_of(trainer: Any) -> list[tf.Operation]:
     """Returns the ops that loss and gradients depend on, in the order in which they were made."""
     step = trainer.training_step
-    needed = walk.ancestors([step.loss, *(dense(gradient) for gradient, _ in step.gradients)])
+    gradients = [gradient for gradient, _ in step.gradients]
+    indices = [gradient.indices for gradient in gradients if is_sparse(gradient)]
+    needed = walk.ancestors([step.loss, *map(dense, gradients), *indices])
     return [op for op in trainer.graph.get_operations() if op in needed]
 
 
 def dense(gradient: Any) -> tf.Tensor:
     """Returns the numbers of a gradient: of a sparse one, those of its rows."""
-    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
+    return gradient.values if is_sparse(gradient) else gradient
+
+
+def is_sparse(gradient: Any) -> bool:
+    return isinstance(gradient, tf.IndexedSlices)
 
 
 def reading(op: tf.Operation, known: dict[str, tf.Variable]) -> Any:

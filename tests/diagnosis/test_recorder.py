@@ -217,6 +217,20 @@ def test_sparse_gradients():
     assert report.forward[1] == "Sqrt" and report.loss == 0
 
 
+def test_the_norm_of_a_sparse_gradient_is_that_of_the_sums_of_its_rows(tmp_path):
+    tokens = gk.token_input(6)
+    table = v1.get_variable("table", (4, 2), initializer=v1.ones_initializer(), use_resource=True)
+    loss = tf.reduce_sum(tf.nn.embedding_lookup(table, tokens))
+    rates = {"learning_rate": lambda step: 0.1 if step < 2 else 3e38, "logdir": tmp_path}
+    with gk.Trainer(loss, "sgd", **rates) as trainer, pytest.raises(gk.NotFiniteError) as caught:
+        trainer.fit({tokens: np.tile(np.int32([0, 0, 0, 0, 2, 2]), (4, 1))}, batch_size=1, progress=False)
+    # Row 0 is taken 4 times, row 2 twice, of two numbers each.
+    expected = np.sqrt(2 * 4**2 + 2 * 2**2)
+    report = caught.value.report
+    np.testing.assert_allclose([norm for _, norm in report.norms[:2]], expected, rtol=1e-6)
+    np.testing.assert_allclose(gk.replay(report.file).norm, report.norm, rtol=1e-6)
+
+
 def test_the_checkpoint_before_is_untouched_and_can_be_restored(tmp_path):
     with tf.Graph().as_default():
         points = gk.feature_input(2)
