@@ -99,7 +99,7 @@ class Replica:
           indices: the examples of the mini-batch.
         """
         if self.flags is None:
-            hidden = inside_control_flow(self.ops)
+            hidden = walk.inside_control_flow(self.ops)
             with self.graph.as_default():
                 self.flags = {
                     tensor.name: is_finite(tensor)
@@ -167,22 +167,6 @@ def squared_sum(gradient: tf.Tensor, indices: str | None) -> tf.Tensor:
     if indices is not None:
         gradient = summed_rows(gradient, gradient.graph.get_tensor_by_name(indices))
     return tf.reduce_sum(tf.square(gradient))
-
-
-def inside_control_flow(ops: Iterable[tf.Operation]) -> set[tf.Operation]:
-    """Returns the ops inside loops and branches of TensorFlow 1, whose outputs cannot be fetched."""
-    depths: dict[tf.Operation, tuple] = {}  # op: (loops, branches) that it is inside of
-    for op in ops:
-        sources = [tensor.op for tensor in op.inputs] + list(op.control_inputs)
-        loops, branches = (max((depths.get(s, (0, 0))[axis] for s in sources), default=0) for axis in (0, 1))
-        kind = op.type.removeprefix("Ref")
-        starts_loop = any(tensor.op.type.endswith("Enter") for tensor in op.inputs)
-        if kind in ("Enter", "Exit"):
-            loops += 1 if kind == "Enter" else -1
-        if kind in ("Switch", "Exit") or (kind == "Merge" and not starts_loop):
-            branches += 1 if kind == "Switch" else -1
-        depths[op] = loops, branches
-    return {op for op, depth in depths.items() if depth > (0, 0)}
 
 
 def path_to(
@@ -264,16 +248,19 @@ def line_of(op: tf.Operation) -> str | None:
         return None
 
 
-def define(ops: Sequence[tf.Operation], keys: Any = None) -> Any:
+def define(
+    ops: Sequence[tf.Operation], random: keyed.RandomOps | None = None, keys: keyed.Keys | None = None
+) -> Any:
     """Returns the GraphDef of the ops, which keeps the line that made each.
 
     Args:
       ops: what loss and gradients depend on.
-      keys: `keyed.Keys` that the random ops then draw from, or None.
+      random: those of the ops that draw random numbers.
+      keys: what they draw from, or None.
     """
 
     def rewrite(op: tf.Operation, node: Any) -> None:
-        if keys is not None and keyed.is_random(op):
+        if keys is not None and random is not None and op in random:
             keys.rewrite(node)
         line = lines.user_line(op.traceback)
         if line is not None:

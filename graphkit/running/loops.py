@@ -91,15 +91,16 @@ def make_loops(step: TrainingStep, scalings: dict[str, tuple]) -> Loops:
       scalings: {placeholder name: (offset, factor)} of images that are given as uint8.
     """
     ops = walk.ancestors([step.update, *step.values])
-    reason = obstacle(ops)
-    drawing = min((op.name for op in ops if keyed.is_random(op)), default=None)
+    random = keyed.RandomOps(ops)
+    reason = obstacle(ops, random)
+    drawing = random.first
     if reason:
         return Loops(None, None, None, reason, reason, drawing=drawing)
-    copied = StepCopy(ops, step, scalings)
+    copied = StepCopy(ops, step, scalings, random)
     if not copied.sliced:
         reason = "no placeholder holds examples"
         return Loops(None, None, None, reason, reason, drawing=drawing)
-    compiled_reason = unfit_for_xla(ops)
+    compiled_reason = unfit_for_xla(ops, random)
     with tf.compat.v1.name_scope("graphkit/loops/"):
         plain = make_loop(copied)
         compiled = compiled_floats = None
@@ -110,27 +111,26 @@ def make_loops(step: TrainingStep, scalings: dict[str, tuple]) -> Loops:
     return Loops(plain, compiled, compiled_floats, None, compiled_reason, copied.rewritten, drawing)
 
 
-def obstacle(ops: Iterable[tf.Operation]) -> str | None:
+def obstacle(ops: Iterable[tf.Operation], random: keyed.RandomOps) -> str | None:
     """Returns why the ops cannot be copied into a loop, or None."""
     for op in ops:
         if op.type in CANNOT_COPY:
             return f"the graph has {CANNOT_COPY[op.type]} ({op.name})"
         if "Queue" in op.type or op.type.startswith("Reader"):
             return f"the graph has queues ({op.name})"
-        if keyed.is_random(op) and not keyed.has_key(op):
-            return f"the random numbers of {op.name} follow from the state of a kernel"
         if op.type == "PlaceholderWithDefault" and any(map(walk.is_fed, walk.ancestors(op.inputs))):
             return f"the default of {op.name} depends on what is fed"
-    return None
+    name = random.without_key()
+    return name and f"the random numbers of {name} follow from the state of a kernel"
 
 
-def unfit_for_xla(ops: Iterable[tf.Operation]) -> str | None:
+def unfit_for_xla(ops: Iterable[tf.Operation], random: keyed.RandomOps) -> str | None:
     """Returns why the loop is not compiled by XLA, or None."""
     ops = list(ops)
     for op in ops:
         if op.type.startswith(CONVOLUTIONS):
             return "XLA is slower than TensorFlow's kernels at convolutions and pooling"
-        if op.type in keyed.STATELESS:
+        if any(node.op in keyed.STATELESS for node in random.drawing.get(op, ())):
             return f"XLA draws other random numbers for {op.name}"
         if op.type in ("Switch", "Enter"):
             return f"the graph has control flow of TensorFlow 1 ({op.name})"
@@ -170,11 +170,18 @@ class StepCopy:
       ops: what the step runs.
       step: the `TrainingStep`.
       scalings: {placeholder name: (offset, factor)} of images that are given as uint8.
+      random: those of the ops that draw random numbers.
     """
 
-    def __init__(self, ops: Iterable[tf.Operation], step: TrainingStep, scalings: dict[str, tuple]) -> None:
-        self.step, self.scalings = step, scalings
-        self.keys = keyed.Keys()
+    def __init__(
+        self,
+        ops: Iterable[tf.Operation],
+        step: TrainingStep,
+        scalings: dict[str, tuple],
+        random: keyed.RandomOps,
+    ) -> None:
+        self.step, self.scalings, self.random = step, scalings, random
+        self.keys = keyed.Keys(random.library)
         self.rewritten = False
         ops = list(ops)
         self.narrow = {op.name for op in ops if is_narrow_product(op)}
@@ -194,7 +201,7 @@ class StepCopy:
 
     def rewrite(self, op: tf.Operation, node: Any) -> None:
         """Turns the node of an op into one with keyed random numbers, or with a faster kernel."""
-        if keyed.is_random(op):
+        if op in self.random:
             self.keys.rewrite(node)
         elif is_slow_product(op):
             multiply_in_batch(node)

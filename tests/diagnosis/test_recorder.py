@@ -169,10 +169,15 @@ def test_masks_of_dropout_are_the_same_when_steps_are_run_again(execution):
     assert report.op_type == "RealDiv" and report.step > 0
 
 
+def drawn_in_a_branch():
+    return tf.cond(v1.placeholder_with_default(True, ()), lambda: tf.random.uniform([]), lambda: 1.0)
+
+
 @pytest.mark.parametrize("execution", ["feed", "resident"])
-def test_random_numbers_of_the_users_own_ops_are_drawn_again(execution, tmp_path):
+@pytest.mark.parametrize("draw", [lambda: tf.random.uniform([]), drawn_in_a_branch], ids=["op", "branch"])
+def test_random_numbers_of_the_users_own_ops_are_drawn_again(draw, execution, tmp_path):
     def build(points):
-        drawn = tf.random.uniform([], name="drawn")
+        drawn = draw()
         root = tf.sqrt(tf.floor(drawn + 0.9), name="root")  # not finite when 1 is subtracted from 0
         return tf.reduce_mean(weighted(points)) * tf.math.log(root), here()
 
