@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from graphkit.graph import copies, walk
-from graphkit.running import feeds, keyed
+from graphkit.running import feeds, keyed, order
 from graphkit.running.training_step import TrainingStep
 
 CANNOT_COPY = {
@@ -76,6 +76,7 @@ class Loops(NamedTuple):
         False  # whether the loops have other ops than the graph, with other random bits or rounding
     )
     drawing: str | None = None  # name of an op of the graph that draws random numbers from a kernel's state
+    unordered: str | None = None  # which ops of the graph read and write a variable in any order
 
     def compiled_for(self, sources: Iterable[feeds.Source]) -> Loop | None:
         """Returns the compiled loop that takes the arrays of the sources as they are."""
@@ -93,13 +94,14 @@ def make_loops(step: TrainingStep, scalings: dict[str, tuple]) -> Loops:
     ops = walk.ancestors([step.update, *step.values])
     random = keyed.RandomOps(ops)
     reason = obstacle(ops, random)
-    drawing = random.first
+    waits = order.missing_waits(ops)
+    drawing, unordered = random.first, order.description(waits)
     if reason:
-        return Loops(None, None, None, reason, reason, drawing=drawing)
-    copied = StepCopy(ops, step, scalings, random)
+        return Loops(None, None, None, reason, reason, drawing=drawing, unordered=unordered)
+    copied = StepCopy(ops, step, scalings, random, waits)
     if not copied.sliced:
         reason = "no placeholder holds examples"
-        return Loops(None, None, None, reason, reason, drawing=drawing)
+        return Loops(None, None, None, reason, reason, drawing=drawing, unordered=unordered)
     compiled_reason = unfit_for_xla(ops, random)
     with tf.compat.v1.name_scope("graphkit/loops/"):
         plain = make_loop(copied)
@@ -108,7 +110,9 @@ def make_loops(step: TrainingStep, scalings: dict[str, tuple]) -> Loops:
             compiled = make_loop(copied, compile=True, floats=False)
             images = any(placeholder.name in scalings for placeholder in copied.sliced)
             compiled_floats = make_loop(copied, compile=True, floats=True) if images else compiled
-    return Loops(plain, compiled, compiled_floats, None, compiled_reason, copied.rewritten, drawing)
+    return Loops(
+        plain, compiled, compiled_floats, None, compiled_reason, copied.rewritten, drawing, unordered
+    )
 
 
 def obstacle(ops: Iterable[tf.Operation], random: keyed.RandomOps) -> str | None:
@@ -163,14 +167,15 @@ def is_narrow_product(op: tf.Operation) -> bool:
 class StepCopy:
     """A training step as a GraphDef, without the placeholders and variables that the loop replaces.
 
-    In the copy, random ops draw from keys (see `keyed`), and a faster kernel multiplies by large transposed
-    matrices.
+    In the copy, random ops draw from keys (see `keyed`), variables are read before they are written (see
+    `order`), and a faster kernel multiplies by large transposed matrices.
 
     Args:
       ops: what the step runs.
       step: the `TrainingStep`.
       scalings: {placeholder name: (offset, factor)} of images that are given as uint8.
       random: those of the ops that draw random numbers.
+      waits: what the ops that write variables must wait for.
     """
 
     def __init__(
@@ -179,8 +184,9 @@ class StepCopy:
         step: TrainingStep,
         scalings: dict[str, tuple],
         random: keyed.RandomOps,
+        waits: order.Waits,
     ) -> None:
-        self.step, self.scalings, self.random = step, scalings, random
+        self.step, self.scalings, self.random, self.waits = step, scalings, random, waits
         self.keys = keyed.Keys(random.library)
         self.rewritten = False
         ops = list(ops)
@@ -200,7 +206,10 @@ class StepCopy:
         self.keys.complete(self.definition)
 
     def rewrite(self, op: tf.Operation, node: Any) -> None:
-        """Turns the node of an op into one with keyed random numbers, or with a faster kernel."""
+        """Turns the node of an op into one with keyed random numbers, more waits or a faster kernel."""
+        if op in self.waits:
+            node.input.extend(f"^{first.name}" for first in self.waits[op])
+            self.rewritten = True
         if op in self.random:
             self.keys.rewrite(node)
         elif is_slow_product(op):
