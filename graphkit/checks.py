@@ -76,7 +76,7 @@ class Checker:
         With `whole_floats`, a float such as 10/2 is taken as an integer, as `tf.layers` did.
         """
         rule = f"{name} must be an integer of at least {minimum}"
-        self.require_type(not isinstance(value, bool), rule, **{name: value})
+        self.require_type(not isinstance(value, (bool, np.ma.MaskedArray)), rule, **{name: value})
         is_whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
         try:
             result = int(value) if whole_floats and is_whole else operator.index(value)
@@ -141,11 +141,22 @@ class Checker:
         return value.lower()
 
     def array(self, name: str, value: Any, rank: int | None = None) -> Any:
-        """Returns `value`, which must be an array, of `rank` axes if given."""
+        """Returns `value`, which must be an array without a mask, of `rank` axes if given."""
+        self.unmasked(name, value)
         is_array = hasattr(value, "shape") and isinstance(getattr(value, "dtype", None), np.dtype)
         self.require_type(is_array, f"{name} must be an array", **{name: type(value)})
         fits = rank is None or len(value.shape) == rank
         self.require(fits, f"{name} must have {rank} axes", shape=tuple(value.shape))
+        return value
+
+    def unmasked(self, name: str, value: Any) -> Any:
+        """Returns `value`, which must not be a masked array or a sequence of some.
+
+        NumPy and TensorFlow drop a mask without a word, and take what lies under it for data.
+        """
+        rule = f"{name} must not be a masked array: replace the masked values, as by array.filled(0), or "
+        rule += "leave out their examples; where nothing is masked, give array.data"
+        self.require_type(not has_mask(value), rule, type=type(value))
         return value
 
     def optional_module(self, name: str, extra: str) -> ModuleType:
@@ -155,6 +166,12 @@ class Checker:
         except ImportError as error:
             rule = f"{name} is needed; install it with pip install 'tf-graphkit[{extra}]' ({error})"
             raise ImportError(self.message(rule)) from error
+
+
+def has_mask(value: Any) -> bool:
+    """Whether the value is a masked array, or a list or tuple of arrays of which one is."""
+    items = value if isinstance(value, (list, tuple)) else (value,)
+    return any(isinstance(item, np.ma.MaskedArray) for item in items)
 
 
 def shown(value: Any) -> str:

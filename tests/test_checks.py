@@ -88,6 +88,27 @@ def test_arrays_have_the_stated_number_of_axes():
         CHECK.array("x", [1, 2])
 
 
+MASKED = np.ma.array([1, 99], mask=[False, True])
+
+
+@pytest.mark.parametrize("value", [MASKED, MASKED[:1], [MASKED, MASKED], (np.zeros(2), MASKED)])
+def test_masked_arrays_are_refused_with_what_to_give_instead(value):
+    rule = (
+        r"f: x must not be a masked array: replace the masked values, as by array.filled\(0\).*received type="
+    )
+    with pytest.raises(TypeError, match=rule):
+        CHECK.unmasked("x", value)
+    with pytest.raises(TypeError, match=rule):
+        CHECK.array("x", value)
+    for given in (MASKED.filled(0), MASKED.data, [1, 2], 3, None):
+        assert CHECK.unmasked("x", given) is given
+
+
+def test_a_masked_integer_is_not_an_integer():
+    with pytest.raises(TypeError, match="f: n must be an integer"):
+        CHECK.integer("n", np.ma.array(5, mask=True))
+
+
 def test_a_missing_module_names_the_extra_that_installs_it():
     assert CHECK.optional_module("json", "plots").loads("1") == 1
     with pytest.raises(

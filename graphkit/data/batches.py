@@ -216,6 +216,7 @@ def split_indices(
     if labels is None:
         count = round(num_examples * fraction)
         return order[count:], order[:count]
+    check.unmasked("labels", labels)
     array = np.asarray(labels) if isinstance(labels, (tuple, list)) else labels
     array = check.array("labels", array)
     check.require(

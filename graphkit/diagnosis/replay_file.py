@@ -83,6 +83,7 @@ def save(path: str, case: Case, report: PostMortem) -> None:
         "graphkit_replay": VERSION,
         "loss": case.loss,
         "gradients": case.gradients,
+        "indices": case.indices,
         "compute_dtype": case.compute_dtype,
         "report": dataclasses.asdict(report),
     }
@@ -118,8 +119,9 @@ def load(path: str) -> tuple[Case, PostMortem]:
         check.require(version == VERSION, f"{path} is of another version", version=version)
         variables, fed = (read_values(arrays, header, kind) for kind in ("variables", "fed"))
         definition = tf.compat.v1.GraphDef.FromString(arrays["graph"].tobytes())
-        gradients, dtype = dict(header["gradients"]), header["compute_dtype"]
-        case = Case(definition, header["loss"], gradients, variables, fed, dtype)
+        gradients, indices = dict(header["gradients"]), dict(header["indices"])
+        dtype = header["compute_dtype"]
+        case = Case(definition, header["loss"], gradients, variables, fed, indices, dtype)
         return case, read_report(header["report"])
     except (KeyError, TypeError, AttributeError, UnicodeDecodeError, message.DecodeError) as error:
         detail = repr(error)

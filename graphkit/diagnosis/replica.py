@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from graphkit.graph import copies, lines, walk
 from graphkit.running import keyed
-from graphkit.running.training_step import is_finite, is_float
+from graphkit.running.training_step import is_finite, is_float, summed_rows
 
 LINE = "_graphkit_line"  # attribute of a node: "file:line" of the user who made it
 GRADIENT = re.compile(r"(?:^|/)gradients(?:_\d+)?/(.*)")  # the names that tf.gradients gives
@@ -30,6 +30,7 @@ class Case(NamedTuple):
       gradients: {name of a variable: name of its gradient, or of the rows of a sparse one}.
       variables: {name of the op that is a variable: its value before the step}.
       fed: {name of a tensor: its value}.
+      indices: {name of a variable with a sparse gradient: name of the indices of its rows}.
       compute_dtype: see `Trainer`.
     """
 
@@ -38,6 +39,7 @@ class Case(NamedTuple):
     gradients: dict[str, str]
     variables: dict[str, Any]
     fed: dict[str, Any]
+    indices: dict[str, str]
     compute_dtype: str = "float32"
 
 
@@ -67,7 +69,9 @@ class Replica:
                     self.values[op.name] = value
                     assigns.append(assign(op, value))
             self.assign = tf.group(*assigns)
-            squares = [squared_sum(gradient) for gradient in self.gradients.values()]
+            squares = [
+                squared_sum(gradient, case.indices.get(name)) for name, gradient in self.gradients.items()
+            ]
             self.norm = tf.sqrt(tf.add_n(squares)) if squares else tf.constant(0.0, tf.float64)
             self.finite = {name: is_finite(gradient) for name, gradient in self.gradients.items()}
         self.session = v1.Session(graph=self.graph, config=config)
@@ -95,7 +99,7 @@ class Replica:
           indices: the examples of the mini-batch.
         """
         if self.flags is None:
-            hidden = inside_control_flow(self.ops)
+            hidden = walk.inside_control_flow(self.ops)
             with self.graph.as_default():
                 self.flags = {
                     tensor.name: is_finite(tensor)
@@ -157,24 +161,12 @@ def assign(op: tf.Operation, value: tf.Tensor) -> tf.Operation:
     return tf.raw_ops.Assign(ref=op.outputs[0], value=value, validate_shape=False)
 
 
-def squared_sum(tensor: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(tf.square(tf.cast(tensor, tf.float64)))
-
-
-def inside_control_flow(ops: Iterable[tf.Operation]) -> set[tf.Operation]:
-    """Returns the ops inside loops and branches of TensorFlow 1, whose outputs cannot be fetched."""
-    depths: dict[tf.Operation, tuple] = {}  # op: (loops, branches) that it is inside of
-    for op in ops:
-        sources = [tensor.op for tensor in op.inputs] + list(op.control_inputs)
-        loops, branches = (max((depths.get(s, (0, 0))[axis] for s in sources), default=0) for axis in (0, 1))
-        kind = op.type.removeprefix("Ref")
-        starts_loop = any(tensor.op.type.endswith("Enter") for tensor in op.inputs)
-        if kind in ("Enter", "Exit"):
-            loops += 1 if kind == "Enter" else -1
-        if kind in ("Switch", "Exit") or (kind == "Merge" and not starts_loop):
-            branches += 1 if kind == "Switch" else -1
-        depths[op] = loops, branches
-    return {op for op, depth in depths.items() if depth > (0, 0)}
+def squared_sum(gradient: tf.Tensor, indices: str | None) -> tf.Tensor:
+    """Returns the sum of the squares of a gradient; of a sparse one, rows of the same index are summed."""
+    gradient = tf.cast(gradient, tf.float64)
+    if indices is not None:
+        gradient = summed_rows(gradient, gradient.graph.get_tensor_by_name(indices))
+    return tf.reduce_sum(tf.square(gradient))
 
 
 def path_to(
@@ -256,16 +248,19 @@ def line_of(op: tf.Operation) -> str | None:
         return None
 
 
-def define(ops: Sequence[tf.Operation], keys: Any = None) -> Any:
+def define(
+    ops: Sequence[tf.Operation], random: keyed.RandomOps | None = None, keys: keyed.Keys | None = None
+) -> Any:
     """Returns the GraphDef of the ops, which keeps the line that made each.
 
     Args:
       ops: what loss and gradients depend on.
-      keys: `keyed.Keys` that the random ops then draw from, or None.
+      random: those of the ops that draw random numbers.
+      keys: what they draw from, or None.
     """
 
     def rewrite(op: tf.Operation, node: Any) -> None:
-        if keys is not None and keyed.is_random(op):
+        if keys is not None and random is not None and op in random:
             keys.rewrite(node)
         line = lines.user_line(op.traceback)
         if line is not None:

@@ -7,12 +7,13 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit.diagnosis import replay_file
-from graphkit.diagnosis.replica import Case, Replica, define, inside_control_flow
+from graphkit.diagnosis.replica import Case, Replica, define
 from graphkit.diagnosis.report import PostMortem
 from graphkit.graph import walk
 from graphkit.running import keyed
 from graphkit.running.steps import AUGMENTATION
 
+UNFETCHED = (tf.resource, tf.variant)  # dtypes of what no session returns: handles and lists of tensors
 PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 
 
@@ -26,23 +27,27 @@ class Scene:
     def __init__(self, trainer: Any) -> None:
         self.trainer, self.step = trainer, trainer.training_step
         ops = ops_of(trainer)
-        self.keys = keyed.Keys()
-        definition = define(ops, self.keys if trainer.runner.keyed else None)
+        random = keyed.RandomOps(ops)
+        self.keys = keyed.Keys(random.library)
+        definition = define(ops, random, self.keys if trainer.runner.keyed else None)
         gradients = {walk.handle_op(v).name: dense(gradient).name for gradient, v in self.step.gradients}
+        indices = {walk.handle_op(v).name: g.indices.name for g, v in self.step.gradients if is_sparse(g)}
         dtype = trainer.compute_dtype
-        self.case = Case(definition, self.step.loss.name, gradients, {}, {}, dtype)
+        self.case = Case(definition, self.step.loss.name, gradients, {}, {}, indices, dtype)
         self.inputs = {f"{node.name}:0" for node in definition.node if node.op in walk.PLACEHOLDERS}
         self.reads = self.reading_tensors(ops)
         self.replica = Replica(self.case, trainer.config)
-        hidden = inside_control_flow(ops)
+        hidden = walk.inside_control_flow(ops)
         volatile = [op for op in self.volatile_ops(trainer) if op not in hidden]
-        self.volatile = [tensor.name for op in volatile for tensor in op.outputs]
+        outputs = [tensor for op in volatile for tensor in op.outputs]
+        self.volatile = [tensor.name for tensor in outputs if tensor.dtype not in UNFETCHED]
 
     @staticmethod
     def volatile_ops(trainer: Any) -> list[tf.Operation]:
         """Returns the ops whose values do not follow from their inputs."""
-        random = [] if trainer.runner.keyed else [op for op in ops_of(trainer) if keyed.is_random(op)]
-        return [op for op in ops_of(trainer) if op.type in PYTHON] + random
+        ops = ops_of(trainer)
+        random = [] if trainer.runner.keyed else list(keyed.RandomOps(ops).drawing)
+        return [op for op in ops if op.type in PYTHON] + random
 
     def reading_tensors(self, ops: list[tf.Operation]) -> dict[str, Any]:
         """Returns {name of a variable's op: tensor that reads it} of what the loss depends on."""
@@ -121,13 +126,19 @@ class Scene:
 def ops_of(trainer: Any) -> list[tf.Operation]:
     """Returns the ops that loss and gradients depend on, in the order in which they were made."""
     step = trainer.training_step
-    needed = walk.ancestors([step.loss, *(dense(gradient) for gradient, _ in step.gradients)])
+    gradients = [gradient for gradient, _ in step.gradients]
+    indices = [gradient.indices for gradient in gradients if is_sparse(gradient)]
+    needed = walk.ancestors([step.loss, *map(dense, gradients), *indices])
     return [op for op in trainer.graph.get_operations() if op in needed]
 
 
 def dense(gradient: Any) -> tf.Tensor:
     """Returns the numbers of a gradient: of a sparse one, those of its rows."""
-    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
+    return gradient.values if is_sparse(gradient) else gradient
+
+
+def is_sparse(gradient: Any) -> bool:
+    return isinstance(gradient, tf.IndexedSlices)
 
 
 def reading(op: tf.Operation, known: dict[str, tf.Variable]) -> Any:

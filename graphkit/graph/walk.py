@@ -197,6 +197,29 @@ def needed_placeholders(tensors: Iterable[tf.Tensor | tf.Operation]) -> list[tf.
     return sorted(needed, key=lambda tensor: tensor.name)
 
 
+def inside_control_flow(ops: Iterable[tf.Operation], *, branches: bool = True) -> set[tf.Operation]:
+    """Returns the ops inside loops and branches of TensorFlow 1, whose outputs cannot be fetched.
+
+    Args:
+      ops: ops in the order of `Graph.get_operations`.
+      branches: False returns those inside loops alone.
+    """
+    depths: dict[tf.Operation, tuple] = {}  # op: (loops, branches) that it is inside of
+    for op in ops:
+        behind = sources(op)
+        inner = [max((depths.get(s, (0, 0))[axis] for s in behind), default=0) for axis in (0, 1)]
+        kind = op.type.removeprefix("Ref")
+        starts_loop = any(tensor.op.type.endswith("Enter") for tensor in op.inputs)
+        if kind in ("Enter", "Exit"):
+            inner[0] += 1 if kind == "Enter" else -1
+        if kind in ("Switch", "Exit") or (kind == "Merge" and not starts_loop):
+            inner[1] += 1 if kind == "Switch" else -1
+        depths[op] = tuple(inner)
+    return {
+        op for op, (in_loops, in_branches) in depths.items() if max(in_loops, branches and in_branches) > 0
+    }
+
+
 def called_functions(node: Any) -> list[str]:
     """Returns the names of the functions that are attributes of a node, such as the body of a loop."""
     values = node.attr.values()

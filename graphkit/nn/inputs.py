@@ -208,13 +208,15 @@ def graph_scalar(
     collection: str, default: Callable[[tf.Graph], np.int64 | bool | tf.Tensor], name: str
 ) -> tf.Tensor:
     """Returns the one placeholder of the graph in the collection, made at the first call."""
-    graph = tf.compat.v1.get_default_graph()
-    made = graph.get_collection(collection)
-    if not made:
-        # init_scope leaves the branch or loop body in which the first call may stand. A name scope that ends
-        # with a slash is taken as it is, so that the scalar has one name wherever it is made.
-        with tf.init_scope(), tf.compat.v1.name_scope("graphkit/"):
+    # init_scope leaves the function, branch or loop body in which the call may stand. A function has
+    # collections of its own: looked up there, each call would make one more scalar, which no trainer feeds.
+    with tf.init_scope():
+        graph = tf.compat.v1.get_default_graph()
+        made = graph.get_collection(collection)
+        if made:
+            return made[0]
+        # A name scope that ends with a slash is taken as it is: the scalar has one name wherever it is made.
+        with tf.compat.v1.name_scope("graphkit/"):
             scalar = tf.compat.v1.placeholder_with_default(default(graph), (), name=name)
         graph.add_to_collection(collection, scalar)
         return scalar
-    return made[0]

@@ -34,6 +34,7 @@ def to_tensor(check: checks.Checker, name: str, value: TensorLike) -> tf.Tensor:
         # around it.
         usable = hasattr(value, "graph") and (value.graph is graph or graph.building_function)
         check.require_type(usable, rule, **{name: value})
+    check.unmasked(name, value)
     try:
         return tf.convert_to_tensor(value)
     except (TypeError, ValueError, RecursionError) as error:  # RecursionError: a list that holds itself

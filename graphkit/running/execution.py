@@ -170,6 +170,9 @@ def feed_steps(
     if loops.drawing:
         text = "%s draws from the state of a kernel: a resumed run would not have the same bits"
         logger.warning(text, loops.drawing)
+    if loops.unordered:
+        text = "%s read and write a variable in any order: two runs of one seed may differ; "
+        logger.warning(f"{text}let one wait for the other (tf.control_dependencies)", loops.unordered)
     training = {step.training_input: np.bool_(True), **examples.constants}
     fed = Examples(examples.sources, training)
     return FeedSteps(session, [*step.values, step.update], fed, step.rate_input, step=step)

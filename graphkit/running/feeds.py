@@ -166,7 +166,7 @@ def try_augment(check: checks.Checker, source: Source, change: Any) -> None:
     name = f"augment of {source.placeholder.name}"
     check.require_type(callable(change), f"{name} must be a function (rows, seed) -> rows", augment=change)
     rows = source.array[:2]
-    changed = change(np.array(rows), (0, 0, 0))
+    changed = check.unmasked(f"what {name} returns", change(np.array(rows), (0, 0, 0)))
     array = np.asarray(changed)
     same = isinstance(changed, np.ndarray) and (array.shape, array.dtype) == (rows.shape, rows.dtype)
     received = {"type": type(changed), "shape": array.shape, "dtype": str(array.dtype)}
@@ -180,6 +180,7 @@ def check_feed(check: checks.Checker, graph: tf.Graph, feed: Any) -> dict[tf.Ten
     for key, value in (feed or {}).items():
         placeholder = check_key(check, graph, key)
         name = placeholder.name
+        check.unmasked(f"feed of {name}", value)
         try:
             value = np.asarray(value, placeholder.dtype.as_numpy_dtype)
         except (TypeError, ValueError):
@@ -214,7 +215,10 @@ def check_key(check: checks.Checker, graph: tf.Graph, key: Any) -> tf.Tensor:
 def check_array(check: checks.Checker, placeholder: tf.Tensor, value: Any) -> np.ndarray:
     """Returns the array if its dtype and the shape of its examples fit the placeholder."""
     name, takes, shape = placeholder.name, placeholder.dtype, placeholder.shape
-    array = value if isinstance(value, np.ndarray) else np.asarray(value)
+    # np.asanyarray keeps the mask of what an object's `__array__` returns, so that it is refused.
+    given = value if isinstance(value, (np.ndarray, list, tuple)) else np.asanyarray(value)
+    check.unmasked(f"data of {name}", given)
+    array = given if isinstance(given, np.ndarray) else np.asarray(given)
     received = {"shape": array.shape, "dtype": str(array.dtype)}
     check.require_type(array.dtype.kind in kinds_for(takes), f"{name} takes {takes.name}", **received)
     fits = array.ndim > 0 and (shape.rank is None or shape[1:].is_compatible_with(array.shape[1:]))

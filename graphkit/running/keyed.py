@@ -1,33 +1,89 @@
 """Keyed randomness: random ops of a copied step draw from a key of (seed, op, step), not from a kernel.
 
 The numbers of a step then follow from its number alone: they are the same in every execution, after every
-resume, and when a step is run again to find out why its loss was not finite.
+resume, and when a step is run again to find out why its loss was not finite. Keys reach random ops wherever
+they stand: in branches, in bodies of loops, in functions that these call.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from graphkit.graph import walk
 from graphkit.nn import counter_random
+from graphkit.running import keyed_functions
 
-# TensorFlow's own ops that draw the same distribution from a key.
-STATELESS = {
-    "RandomStandardNormal": "StatelessRandomNormalV2",
-    "TruncatedNormal": "StatelessTruncatedNormalV2",
-    "RandomUniformInt": "StatelessRandomUniformIntV2",
-}
-PHILOX = 1  # the algorithm of these ops that runs on every device
+PHILOX = keyed_functions.PHILOX
+STATELESS = keyed_functions.STATELESS
+
+
+class RandomOps:
+    """Those of some ops that draw random numbers from the state of a kernel.
+
+    An op also draws if a function that it calls does, such as the branch of a condition.
+
+    Args:
+      ops: ops of one graph.
+
+    Attributes:
+      drawing: {op: the nodes that draw: its own one, or those inside functions}.
+      library: {name: FunctionDef} of the functions of the graph.
+    """
+
+    def __init__(self, ops: Iterable[tf.Operation]) -> None:
+        self.drawing: dict[tf.Operation, list[Any]] = {}
+        self.library: dict[str, Any] = {}
+        known = set(ops)
+        # In the order of the graph, which is that in which they can run.
+        ops = [op for op in next(iter(known)).graph.get_operations() if op in known] if known else []
+        nodes = {op: op.node_def for op in ops}
+        if any(map(walk.called_functions, nodes.values())):
+            whole = ops[0].graph.as_graph_def()
+            self.library = {function.signature.name: function for function in whole.library.function}
+        for op, node in nodes.items():
+            if is_random(op):
+                self.drawing[op] = [node]
+            elif found := keyed_functions.random_nodes(node, self.library):
+                self.drawing[op] = found
+        # A key cannot enter a loop of TensorFlow 1, which is made of single ops of the graph.
+        self.in_loops = walk.inside_control_flow(ops, branches=False) if self.drawing else set()
+
+    def __contains__(self, op: tf.Operation) -> bool:
+        return op in self.drawing
+
+    @property
+    def first(self) -> str | None:
+        """Name of what draws, or None."""
+        op = min(self.drawing, key=lambda op: op.name, default=None)
+        return None if op is None else place(op, self.drawing[op][0])
+
+    def without_key(self) -> str | None:
+        """Returns the name of a random op whose numbers cannot be drawn from a key, or None."""
+        for op in sorted(self.drawing, key=lambda op: op.name):
+            for node in self.drawing[op]:
+                if not has_key(node) or op in self.in_loops:
+                    return place(op, node)
+            if not (is_random(op) or keyed_functions.can_rewrite(op.node_def, self.library)):
+                return place(op, self.drawing[op][0])
+        return None
+
+
+def place(op: tf.Operation, node: Any) -> str:
+    """Returns the name of a random op, and that of the op of the graph that calls the function it is in."""
+    return op.name if op.name == node.name else f"{node.name} (in {op.name})"
 
 
 def is_random(op: tf.Operation) -> bool:
-    """Whether the op draws random numbers from the state of a kernel."""
+    """Whether the op itself draws random numbers from the state of a kernel."""
     return "seed2" in op.node_def.attr and op.op_def.is_stateful
 
 
-def has_key(op: tf.Operation) -> bool:
-    """Whether the numbers of a random op can be drawn from a key."""
-    return op.type == "RandomUniform" or op.type in STATELESS
+def has_key(node: Any) -> bool:
+    """Whether the numbers of a random op, or of its node, can be drawn from a key."""
+    kind = node.type if isinstance(node, tf.Operation) else node.op
+    return kind == "RandomUniform" or kind in STATELESS
 
 
 class Keys:
@@ -35,22 +91,29 @@ class Keys:
 
     `rewrite` turns nodes into keyed ones, `complete` adds to the definition what they refer to, and
     `tensors` makes the keys of a step in the graph that the definition is imported into.
+
+    Args:
+      library: {name: FunctionDef} of the functions that the nodes call.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, library: Mapping[str, Any] | None = None) -> None:
         self.ops: dict[str, str] = {}  # placeholder of a key: the random op, by whose name it is set
         self.placeholders: list[tuple[str, tf.DType]] = []
         self.functions: list[Any] = []
+        self.inside = keyed_functions.KeyedFunctions(library or {})
 
     def rewrite(self, node: Any) -> None:
-        """Turns the node of a random op into one that draws from a key."""
+        """Turns the node of a random op, or of a call of functions that draw, into one that takes a key."""
         key = f"graphkit_key_{len(self.ops)}"
         self.ops[key] = node.name
+        self.placeholders.append((key, tf.uint64))
+        if not has_key(node):
+            self.inside.add_key(node, key)
+            return
         shape, *bounds = (name for name in node.input if name[0] != "^")
         controls = [name for name in node.input if name[0] == "^"]
         shape_dtype = tf.as_dtype(node.attr["T"].type)
         dtype = tf.as_dtype(node.attr["Tout" if bounds else "dtype"].type)
-        self.placeholders.append((key, tf.uint64))
         node.ClearField("attr")
         if node.op == "RandomUniform":
             inputs = [shape, key]
@@ -70,15 +133,13 @@ class Keys:
         Uniform numbers come from the hash that `gk.dropout` uses, since TensorFlow's stateless ones take
         longer than the arithmetic of a small network, and are other ones under XLA.
         """
-        drawn = tf.function(lambda shape, key: counter_random.uniform(shape, key, dtype), autograph=False)
-        specs = tf.TensorSpec([None], shape_dtype), tf.TensorSpec([], tf.uint64)
-        function = drawn.get_concrete_function(*specs).function_def
-        self.functions.append(function)
-        node.op = "PartitionedCall"
-        node.attr["f"].func.name = function.signature.name
-        types = (shape_dtype.as_datatype_enum, tf.uint64.as_datatype_enum)
-        node.attr["Tin"].list.type.extend(types)
-        node.attr["Tout"].list.type.append(dtype.as_datatype_enum)
+        drawn = keyed_functions.traced(
+            lambda shape, key: counter_random.uniform(shape, key, dtype),
+            ([None], []),
+            (shape_dtype, tf.uint64),
+        )
+        self.functions.append(drawn)
+        keyed_functions.call(node, drawn)
 
     def complete(self, definition: Any) -> None:
         """Adds to a definition the placeholders and functions that its rewritten nodes refer to."""
@@ -86,6 +147,7 @@ class Keys:
             node = definition.node.add(name=name, op="Placeholder")
             node.attr["dtype"].type = dtype.as_datatype_enum
         definition.library.function.extend(self.functions)
+        self.inside.complete(definition)
 
     def tensors(self, seed: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns {tensor of the definition: key} of a step, as tensors of the current graph."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from graphkit.graph import copies, walk
-from graphkit.running import feeds, keyed
+from graphkit.running import feeds, keyed, order
 from graphkit.running.training_step import TrainingStep
 
 CANNOT_COPY = {
@@ -72,10 +72,9 @@ class Loops(NamedTuple):
     compiled_floats: Loop | None
     reason: str | None
     compiled_reason: str | None
-    rewritten: bool = (
-        False  # whether the loops have other ops than the graph, with other random bits or rounding
-    )
+    rewritten: bool = False  # whether the loops have other ops than the graph: other random bits, rounding
     drawing: str | None = None  # name of an op of the graph that draws random numbers from a kernel's state
+    unordered: str | None = None  # which ops of the graph read and write a variable in any order
 
     def compiled_for(self, sources: Iterable[feeds.Source]) -> Loop | None:
         """Returns the compiled loop that takes the arrays of the sources as they are."""
@@ -91,15 +90,17 @@ def make_loops(step: TrainingStep, scalings: dict[str, tuple]) -> Loops:
       scalings: {placeholder name: (offset, factor)} of images that are given as uint8.
     """
     ops = step.needed_ops()
-    reason = obstacle(ops)
-    drawing = min((op.name for op in ops if keyed.is_random(op)), default=None)
+    random = keyed.RandomOps(ops)
+    reason = obstacle(ops, random)
+    waits = order.missing_waits(ops)
+    drawing, unordered = random.first, order.description(waits)
     if reason:
-        return Loops(None, None, None, reason, reason, drawing=drawing)
-    copied = StepCopy(ops, step, scalings)
+        return Loops(None, None, None, reason, reason, drawing=drawing, unordered=unordered)
+    copied = StepCopy(ops, step, scalings, random, waits)
     if not copied.sliced:
         reason = "no placeholder holds examples"
-        return Loops(None, None, None, reason, reason, drawing=drawing)
-    compiled_reason = unfit_for_xla(ops)
+        return Loops(None, None, None, reason, reason, drawing=drawing, unordered=unordered)
+    compiled_reason = unfit_for_xla(ops, random)
     with tf.compat.v1.name_scope("graphkit/loops/"):
         plain = make_loop(copied)
         compiled = compiled_floats = None
@@ -107,30 +108,31 @@ def make_loops(step: TrainingStep, scalings: dict[str, tuple]) -> Loops:
             compiled = make_loop(copied, compile=True, floats=False)
             images = any(placeholder.name in scalings for placeholder in copied.sliced)
             compiled_floats = make_loop(copied, compile=True, floats=True) if images else compiled
-    return Loops(plain, compiled, compiled_floats, None, compiled_reason, copied.rewritten, drawing)
+    return Loops(
+        plain, compiled, compiled_floats, None, compiled_reason, copied.rewritten, drawing, unordered
+    )
 
 
-def obstacle(ops: Iterable[tf.Operation]) -> str | None:
+def obstacle(ops: Iterable[tf.Operation], random: keyed.RandomOps) -> str | None:
     """Returns why the ops cannot be copied into a loop, or None."""
     for op in ops:
         if op.type in CANNOT_COPY:
             return f"the graph has {CANNOT_COPY[op.type]} ({op.name})"
         if "Queue" in op.type or op.type.startswith("Reader"):
             return f"the graph has queues ({op.name})"
-        if keyed.is_random(op) and not keyed.has_key(op):
-            return f"the random numbers of {op.name} follow from the state of a kernel"
         if op.type == "PlaceholderWithDefault" and any(map(walk.is_fed, walk.ancestors(op.inputs))):
             return f"the default of {op.name} depends on what is fed"
-    return None
+    name = random.without_key()
+    return name and f"the random numbers of {name} follow from the state of a kernel"
 
 
-def unfit_for_xla(ops: Iterable[tf.Operation]) -> str | None:
+def unfit_for_xla(ops: Iterable[tf.Operation], random: keyed.RandomOps) -> str | None:
     """Returns why the loop is not compiled by XLA, or None."""
     ops = list(ops)
     for op in ops:
         if op.type.startswith(CONVOLUTIONS):
             return "XLA is slower than TensorFlow's kernels at convolutions and pooling"
-        if op.type in keyed.STATELESS:
+        if any(node.op in keyed.STATELESS for node in random.drawing.get(op, ())):
             return f"XLA draws other random numbers for {op.name}"
         if op.type in ("Switch", "Enter"):
             return f"the graph has control flow of TensorFlow 1 ({op.name})"
@@ -163,18 +165,27 @@ def is_narrow_product(op: tf.Operation) -> bool:
 class StepCopy:
     """A training step as a GraphDef, without the placeholders and variables that the loop replaces.
 
-    In the copy, random ops draw from keys (see `keyed`), and a faster kernel multiplies by large transposed
-    matrices.
+    In the copy, random ops draw from keys (see `keyed`), variables are read before they are written (see
+    `order`), and a faster kernel multiplies by large transposed matrices.
 
     Args:
       ops: what the step runs.
       step: the `TrainingStep`.
       scalings: {placeholder name: (offset, factor)} of images that are given as uint8.
+      random: those of the ops that draw random numbers.
+      waits: what the ops that write variables must wait for.
     """
 
-    def __init__(self, ops: Iterable[tf.Operation], step: TrainingStep, scalings: dict[str, tuple]) -> None:
-        self.step, self.scalings = step, scalings
-        self.keys = keyed.Keys()
+    def __init__(
+        self,
+        ops: Iterable[tf.Operation],
+        step: TrainingStep,
+        scalings: dict[str, tuple],
+        random: keyed.RandomOps,
+        waits: order.Waits,
+    ) -> None:
+        self.step, self.scalings, self.random, self.waits = step, scalings, random, waits
+        self.keys = keyed.Keys(random.library)
         self.rewritten = False
         ops = list(ops)
         self.narrow = {op.name for op in ops if is_narrow_product(op)}
@@ -194,8 +205,11 @@ class StepCopy:
         self.keys.complete(self.definition)
 
     def rewrite(self, op: tf.Operation, node: Any) -> None:
-        """Turns the node of an op into one with keyed random numbers, or with a faster kernel."""
-        if keyed.is_random(op):
+        """Turns the node of an op into one with keyed random numbers, more waits or a faster kernel."""
+        if op in self.waits:
+            node.input.extend(f"^{first.name}" for first in self.waits[op])
+            self.rewritten = True
+        if op in self.random:
             self.keys.rewrite(node)
         elif is_slow_product(op):
             multiply_in_batch(node)

@@ -61,6 +61,16 @@ def is_finite(tensor: tf.Tensor | tf.Variable) -> tf.Tensor:
     return tf.reduce_all(tf.math.is_finite(tensor))
 
 
+def summed_rows(values: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
+    """Returns the rows of a sparse gradient, those of one index summed: as many rows, zeros at the end.
+
+    A gather that takes a row several times has a gradient that holds the row as often; the gradient of the
+    variable is their sum. The number of rows stays as it was, since XLA needs to know it.
+    """
+    _, places = tf.unique(indices)
+    return tf.math.unsorted_segment_sum(values, places, tf.shape(indices)[0])
+
+
 def finite_flags(variables: list[tf.Variable]) -> tf.Tensor:
     """Returns the bool vector that says for each variable of floats whether it is finite."""
     with tf.compat.v1.name_scope("graphkit/finite/"):

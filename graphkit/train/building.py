@@ -96,7 +96,8 @@ def build_step(
     optimizer = optimizers.make_optimizer(check, settings.optimizer, rate_input)
     if settings.compute_dtype == "float16":
         optimizer = optimizers.with_loss_scaling(optimizer)
-    # The update waits for the loss and the metrics, so that they are those of the weights before it.
+    # The update waits for the loss and the metrics, so that they are those of the weights before it. The user
+    # made UPDATE_OPS, and no op can be made to wait afterwards; `running.order` does it in a step's copy.
     before = [*values, *loss.graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)]
     update, gradients = optimizers.minimize(
         check,

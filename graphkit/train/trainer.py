@@ -30,9 +30,9 @@ class Trainer(OpenGraph):
     """Trains the graph of a loss with its own session, until it is closed.
 
     Making a trainer adds the update of each step to the loss's graph, opens a session on it, gives all
-    variables their initial values and finalizes the graph. It runs what graphs ask for: ops in
-    UPDATE_OPS run in each step, and REGULARIZATION_LOSSES that the loss does not depend on yet are
-    added to it. Use it in a `with` statement, or call `close`.
+    variables their initial values and finalizes the graph. It runs what graphs ask for: ops in UPDATE_OPS
+    run in each step, after all has been read that they assign, and REGULARIZATION_LOSSES that the loss
+    does not depend on yet are added to it. Use it in a `with` statement, or call `close`.
 
     Args:
       loss: floating-point scalar tensor that depends on a trainable variable; a mean over the batch.

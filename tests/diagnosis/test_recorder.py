@@ -169,10 +169,15 @@ def test_masks_of_dropout_are_the_same_when_steps_are_run_again(execution):
     assert report.op_type == "RealDiv" and report.step > 0
 
 
+def drawn_in_a_branch():
+    return tf.cond(v1.placeholder_with_default(True, ()), lambda: tf.random.uniform([]), lambda: 1.0)
+
+
 @pytest.mark.parametrize("execution", ["feed", "resident"])
-def test_random_numbers_of_the_users_own_ops_are_drawn_again(execution, tmp_path):
+@pytest.mark.parametrize("draw", [lambda: tf.random.uniform([]), drawn_in_a_branch], ids=["op", "branch"])
+def test_random_numbers_of_the_users_own_ops_are_drawn_again(draw, execution, tmp_path):
     def build(points):
-        drawn = tf.random.uniform([], name="drawn")
+        drawn = draw()
         root = tf.sqrt(tf.floor(drawn + 0.9), name="root")  # not finite when 1 is subtracted from 0
         return tf.reduce_mean(weighted(points)) * tf.math.log(root), here()
 
@@ -215,6 +220,20 @@ def test_sparse_gradients():
     report = caught.value.report
     assert report.what == "gradient" and report.gradients == ("table/embeddings",)
     assert report.forward[1] == "Sqrt" and report.loss == 0
+
+
+def test_the_norm_of_a_sparse_gradient_is_that_of_the_sums_of_its_rows(tmp_path):
+    tokens = gk.token_input(6)
+    table = v1.get_variable("table", (4, 2), initializer=v1.ones_initializer(), use_resource=True)
+    loss = tf.reduce_sum(tf.nn.embedding_lookup(table, tokens))
+    rates = {"learning_rate": lambda step: 0.1 if step < 2 else 3e38, "logdir": tmp_path}
+    with gk.Trainer(loss, "sgd", **rates) as trainer, pytest.raises(gk.NotFiniteError) as caught:
+        trainer.fit({tokens: np.tile(np.int32([0, 0, 0, 0, 2, 2]), (4, 1))}, batch_size=1, progress=False)
+    # Row 0 is taken 4 times, row 2 twice, of two numbers each.
+    expected = np.sqrt(2 * 4**2 + 2 * 2**2)
+    report = caught.value.report
+    np.testing.assert_allclose([norm for _, norm in report.norms[:2]], expected, rtol=1e-6)
+    np.testing.assert_allclose(gk.replay(report.file).norm, report.norm, rtol=1e-6)
 
 
 def test_the_checkpoint_before_is_untouched_and_can_be_restored(tmp_path):

@@ -20,6 +20,12 @@ WRONG_SHAPES = {
 }
 
 
+def test_masked_arrays_are_refused():
+    masked = np.ma.array(np.ones((2, 3), np.float32), mask=np.ones((2, 3), bool))
+    with refused(TypeError, "dense: inputs must not be a masked array"):
+        gk.dense(masked, 2)
+
+
 @each_builder
 def test_inputs_of_a_wrong_rank_are_refused(function):
     build, argument, axes = BUILDERS[function]

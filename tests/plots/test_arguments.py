@@ -13,6 +13,7 @@ CHECK = checks.Checker("draw")
     "value, error, message",
     [
         ([1.0], TypeError, "maps must be an array"),
+        (np.ma.array([1.0], mask=[True]), TypeError, "maps must not be a masked array"),
         (np.ones((2, 2)), ValueError, "maps must have 1 axes"),
         (np.array(["a"]), ValueError, "maps must hold real numbers; received dtype='<U1'"),
         (np.array([1j]), ValueError, "maps must hold real numbers"),

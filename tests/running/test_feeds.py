@@ -325,6 +325,39 @@ def test_constants_that_cannot_be_are_refused(value, error, message, problem):
 # In a trainer.
 
 
+class Holder:
+    """An object that NumPy takes for an array, as a column of a table."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array
+
+
+def test_masked_arrays_are_refused_wherever_data_is_given(problem):
+    points = np.ma.masked_greater(POINTS, 1.0)
+    rule = "must not be a masked array: replace the masked values"
+    weights = v1.placeholder_with_default(np.ones(3, np.float32), (3,), name="weights")
+    with gk.Trainer(problem.loss + 0 * tf.reduce_sum(weights)) as trainer:
+        for given in (points, list(points), Holder(points)):
+            data = {**problem.data, problem.points: given}
+            for call in (
+                lambda data: trainer.fit(data, progress=False),
+                lambda data: trainer.fit(problem.data, valid=data, progress=False),
+                trainer.evaluate,
+                lambda data: trainer.predict(problem.logits, {problem.points: data[problem.points]}),
+            ):
+                with pytest.raises(TypeError, match=f"data of features:0 {rule}"):
+                    call(data)
+        with pytest.raises(TypeError, match=f"feed of weights:0 {rule}"):
+            trainer.evaluate(problem.data, feed={weights: points[0]})
+        with pytest.raises(TypeError, match=f"what augment of features:0 returns {rule}"):
+            augment = {problem.points: lambda rows, seed: np.ma.masked_greater(rows, 1.0)}
+            trainer.fit(problem.data, augment=augment, progress=False)
+        assert trainer.step == 0
+
+
 def test_uint8_images_are_scaled_and_float_images_are_not():
     images = gk.image_input(2, 2, 1)
     logits = gk.dense(gk.flatten(images), 2)

@@ -22,8 +22,9 @@ def keyed_copy(make):
     with tf.Graph().as_default():
         tensors = make()
         ops = sorted(walk.ancestors(tensors), key=lambda op: op.name)
-        keys = keyed.Keys()
-        rewrite = lambda op, node: keys.rewrite(node) if keyed.is_random(op) else None  # noqa: E731
+        random = keyed.RandomOps(ops)
+        keys = keyed.Keys(random.library)
+        rewrite = lambda op, node: keys.rewrite(node) if op in random else None  # noqa: E731
         definition = copies.definition_of(ops, rewrite=rewrite)
         keys.complete(definition)
         return keys, definition, [tensor.name for tensor in tensors]

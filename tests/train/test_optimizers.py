@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import fits_from_the_start
 
 import graphkit as gk
 
@@ -27,6 +28,28 @@ def test_a_learning_rate_may_be_a_tensor():
     rate = tf.compat.v1.placeholder_with_default(0.5, ())
     loss = gk.l2_loss(gk.dense(gk.feature_input(2), 2))
     gk.AdamW(rate).minimize(loss)
+
+
+@pytest.mark.parametrize("clip_norm", [0.5, 1e6])
+def test_clip_norm_takes_the_sum_of_the_rows_of_a_sparse_gradient(clip_norm, tmp_path):
+    tokens, firsts = gk.token_input(4), gk.label_input()
+    table = tf.compat.v1.get_variable("table", (5, 2), initializer=gk.zeros(), use_resource=True)
+    weight = tf.compat.v1.get_variable("weight", (), initializer=gk.zeros(), use_resource=True)
+    chosen, again = tf.nn.embedding_lookup(table, tokens), tf.nn.embedding_lookup(table, firsts)
+    loss = tf.reduce_sum(chosen) + 3 * tf.reduce_sum(again) + 40 * weight
+    numbers = (np.arange(64).reshape(16, 4) * 3 % 4).astype(np.int32)  # 4 rows, 16 times each
+    gradient = np.zeros((5, 2), np.float32)
+    np.add.at(gradient, numbers.ravel(), 1)
+    np.add.at(gradient, numbers[:, 0], 3)
+    factor = min(1, clip_norm / np.sqrt(np.square(gradient).sum() + 40**2))
+    with gk.Trainer(loss, "sgd", learning_rate=1.0, clip_norm=clip_norm) as trainer:
+        fit = fits_from_the_start(trainer, tmp_path)
+        for execution in ("feed", "chunks", "resident", "compiled"):
+            fit({tokens: numbers, firsts: numbers[:, 0]}, batch_size=16, execution=execution)
+            assert trainer.runner.execution == execution
+            after = trainer.weights()
+            np.testing.assert_allclose(after["table"], -factor * gradient, rtol=1e-6, err_msg=execution)
+            np.testing.assert_allclose(after["weight"], -factor * 40, rtol=1e-6, err_msg=execution)
 
 
 @pytest.mark.slow

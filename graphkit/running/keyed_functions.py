@@ -1,0 +1,207 @@
+"""Keys inside functions: copies of branches, loop bodies and called functions that take a key as an argument.
+
+Each random op of a function draws from a key of (the function's key, its name), each function that it calls
+is given such a key, and a loop carries a key from iteration to iteration, so that each has its own numbers.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from graphkit.graph import walk
+from graphkit.nn import counter_random
+
+# TensorFlow's own ops that draw the same distribution from a key.
+STATELESS = {
+    "RandomStandardNormal": "StatelessRandomNormalV2",
+    "TruncatedNormal": "StatelessTruncatedNormalV2",
+    "RandomUniformInt": "StatelessRandomUniformIntV2",
+}
+PHILOX = 1  # the algorithm of these ops that runs on every device
+KEY = "graphkit_key"  # the argument of a function that is its key
+LOOPS = ("While", "StatelessWhile")
+# {type of an op that calls functions: (its attributes that name them, the attribute of its inputs' types)}
+CALLS = {
+    "If": (("then_branch", "else_branch"), "Tin"),
+    "StatelessIf": (("then_branch", "else_branch"), "Tin"),
+    "Case": (("branches",), "Tin"),
+    "StatelessCase": (("branches",), "Tin"),
+    "While": (("cond", "body"), "T"),
+    "StatelessWhile": (("cond", "body"), "T"),
+    "PartitionedCall": (("f",), "Tin"),
+    "StatefulPartitionedCall": (("f",), "Tin"),
+}
+numbers = itertools.count()  # for names of functions, which must differ in all definitions of a process
+
+
+def random_nodes(node: Any, library: Mapping[str, Any]) -> list[Any]:
+    """Returns the nodes that draw random numbers in the functions that a node calls, also through others."""
+    waiting, seen, found = names_called(node, library), set(), []
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            for inner in library[name].node_def:
+                if draws(inner):
+                    found.append(inner)
+                waiting += names_called(inner, library)
+    return found
+
+
+def draws(node: Any) -> bool:
+    """Whether a node of a function draws random numbers from the state of a kernel."""
+    return "seed2" in node.attr and not node.op.startswith("Stateless")
+
+
+def names_called(node: Any, library: Mapping[str, Any]) -> list[str]:
+    """Returns the names of the functions that a node calls itself."""
+    return [name for name in (node.op, *walk.called_functions(node)) if name in library]
+
+
+def can_rewrite(node: Any, library: Mapping[str, Any]) -> bool:
+    """Whether all calls that lead from a node to random ops are of kinds that can be given a key."""
+    waiting, seen = [node], set[str]()
+    while waiting:
+        caller = waiting.pop()
+        if not random_nodes(caller, library):
+            continue
+        if caller.op not in CALLS and caller.op not in library:
+            return False
+        for name in set(names_called(caller, library)) - seen:
+            seen.add(name)
+            # A key cannot enter a loop of TensorFlow 1, which is made of single ops.
+            if any(inner.op.endswith("Enter") for inner in library[name].node_def):
+                return False
+            waiting += library[name].node_def
+    return True
+
+
+def traced(function: Callable, shapes: Sequence[list], dtypes: Sequence[tf.DType]) -> Any:
+    """Returns the FunctionDef of a function of arguments of these shapes and dtypes."""
+    specs = [tf.TensorSpec(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
+    return tf.function(function, autograph=False).get_concrete_function(*specs).function_def
+
+
+def call(node: Any, function: Any) -> None:
+    """Makes the node a call of a function."""
+    node.op = "PartitionedCall"
+    node.ClearField("attr")
+    node.attr["f"].func.name = function.signature.name
+    node.attr["Tin"].list.type.extend(argument.type for argument in function.signature.input_arg)
+    node.attr["Tout"].list.type.extend(result.type for result in function.signature.output_arg)
+
+
+def derived(key: tf.Tensor, name: str) -> tf.Tensor:
+    """Returns the key of what has this name in a function; that of "" is the key of the next iteration."""
+    number = np.frombuffer(hashlib.sha256(name.encode()).digest()[:8], "<u8")[0]
+    return counter_random.mix(key + number)
+
+
+class KeyedFunctions:
+    """Copies of functions that draw from a key.
+
+    Args:
+      library: {name: FunctionDef} of the functions as they are.
+    """
+
+    def __init__(self, library: Mapping[str, Any]) -> None:
+        self.library = library
+        self.names: dict[tuple[str, bool], str] = {}  # (function, whether it is a loop's body): its copy
+        self.functions: list[Any] = []
+
+    def add_key(self, node: Any, key: str) -> None:
+        """Makes a node call copies of its functions that draw from a key.
+
+        Args:
+          node: one that calls functions.
+          key: the input that is its key.
+        """
+        data = [name for name in node.input if name[0] != "^"]
+        node.input[:] = [*data, key, *(name for name in node.input if name[0] == "^")]
+        if node.op in self.library:
+            node.op = self.copy(node.op)
+            return
+        attributes, types = CALLS[node.op]
+        node.attr[types].list.type.append(tf.uint64.as_datatype_enum)
+        for name in attributes:
+            value = node.attr[name]
+            for function in value.list.func or [value.func]:
+                function.name = self.copy(function.name, is_body=name == "body")
+        if node.op in LOOPS and node.attr["output_shapes"].list.shape:
+            node.attr["output_shapes"].list.shape.add()  # of a scalar
+
+    def copy(self, name: str, is_body: bool = False) -> str:
+        """Returns the name of the copy of a function that takes a key as its last argument."""
+        if (name, is_body) in self.names:
+            return self.names[name, is_body]
+        made = self.names[name, is_body] = f"graphkit_keyed_{next(numbers)}_{name}"
+        function = type(self.library[name])()
+        function.CopyFrom(self.library[name])
+        function.signature.name = made
+        function.signature.input_arg.add(name=KEY, type=tf.uint64.as_datatype_enum)
+        for node in list(function.node_def):
+            if draws(node):
+                self.draw_from_key(node)
+            elif random_nodes(node, self.library):
+                self.add_key(node, self.derive(function, node.name))
+        if is_body:
+            function.signature.output_arg.add(name="graphkit_next_key", type=tf.uint64.as_datatype_enum)
+            function.ret["graphkit_next_key"] = self.derive(function, "")
+        self.functions.append(function)
+        return made
+
+    def derive(self, function: Any, name: str) -> str:
+        """Adds a node to a function that makes the key of what has this name; returns it as an input."""
+        made = traced(lambda key: derived(key, name), [[]], [tf.uint64])
+        self.functions.append(made)
+        node = function.node_def.add(name=f"{KEY}_of_{name}" if name else f"{KEY}_next", input=[KEY])
+        call(node, made)
+        return f"{node.name}:output:0"
+
+    def draw_from_key(self, node: Any) -> None:
+        """Makes the node of a random op call a function (shape, bounds, key) -> numbers."""
+        shape_dtype = tf.as_dtype(node.attr["T"].type)
+        kind, name = node.op, node.name
+        with_bounds = kind == "RandomUniformInt"
+        dtype = tf.as_dtype(node.attr["Tout" if with_bounds else "dtype"].type)
+        data = [text for text in node.input if text[0] != "^"]
+        controls = [text for text in node.input if text[0] == "^"]
+
+        def numbers_of(shape: tf.Tensor, *rest: tf.Tensor) -> tf.Tensor:
+            *bounds, key = rest
+            own = derived(key, name)
+            if kind == "RandomUniform":
+                return counter_random.uniform(shape, own, dtype)
+            state = tf.reshape(own, [1]), tf.zeros([2], tf.uint64), PHILOX
+            if bounds:
+                return tf.raw_ops.StatelessRandomUniformIntV2(
+                    shape=shape,
+                    key=state[0],
+                    counter=state[1],
+                    alg=PHILOX,
+                    minval=bounds[0],
+                    maxval=bounds[1],
+                )
+            draw = getattr(tf.raw_ops, STATELESS[kind])
+            return draw(shape=shape, key=state[0], counter=state[1], alg=PHILOX, dtype=dtype)
+
+        bounds = len(data) - 1
+        dtypes = [shape_dtype, *[dtype] * bounds, tf.uint64]
+        made = traced(numbers_of, [[None], *[[]] * bounds, []], dtypes)
+        self.functions.append(made)
+        call(node, made)
+        node.input[:] = [*data, KEY, *controls]
+
+    def complete(self, definition: Any) -> None:
+        """Adds to a definition the copies, and those functions of the library that they call."""
+        whole = tf.compat.v1.GraphDef().library
+        whole.function.extend(self.library.values())
+        have = {function.signature.name for function in definition.library.function}
+        bodies = [node for function in self.functions for node in function.node_def]
+        needed = walk.needed_functions(bodies, whole).function if self.functions else []
+        definition.library.function.extend(f for f in needed if f.signature.name not in have)
+        definition.library.function.extend(self.functions)
