@@ -62,12 +62,16 @@ class RandomOps:
     def without_key(self) -> str | None:
         """Returns the name of a random op whose numbers cannot be drawn from a key, or None."""
         for op in sorted(self.drawing, key=lambda op: op.name):
-            for node in self.drawing[op]:
-                if not has_key(node) or op in self.in_loops:
-                    return place(op, node)
-            if not (is_random(op) or keyed_functions.can_rewrite(op.node_def, self.library)):
-                return place(op, self.drawing[op][0])
+            if not self.has_key(op):
+                nodes = self.drawing[op]
+                return place(op, next((node for node in nodes if not has_key(node)), nodes[0]))
         return None
+
+    def has_key(self, op: tf.Operation) -> bool:
+        """Whether all that an op draws can be drawn from a key."""
+        if op in self.in_loops or not all(map(has_key, self.drawing[op])):
+            return False
+        return is_random(op) or keyed_functions.can_rewrite(op.node_def, self.library)
 
 
 def place(op: tf.Operation, node: Any) -> str:

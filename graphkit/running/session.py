@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.graph import copies, walk
+from graphkit.running import keyed
 
 ON = 1  # RewriterConfig.Toggle
 COMPUTE_DTYPES = ("float32", "bfloat16", "float16")
@@ -103,12 +104,14 @@ def make_initializer(variables: Sequence[tf.Variable], seed: int) -> tf.Operatio
     """
     ops: dict[tf.Operation, None] = {}
     unseeded = []
+    needed_by = {v.name: walk.ancestors([v.initial_value]) for v in variables}
+    random = keyed.RandomOps(set().union(*needed_by.values()))
     for variable in variables:
-        needed = walk.ancestors([variable.initial_value])
-        if any(is_seedless(op) for op in needed):
+        needed = needed_by[variable.name]
+        if any(is_seedless(op) or draws_in_function(op, random) for op in needed):
             unseeded.append(variable)
             ops |= dict.fromkeys(needed)
-    seeded = seeded_copies(unseeded, list(ops), seed)
+    seeded = seeded_copies(unseeded, list(ops), seed, random)
     values = dict(zip((variable.name for variable in unseeded), seeded, strict=True))
     assignments = [
         v.assign(values[v.name], read_value=False) if v.name in values else v.initializer for v in variables
@@ -116,22 +119,43 @@ def make_initializer(variables: Sequence[tf.Variable], seed: int) -> tf.Operatio
     return tf.group(*assignments, name="graphkit/initialize")
 
 
-def seeded_copies(variables: Sequence[tf.Variable], ops: list[tf.Operation], seed: int) -> list[tf.Tensor]:
-    """Returns copies of the variables' initial values, computed by these ops with seeds filled in."""
+def seeded_copies(
+    variables: Sequence[tf.Variable], ops: list[tf.Operation], seed: int, random: keyed.RandomOps
+) -> list[tf.Tensor]:
+    """Returns copies of the variables' initial values, computed by these ops with seeds filled in.
+
+    A function may be called by several initializers, so what it draws follows from a key of the call.
+    """
     if not variables:
         return []
+    keys = keyed.Keys(random.library)
 
     def fill_in_seed(op: tf.Operation, node: Any) -> None:
         if is_seedless(op):
             node.attr["seed"].i = seed
             node.attr["seed2"].i = zlib.crc32(op.name.encode()) or 1
+        elif draws_in_function(op, random):
+            keys.rewrite(node)
 
     # An initial value may read another variable: that of the graph, not a copy.
     handles = [op for op in ops if op.type == "VarHandleOp"]
     definition = copies.definition_of(ops, without=handles, rewrite=fill_in_seed)
+    keys.complete(definition)
     given = {op.outputs[0].name: op.outputs[0] for op in handles}
+    given |= keys.tensors(tf.constant(seed, tf.int64), tf.constant(0, tf.int64)) if keys.ops else {}
     wanted = [variable.initial_value.name for variable in variables]
     return copies.paste(definition, given, wanted, "graphkit/initial_values")
+
+
+def draws_in_function(op: tf.Operation, random: keyed.RandomOps) -> bool:
+    """Whether a function that the op calls draws random numbers without a seed, and can be given a key."""
+    nodes = random.drawing.get(op, [])
+    inside = bool(nodes) and not keyed.is_random(op)
+    return (
+        inside
+        and random.has_key(op)
+        and not any(node.attr["seed"].i or node.attr["seed2"].i for node in nodes)
+    )
 
 
 def is_seedless(op: tf.Operation) -> bool:

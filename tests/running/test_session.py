@@ -112,6 +112,19 @@ def test_initial_values_do_not_depend_on_what_else_is_in_the_graph():
     assert np.array_equal(one, two)
 
 
+def test_what_an_initializer_draws_in_a_branch_follows_from_the_seed_too():
+    def drawn(shape, dtype=None, partition_info=None):
+        chosen = V1.placeholder_with_default(True, ())
+        return tf.cond(chosen, lambda: tf.random.uniform(shape), lambda: tf.zeros(shape))
+
+    def build():
+        return [V1.get_variable(name, (9,), initializer=drawn, use_resource=True) for name in ("a", "b")]
+
+    (one, other), (again, _) = initial_values(build, 3), initial_values(build, 3)
+    assert np.array_equal(one, again) and not np.array_equal(one, other)
+    assert not np.array_equal(initial_values(build, 4)[0], one)
+
+
 def test_ref_variables_are_initialized_too():
     def build():
         return [V1.get_variable("old", (9,), use_resource=False)]
