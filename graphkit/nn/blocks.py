@@ -83,6 +83,7 @@ def residual_block(
     strides: int = 1,
     *,
     activation: activations.Activation | None = activations.relu,
+    training: bool | tf.Tensor | None = None,
     name: str | None = None,
     reuse: scopes.Reuse = None,
 ) -> tf.Tensor:
@@ -95,6 +96,7 @@ def residual_block(
       filters: number of output channels.
       strides: of the first convolution, in pixels.
       activation: between the convolutions, and after the sum; None for none.
+      training: of the batch normalizations, see `batch_norm`; None follows the trainer.
       name: variable scope of the block; unnamed ones are numbered residual, residual_1, …
       reuse: whether to reuse the variables of an earlier block of that name.
 
@@ -128,7 +130,7 @@ def residual_block(
             net = convolutions.conv2d(
                 net, filters, size, strides, padding="same", use_bias=False, name=layer, reuse=reuse
             )
-            return normalization.batch_norm(net, name=norm, reuse=reuse)
+            return normalization.batch_norm(net, training=training, name=norm, reuse=reuse)
 
         net = activation(conv(inputs, 3, strides, "conv1", "norm1"))
         net = conv(net, 3, 1, "conv2", "norm2")
