@@ -124,8 +124,7 @@ class Extract:
 
     def needed(self, targets: Iterable[tf.Tensor | tf.Operation]) -> list[tf.Operation]:
         """Returns the ops that the tensors (or ops) need, in the order in which they were made."""
-        found = walk.ancestors(targets, self.sources)
-        return [op for op in self.graph.get_operations() if op in found]
+        return walk.as_made(walk.ancestors(targets, self.sources))
 
     def sources(self, op: tf.Operation) -> tuple[tf.Operation, ...]:
         """Returns the ops that the copy of an op takes values of, or waits for."""

@@ -128,8 +128,7 @@ def ops_of(trainer: Any) -> list[tf.Operation]:
     step = trainer.training_step
     gradients = [gradient for gradient, _ in step.gradients]
     indices = [gradient.indices for gradient in gradients if is_sparse(gradient)]
-    needed = walk.ancestors([step.loss, *map(dense, gradients), *indices])
-    return [op for op in trainer.graph.get_operations() if op in needed]
+    return walk.as_made(walk.ancestors([step.loss, *map(dense, gradients), *indices]))
 
 
 def dense(gradient: Any) -> tf.Tensor:

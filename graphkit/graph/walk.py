@@ -58,6 +58,12 @@ def ancestors(
     return seen
 
 
+def as_made(ops: Iterable[tf.Operation]) -> list[tf.Operation]:
+    """Returns ops of one graph in the order in which they were made."""
+    known = set(ops)
+    return [op for op in next(iter(known)).graph.get_operations() if op in known] if known else []
+
+
 def consumers(ops: Iterable[tf.Operation]) -> dict[tf.Operation, list[tf.Operation]]:
     """Returns {op: those of the ops that take one of its values or wait for it}, without empty lists."""
     found: dict[tf.Operation, list[tf.Operation]] = {}

@@ -35,9 +35,7 @@ class RandomOps:
     def __init__(self, ops: Iterable[tf.Operation]) -> None:
         self.drawing: dict[tf.Operation, list[Any]] = {}
         self.library: dict[str, Any] = {}
-        known = set(ops)
-        # In the order of the graph, which is that in which they can run.
-        ops = [op for op in next(iter(known)).graph.get_operations() if op in known] if known else []
+        ops = walk.as_made(ops)
         nodes = {op: op.node_def for op in ops}
         if any(map(walk.called_functions, nodes.values())):
             whole = ops[0].graph.as_graph_def()

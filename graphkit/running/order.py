@@ -25,10 +25,7 @@ def missing_waits(ops: Iterable[tf.Operation]) -> Waits:
     Args:
       ops: all ops of a step.
     """
-    known = set(ops)
-    if not known:
-        return {}
-    ordered = [op for op in next(iter(known)).graph.get_operations() if op in known]
+    ordered = walk.as_made(ops)
     places = {op: place for place, op in enumerate(ordered)}
     users = {op: users_of(op, places) for op in ordered if op.type == "VarHandleOp"}
     written = {op: pair for op, pair in users.items() if pair[1]}

@@ -129,3 +129,9 @@ def test_sparse_tensor_is_no_tensor_of_a_graph():
     assert walk.is_graph_tensor(sparse.values) and not walk.is_graph_tensor(sparse)
     with pytest.raises(TypeError, match="summary: target must be a tensor of a graph"):
         gk.summary(sparse)
+
+
+def test_ops_are_put_in_the_order_in_which_they_were_made():
+    ops = [tf.constant(float(number)).op for number in range(5)]
+    assert walk.as_made({ops[3], ops[0], ops[2]}) == [ops[0], ops[2], ops[3]]
+    assert walk.as_made([]) == []
