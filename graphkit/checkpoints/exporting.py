@@ -22,7 +22,6 @@ from graphkit.running import files
 from graphkit.running import session as sessions
 
 HANDLES = (tf.resource, tf.variant)  # dtypes that no array has
-PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")  # call a function of this very process
 TABLE, TABLE_IMPORT = "HashTableV2", "LookupTableImportV2"  # of a table whose entries are in the graph
 
 
@@ -144,7 +143,7 @@ class Extract:
             holds = any(t.dtype == tf.resource or t.dtype != t.dtype.base_dtype for t in op.outputs)
             known = op.inputs or op.type in walk.VARIABLES or op in filled
             check.require(
-                (known or not holds) and not walk.DATA.match(op.type),
+                known or not holds,
                 "outputs must not depend on a state other than variables and tables of constants",
                 op=op.name,
                 type=op.type,
@@ -158,7 +157,13 @@ class Extract:
             )
         for node in (*(op.node_def for op in self.ops), *nodes_of_functions(self.library)):
             check.require(
-                node.op not in PYTHON,
+                not walk.DATA.match(node.op),
+                "outputs must not depend on a state other than variables and tables of constants",
+                op=node.name,
+                type=node.op,
+            )
+            check.require(
+                node.op not in walk.PYTHON,
                 "outputs must not depend on a Python function, which no other program has",
                 op=node.name,
                 type=node.op,

@@ -14,7 +14,6 @@ from graphkit.running import keyed
 from graphkit.running.steps import AUGMENTATION
 
 UNFETCHED = (tf.resource, tf.variant)  # dtypes of what no session returns: handles and lists of tensors
-PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 
 
 class Scene:
@@ -46,8 +45,9 @@ class Scene:
     def volatile_ops(trainer: Any) -> list[tf.Operation]:
         """Returns the ops whose values do not follow from their inputs."""
         ops = ops_of(trainer)
-        random = [] if trainer.runner.keyed else list(keyed.RandomOps(ops).drawing)
-        return [op for op in ops if op.type in PYTHON] + random
+        library = walk.library_of(ops)
+        python = [op for op in ops if any(n.op in walk.PYTHON for n in walk.nodes_of(op, library))]
+        return python + ([] if trainer.runner.keyed else list(keyed.RandomOps(ops).drawing))
 
     def reading_tensors(self, ops: list[tf.Operation]) -> dict[str, Any]:
         """Returns {name of a variable's op: tensor that reads it} of what the loss depends on."""

@@ -3,7 +3,7 @@
 import hashlib
 import operator
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -11,6 +11,7 @@ import tensorflow as tf
 from graphkit import checks
 
 PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
+PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")  # call a function of this very process
 VARIABLES = ("VarHandleOp", "VariableV2", "Variable")
 SAME_VALUES = (
     "Identity Cast Reshape ExpandDims Squeeze StopGradient Transpose EnsureShape CheckNumerics Snapshot"
@@ -22,6 +23,7 @@ ARITHMETIC = {
     "Mul": operator.mul,
     "RealDiv": operator.truediv,
 }
+HANDS_BACK = ("NextIteration", "RefNextIteration")  # the end of a loop's body, to its start
 SIZES = ("Shape", "ShapeN", "Size", "Rank")
 DATA = re.compile(r"IteratorGetNext|Queue(Dequeue|TakeGrad)|Reader(Read|V2)")  # bring examples without a feed
 GRADIENTS = re.compile(r"(^|/)(gradients(_\d+)?/|grad_ys_\d+$)")  # the names that tf.gradients gives
@@ -62,6 +64,27 @@ def as_made(ops: Iterable[tf.Operation]) -> list[tf.Operation]:
     """Returns ops of one graph in the order in which they were made."""
     known = set(ops)
     return [op for op in next(iter(known)).graph.get_operations() if op in known] if known else []
+
+
+def running_order(ops: Iterable[tf.Operation]) -> list[tf.Operation]:
+    """Returns ops in an order in which they can run, but for what a loop of TensorFlow 1 hands back.
+
+    That is the order in which they were made, except where TensorFlow 1 gave an op another input afterwards:
+    a branch makes the Switch of a tensor when an op in it has taken the tensor.
+    """
+    ops = list(ops)
+    known, placed = set(ops), dict[tf.Operation, None]()
+    for op in ops:
+        waiting = [op]
+        while waiting:
+            last = waiting[-1]
+            missing = [
+                s for s in sources(last) if s in known and s not in placed and s.type not in HANDS_BACK
+            ]
+            waiting.extend(missing)
+            if not missing:
+                placed[waiting.pop()] = None
+    return list(placed)
 
 
 def consumers(ops: Iterable[tf.Operation]) -> dict[tf.Operation, list[tf.Operation]]:
@@ -207,11 +230,11 @@ def inside_control_flow(ops: Iterable[tf.Operation], *, branches: bool = True) -
     """Returns the ops inside loops and branches of TensorFlow 1, whose outputs cannot be fetched.
 
     Args:
-      ops: ops in the order of `Graph.get_operations`.
+      ops: ops of one graph.
       branches: False returns those inside loops alone.
     """
     depths: dict[tf.Operation, tuple] = {}  # op: (loops, branches) that it is inside of
-    for op in ops:
+    for op in running_order(ops):
         behind = sources(op)
         inner = [max((depths.get(s, (0, 0))[axis] for s in behind), default=0) for axis in (0, 1)]
         kind = op.type.removeprefix("Ref")
@@ -230,6 +253,44 @@ def called_functions(node: Any) -> list[str]:
     """Returns the names of the functions that are attributes of a node, such as the body of a loop."""
     values = node.attr.values()
     return [function.name for value in values for function in (value.func, *value.list.func) if function.name]
+
+
+def library_of(ops: Iterable[tf.Operation]) -> dict[str, Any]:
+    """Returns {name: FunctionDef} of the functions of the graph of the ops; none if no op calls one."""
+    calling = next((op for op in ops if called_functions(op.node_def)), None)
+    if calling is None:
+        return {}
+    return {function.signature.name: function for function in calling.graph.as_graph_def().library.function}
+
+
+def names_called(node: Any, library: Mapping[str, Any]) -> list[str]:
+    """Returns the names of the functions of the library that a node calls itself."""
+    # A function may be the type of the node itself.
+    return [name for name in (node.op, *called_functions(node)) if name in library]
+
+
+def bodies_called(node: Any, library: Mapping[str, Any]) -> Iterator[list[Any]]:
+    """Yields the nodes of each function that a node calls, directly or through others."""
+    waiting, seen = names_called(node, library), set()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            nodes = list(library[name].node_def)
+            yield nodes
+            waiting += (called for inner in nodes for called in names_called(inner, library))
+
+
+def nodes_of(op: tf.Operation, library: Mapping[str, Any]) -> Iterator[Any]:
+    """Yields the node of an op, and those of the functions that it calls, directly or through others."""
+    yield op.node_def
+    for nodes in bodies_called(op.node_def, library):
+        yield from nodes
+
+
+def place(op: tf.Operation, node: Any) -> str:
+    """Returns the name of a node, and that of the op of the graph that calls the function it is in."""
+    return op.name if op.name == node.name else f"{node.name} (in {op.name})"
 
 
 def needed_functions(nodes: Iterable[Any], library: Any) -> Any:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from graphkit.data import batches
 from graphkit.running.feeds import Examples
-from graphkit.running.loops import Loop, Loops
+from graphkit.running.loops import Doubts, Loop, Loops
 from graphkit.running.steps import AUGMENTATION, FeedSteps, LoopSteps, Run, Steps, run_all
 from graphkit.running.training_step import TrainingStep
 
@@ -152,7 +152,29 @@ def runner_for(
     if execution == "feed":
         steps = feed_steps(session, step, loops, examples, loop_steps)
     logger.info('execution "%s"%s', execution, f" ({reason})" if reason else "")
+    warn_of_differences(loops.doubts, execution, isinstance(steps, LoopSteps))
     return Runner(execution, reason, plan, steps, short_steps, wanted.stops)
+
+
+def warn_of_differences(doubts: Doubts, execution: str, copied: bool) -> None:
+    """Logs why two runs of one seed may differ, or a resumed run from one that was not interrupted.
+
+    Args:
+      doubts: of the graph.
+      execution: how steps are run.
+      copied: whether a copy of the step is run, not the ops of the graph.
+    """
+    if doubts.drawing and not copied:
+        text = "%s draws from the state of a kernel: a resumed run would not have the same bits"
+        logger.warning(text, doubts.drawing)
+    unordered = doubts.left if copied else doubts.unordered
+    if unordered:
+        text = "%s read and write a variable in any order: two runs of one seed may differ; "
+        logger.warning(f"{text}let one wait for the other (tf.control_dependencies)", unordered)
+    if doubts.scatter and execution != "compiled":
+        text = "%s writes rows of a variable in any order: two runs of one seed may differ where an index "
+        fix = "repeats; sum such rows first (tf.unique, tf.math.unsorted_segment_sum)"
+        logger.warning(text + fix, doubts.scatter)
 
 
 def feed_steps(
@@ -167,12 +189,6 @@ def feed_steps(
         # The loop's random numbers and products are not those of the graph's own ops: a loop of one step
         # gives the bits that all other executions give.
         return loop_steps(loops.plain, 1, False)
-    if loops.drawing:
-        text = "%s draws from the state of a kernel: a resumed run would not have the same bits"
-        logger.warning(text, loops.drawing)
-    if loops.unordered:
-        text = "%s read and write a variable in any order: two runs of one seed may differ; "
-        logger.warning(f"{text}let one wait for the other (tf.control_dependencies)", loops.unordered)
     training = {step.training_input: np.bool_(True), **examples.constants}
     fed = Examples(examples.sources, training)
     return FeedSteps(session, [*step.values, step.update], fed, step.rate_input, step=step)

@@ -34,13 +34,10 @@ class RandomOps:
 
     def __init__(self, ops: Iterable[tf.Operation]) -> None:
         self.drawing: dict[tf.Operation, list[Any]] = {}
-        self.library: dict[str, Any] = {}
         ops = walk.as_made(ops)
-        nodes = {op: op.node_def for op in ops}
-        if any(map(walk.called_functions, nodes.values())):
-            whole = ops[0].graph.as_graph_def()
-            self.library = {function.signature.name: function for function in whole.library.function}
-        for op, node in nodes.items():
+        self.library = walk.library_of(ops)
+        for op in ops:
+            node = op.node_def
             if is_random(op):
                 self.drawing[op] = [node]
             elif found := keyed_functions.random_nodes(node, self.library):
@@ -55,14 +52,14 @@ class RandomOps:
     def first(self) -> str | None:
         """Name of what draws, or None."""
         op = min(self.drawing, key=lambda op: op.name, default=None)
-        return None if op is None else place(op, self.drawing[op][0])
+        return None if op is None else walk.place(op, self.drawing[op][0])
 
     def without_key(self) -> str | None:
         """Returns the name of a random op whose numbers cannot be drawn from a key, or None."""
         for op in sorted(self.drawing, key=lambda op: op.name):
             if not self.has_key(op):
                 nodes = self.drawing[op]
-                return place(op, next((node for node in nodes if not has_key(node)), nodes[0]))
+                return walk.place(op, next((node for node in nodes if not has_key(node)), nodes[0]))
         return None
 
     def has_key(self, op: tf.Operation) -> bool:
@@ -70,11 +67,6 @@ class RandomOps:
         if op in self.in_loops or not all(map(has_key, self.drawing[op])):
             return False
         return is_random(op) or keyed_functions.can_rewrite(op.node_def, self.library)
-
-
-def place(op: tf.Operation, node: Any) -> str:
-    """Returns the name of a random op, and that of the op of the graph that calls the function it is in."""
-    return op.name if op.name == node.name else f"{node.name} (in {op.name})"
 
 
 def is_random(op: tf.Operation) -> bool:

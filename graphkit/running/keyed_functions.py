@@ -40,26 +40,12 @@ numbers = itertools.count()  # for names of functions, which must differ in all 
 
 def random_nodes(node: Any, library: Mapping[str, Any]) -> list[Any]:
     """Returns the nodes that draw random numbers in the functions that a node calls, also through others."""
-    waiting, seen, found = names_called(node, library), set(), []
-    while waiting:
-        name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
-            for inner in library[name].node_def:
-                if draws(inner):
-                    found.append(inner)
-                waiting += names_called(inner, library)
-    return found
+    return [inner for nodes in walk.bodies_called(node, library) for inner in nodes if draws(inner)]
 
 
 def draws(node: Any) -> bool:
     """Whether a node of a function draws random numbers from the state of a kernel."""
     return "seed2" in node.attr and not node.op.startswith("Stateless")
-
-
-def names_called(node: Any, library: Mapping[str, Any]) -> list[str]:
-    """Returns the names of the functions that a node calls itself."""
-    return [name for name in (node.op, *walk.called_functions(node)) if name in library]
 
 
 def can_rewrite(node: Any, library: Mapping[str, Any]) -> bool:
@@ -71,7 +57,7 @@ def can_rewrite(node: Any, library: Mapping[str, Any]) -> bool:
             continue
         if caller.op not in CALLS and caller.op not in library:
             return False
-        for name in set(names_called(caller, library)) - seen:
+        for name in set(walk.names_called(caller, library)) - seen:
             seen.add(name)
             # A key cannot enter a loop of TensorFlow 1, which is made of single ops.
             if any(inner.op.endswith("Enter") for inner in library[name].node_def):

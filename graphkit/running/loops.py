@@ -17,9 +17,7 @@ from graphkit.running.training_step import TrainingStep
 CANNOT_COPY = {
     "VariableV2": "reference variables",
     "Variable": "reference variables",
-    "PyFunc": "Python functions",
-    "PyFuncStateless": "Python functions",
-    "EagerPyFunc": "Python functions",
+    **dict.fromkeys(walk.PYTHON, "Python functions"),
     "IteratorGetNext": "data iterators",
 }
 LARGE = 1 << 18  # elements of a matrix; from this size on, BatchMatMulV2 is faster at a transposed product
@@ -72,14 +70,29 @@ class Loops(NamedTuple):
     compiled_floats: Loop | None
     reason: str | None
     compiled_reason: str | None
+    doubts: "Doubts"
     rewritten: bool = False  # whether the loops have other ops than the graph: other random bits, rounding
-    drawing: str | None = None  # name of an op of the graph that draws random numbers from a kernel's state
-    unordered: str | None = None  # which ops of the graph read and write a variable in any order
 
     def compiled_for(self, sources: Iterable[feeds.Source]) -> Loop | None:
         """Returns the compiled loop that takes the arrays of the sources as they are."""
         floats = self.plain is not None and self.plain.flags(sources)
         return self.compiled_floats if floats else self.compiled
+
+
+class Doubts(NamedTuple):
+    """Why two runs of one seed may differ; None where they do not.
+
+    Attributes:
+      drawing: name of an op of the graph that draws random numbers from a kernel's state.
+      unordered: which ops of the graph read and write a variable in any order.
+      left: those of them that do so in the loops, too.
+      scatter: name of an op that writes rows, some of which may be the same one, in any order.
+    """
+
+    drawing: str | None
+    unordered: str | None
+    left: str | None
+    scatter: str | None
 
 
 def make_loops(step: TrainingStep, scalings: dict[str, tuple]) -> Loops:
@@ -92,14 +105,15 @@ def make_loops(step: TrainingStep, scalings: dict[str, tuple]) -> Loops:
     ops = step.needed_ops()
     random = keyed.RandomOps(ops)
     reason = obstacle(ops, random)
-    waits = order.missing_waits(ops)
-    drawing, unordered = random.first, order.description(waits)
+    found = order.Order(ops, random.library)
+    unordered, left = found.description(copied=False), found.description(copied=True)
+    doubts = Doubts(random.first, unordered, left, found.scatter)
     if reason:
-        return Loops(None, None, None, reason, reason, drawing=drawing, unordered=unordered)
-    copied = StepCopy(ops, step, scalings, random, waits)
+        return Loops(None, None, None, reason, reason, doubts)
+    copied = StepCopy(ops, step, scalings, random, found.waits)
     if not copied.sliced:
         reason = "no placeholder holds examples"
-        return Loops(None, None, None, reason, reason, drawing=drawing, unordered=unordered)
+        return Loops(None, None, None, reason, reason, doubts)
     compiled_reason = unfit_for_xla(ops, random)
     with tf.compat.v1.name_scope("graphkit/loops/"):
         plain = make_loop(copied)
@@ -108,18 +122,17 @@ def make_loops(step: TrainingStep, scalings: dict[str, tuple]) -> Loops:
             compiled = make_loop(copied, compile=True, floats=False)
             images = any(placeholder.name in scalings for placeholder in copied.sliced)
             compiled_floats = make_loop(copied, compile=True, floats=True) if images else compiled
-    return Loops(
-        plain, compiled, compiled_floats, None, compiled_reason, copied.rewritten, drawing, unordered
-    )
+    return Loops(plain, compiled, compiled_floats, None, compiled_reason, doubts, copied.rewritten)
 
 
 def obstacle(ops: Iterable[tf.Operation], random: keyed.RandomOps) -> str | None:
     """Returns why the ops cannot be copied into a loop, or None."""
     for op in ops:
-        if op.type in CANNOT_COPY:
-            return f"the graph has {CANNOT_COPY[op.type]} ({op.name})"
-        if "Queue" in op.type or op.type.startswith("Reader"):
-            return f"the graph has queues ({op.name})"
+        for node in walk.nodes_of(op, random.library):
+            if node.op in CANNOT_COPY:
+                return f"the graph has {CANNOT_COPY[node.op]} ({walk.place(op, node)})"
+            if "Queue" in node.op or node.op.startswith("Reader"):
+                return f"the graph has queues ({walk.place(op, node)})"
         if op.type == "PlaceholderWithDefault" and any(map(walk.is_fed, walk.ancestors(op.inputs))):
             return f"the default of {op.name} depends on what is fed"
     name = random.without_key()

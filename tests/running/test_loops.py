@@ -215,14 +215,34 @@ def foreign(make):
     return run
 
 
+def python(x):
+    return tf.ensure_shape(tf.numpy_function(lambda v: v, [x], tf.float32), x.shape)
+
+
+def eager_python(x):
+    return tf.ensure_shape(tf.py_function(lambda v: v, [x], tf.float32), x.shape)
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda x: tf.numpy_function(lambda v: v, [x], tf.float32), "Python functions"),
+        (python, "Python functions"),
+        (
+            lambda x: tf.cond(tf.reduce_sum(x) > 0, lambda: python(x), lambda: x),
+            "Python functions (PyFunc (in cond))",
+        ),
+        (
+            lambda x: tf.while_loop(lambda i, _: i < 2, lambda i, a: (i + 1, python(a)), (0, x))[1],
+            "Python functions (PyFunc (in while))",
+        ),
+        (
+            tf.function(lambda x: tf.function(eager_python, autograph=False)(x), autograph=False),
+            "Python functions (EagerPyFunc (in StatefulPartitionedCall))",
+        ),
         (lambda x: x * tf.compat.v1.get_variable("old", (), use_resource=False), "reference variables"),
         (lambda x: x + tf.random.gamma(tf.shape(x), 1.0), "follow from the state of a kernel"),
     ],
-    ids=["numpy_function", "ref", "random"],
+    ids=["numpy_function", "condition", "loop", "functions", "ref", "random"],
 )
 def test_graphs_that_cannot_be_copied_are_fed_with_the_reason(make, reason, caplog):
     caplog.set_level(logging.INFO, "graphkit")

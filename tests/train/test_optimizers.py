@@ -6,9 +6,10 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from references import fits_from_the_start
+from references import fits_from_the_start, normal, run
 
 import graphkit as gk
+from graphkit.train import optimizers
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "weight_decay", "beta1", "beta2", "epsilon"])
@@ -50,6 +51,45 @@ def test_clip_norm_takes_the_sum_of_the_rows_of_a_sparse_gradient(clip_norm, tmp
             after = trainer.weights()
             np.testing.assert_allclose(after["table"], -factor * gradient, rtol=1e-6, err_msg=execution)
             np.testing.assert_allclose(after["weight"], -factor * 40, rtol=1e-6, err_msg=execution)
+
+
+class OwnDescent(tf.compat.v1.train.GradientDescentOptimizer):
+    """An optimizer that graphkit does not know."""
+
+
+DESCENTS = {"name": "sgd", "object": tf.compat.v1.train.GradientDescentOptimizer(1.0), "own": OwnDescent(1.0)}
+
+
+@pytest.mark.parametrize("kind", DESCENTS)
+def test_rows_that_repeat_are_summed_in_one_order(kind, tmp_path):
+    # So many that TensorFlow shares them among threads.
+    numbers = np.random.default_rng(0).integers(0, 7, 20_000).astype(np.int32)
+    factors = normal(20_000, 8)
+    gradient = np.zeros((7, 8), np.float32)
+    np.add.at(gradient, numbers, factors)  # one row after the other
+    tokens, factor = gk.label_input(), gk.feature_input(8)
+    table = tf.compat.v1.get_variable("table", (7, 8), initializer=gk.zeros(), use_resource=True)
+    loss = tf.reduce_sum(tf.nn.embedding_lookup(table, tokens) * factor)
+    threads = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=8)
+    rate = 1.0 if kind == "name" else None
+    with gk.Trainer(loss, DESCENTS[kind], rate, session_config=threads) as trainer:
+        fit = fits_from_the_start(trainer, tmp_path)
+        for execution in ("feed", "chunks", "resident", "compiled"):
+            fit({tokens: numbers, factor: factors}, batch_size=20_000, shuffle=False, execution=execution)
+            assert trainer.runner.execution == execution
+            exact = dict(rtol=1e-5, atol=1e-4) if execution == "compiled" else dict(rtol=0, atol=0)
+            np.testing.assert_allclose(trainer.weights()["table"], -gradient, err_msg=execution, **exact)
+
+
+def test_a_sparse_gradient_is_summed_for_a_scaled_loss():
+    table = tf.compat.v1.get_variable("table", (3, 2), initializer=gk.zeros(), use_resource=True)
+    gradient = tf.IndexedSlices(tf.ones((4, 2)), tf.constant([2, 0, 2, 2]), tf.constant([3, 2]))
+    optimizer = optimizers.with_loss_scaling(tf.compat.v1.train.GradientDescentOptimizer(1.0))
+    ((summed, variable),) = optimizers.ready(optimizer, [(gradient, table)], None)
+    assert variable is table
+    values, indices = run([summed.values, summed.indices])
+    np.testing.assert_array_equal(indices, [2, 0])
+    np.testing.assert_array_equal(values, [[3, 3], [1, 1]])
 
 
 @pytest.mark.slow
