@@ -28,6 +28,22 @@ v1 = tf.compat.v1
 Keys = v1.GraphKeys
 
 
+def test_layers_that_share_variables_move_the_averages_one_after_the_other():
+    first, second = gk.feature_input(400, "first"), gk.feature_input(400, "second")
+    options = dict(training=True, momentum=0.9, name="shared")
+    layers = [gk.batch_norm(first, **options), gk.batch_norm(second, reuse=True, **options)]
+    mean, steps = np.zeros(400), 20
+    moved = next(v for v in v1.global_variables() if v.op.name == "shared/moving_mean")
+    with v1.Session(config=v1.ConfigProto(inter_op_parallelism_threads=4)) as session:
+        session.run(v1.global_variables_initializer())
+        for step in range(steps):
+            fed = {first: normal(32, 400, seed=step), second: 3 + normal(32, 400, seed=step + steps)}
+            session.run([*layers, *v1.get_collection(Keys.UPDATE_OPS)], fed)
+            for rows in fed.values():
+                mean = 0.9 * mean + 0.1 * rows.mean(axis=0)
+        np.testing.assert_allclose(session.run(moved), mean, rtol=1e-4, atol=1e-5)
+
+
 def normalized(array, axes, epsilon, gamma=1.0, beta=0.0):
     """gamma * (x - mean) / sqrt(variance + epsilon) + beta, mean and variance over the axes, in float64."""
     array = array.astype(np.float64)
