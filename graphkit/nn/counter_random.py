@@ -13,7 +13,12 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by the golden ratio, mad
 
 
 def keep_mask(
-    shape: tf.Tensor, keep_prob: tf.Tensor, seed: tf.Tensor, step: tf.Tensor, op_name: str
+    shape: tf.Tensor,
+    keep_prob: tf.Tensor,
+    seed: tf.Tensor,
+    step: tf.Tensor,
+    op_name: str,
+    call: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Returns a boolean mask that is True with probability round(keep_prob * 2**16) / 2**16.
 
@@ -28,13 +33,14 @@ def keep_mask(
       seed: integer scalar tensor.
       step: integer scalar tensor.
       op_name: name of the op that the mask is for; each op of a step has its own mask.
+      call: uint64 scalar tensor that tells apart several runs of the op in a step; None if it has one.
 
     Returns:
       bool tensor of the shape.
 
     Source: G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
     """
-    bits = random_bits(shape, mask_key(seed, step, op_name), tf.uint16)
+    bits = random_bits(shape, mask_key(seed, step, op_name, call), tf.uint16)
     # Compared as <= level - 1, because the level of keep_prob 1 is one more than uint16 holds.
     kept_levels = tf.cast(tf.round(keep_prob * LEVELS), tf.int32)
     return bits <= tf.cast(tf.maximum(kept_levels, 1) - 1, tf.uint16)
@@ -55,11 +61,12 @@ def uniform(shape: tf.Tensor, key: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     return tf.cast(tf.cast(bits, tf.float32) * np.float32(2.0**-digits), dtype)
 
 
-def mask_key(seed: tf.Tensor, step: tf.Tensor, op_name: str) -> tf.Tensor:
-    """Returns a uint64 scalar that depends on every bit of (seed, op, step)."""
+def mask_key(seed: tf.Tensor, step: tf.Tensor, op_name: str, call: tf.Tensor | None = None) -> tf.Tensor:
+    """Returns a uint64 scalar that depends on every bit of (seed, op, step, call)."""
     op = np.frombuffer(hashlib.sha256(op_name.encode()).digest()[:8], "<u8")[0]
     key = mix(tf.cast(seed, tf.uint64) * GOLDEN + op)
-    return mix(key + tf.cast(step, tf.uint64) * GOLDEN)
+    key = mix(key + tf.cast(step, tf.uint64) * GOLDEN)
+    return key if call is None else mix(key + call * GOLDEN)
 
 
 def mix(words: tf.Tensor) -> tf.Tensor:

@@ -25,7 +25,8 @@ def dropout(
     `gk.keep_prob_input()`, nothing changes. The mask is a hash of (seed, this op, step, unit), see
     `graphkit.nn.counter_random`. In a trainer the step is its global step, so that a step has the same mask
     in every execution and on every device. Without a trainer each `session.run` draws new masks; those of a
-    session follow from the graph's seed.
+    session follow from the graph's seed. Inside a loop each iteration has its own mask, and inside a function
+    each call.
 
     Args:
       inputs: floating-point tensor of any shape.
@@ -61,7 +62,10 @@ def dropout(
         if sizes is not None:
             shape = tf.stack([shape[axis] if size is None else 1 for axis, size in enumerate(sizes)])
         seed, step = graph_inputs.seed_input(), graph_inputs.step_input()
-        mask = counter_random.keep_mask(shape, keep_prob, seed, step, scope)
+        call = drawn_call(shape.op)
+        # Each function numbers its scopes anew: two branches would have the same name, and the same mask.
+        op_name = scope if call is None else scopes.unique_outside("graphkit/inner_dropout")
+        mask = counter_random.keep_mask(shape, keep_prob, seed, step, op_name, call)
         factor = tf.cast(1 / keep_prob, inputs.dtype)
         # Not inputs * mask: a dropped unit that is not finite must become 0, in the gradient, too.
         outputs = tf.where(mask, inputs * factor, tf.zeros((), inputs.dtype))
@@ -70,6 +74,20 @@ def dropout(
         names = json.dumps([inputs.name, keep_prob.name, outputs.name])
         tf.compat.v1.add_to_collection(graph_inputs.DROPOUTS, names)
         return outputs
+
+
+def drawn_call(op: tf.Operation) -> tf.Tensor | None:
+    """Returns a number that each call of a function, and each iteration of a loop, draws anew.
+
+    It is drawn by an op that the copies of a step give a key of (seed, step, op, iteration), see
+    `graphkit.running.keyed_functions`; of uniform floats, since XLA would draw other integers.
+
+    Args:
+      op: one that was just made where the number is needed; None is returned if it is in no function or loop.
+    """
+    if not scopes.runs_more_than_once(op):
+        return None
+    return tf.bitcast(tf.random.uniform([2], name="call"), tf.uint64)
 
 
 def check_keep_prob(check: checks.Checker, keep_prob: tensors.TensorLike) -> float | tf.Tensor:

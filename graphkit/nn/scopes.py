@@ -8,7 +8,7 @@ from typing import TypeAlias
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.graph import lines
+from graphkit.graph import lines, walk
 
 Reuse: TypeAlias = bool | Enum | None  # the Enum is tf.compat.v1.AUTO_REUSE
 
@@ -40,6 +40,24 @@ def check_outside_functions(check: checks.Checker, op: tf.Operation, rule: str) 
         outside = tf.compat.v1.get_default_graph()
     within = op.graph is not outside or not op.graph.is_fetchable(op)
     check.require(not within, f"{rule}; called at {lines.caller_line()}", op=op.name)
+
+
+def runs_more_than_once(op: tf.Operation) -> bool:
+    """Whether a step may run the op several times: inside a function, or a loop of TensorFlow 1."""
+    with tf.init_scope():
+        outside = tf.compat.v1.get_default_graph()
+    if op.graph is not outside:
+        return True
+    # Inside control flow of TensorFlow 1 nothing can be fetched; a branch runs once at most.
+    return not op.graph.is_fetchable(op) and op in walk.inside_control_flow(
+        walk.as_made(walk.ancestors([op])), branches=False
+    )
+
+
+def unique_outside(name: str) -> str:
+    """Returns a name that no other op has, in the graph around all functions."""
+    with tf.init_scope():
+        return tf.compat.v1.get_default_graph().unique_name(name)
 
 
 @contextlib.contextmanager

@@ -286,6 +286,80 @@ def test_dropout_in_a_branch_of_a_condition_draws_new_masks_in_each_run(v2):
         (v1.enable_control_flow_v2 if enabled else v1.disable_control_flow_v2)()
 
 
+# Inside loops and functions
+
+
+def repeated(x):
+    return tf.while_loop(lambda i, _: i < 3, lambda i, a: (i + 1, gk.dropout(a, 0.5)), (0, x))[1]
+
+
+def scanned(x):
+    return tf.scan(lambda a, _: gk.dropout(a, 0.5), tf.zeros(3), initializer=x)
+
+
+def in_a_branch_of_a_loop(x):
+    def body(i, a):
+        return i + 1, tf.cond(i < 3, lambda: gk.dropout(a, 0.5), lambda: a)
+
+    return tf.while_loop(lambda i, _: i < 4, body, (0, x))[1]
+
+
+@pytest.mark.parametrize("v2", [False, True])
+def test_each_iteration_of_a_loop_has_its_own_mask(v2):
+    enabled = v1.control_flow_v2_enabled()
+    (v1.enable_control_flow_v2 if v2 else v1.disable_control_flow_v2)()
+    try:
+        ones = tf.ones((COUNT,))
+        loops = [make(ones) for make in (repeated, in_a_branch_of_a_loop)]
+        rows = tf.map_fn(lambda row: gk.dropout(row, 0.5), tf.ones((3, COUNT)))
+        *loops, carried, rows = run([*loops, scanned(ones), rows])
+    finally:
+        (v1.enable_control_flow_v2 if enabled else v1.disable_control_flow_v2)()
+    near = {"atol": 6 / math.sqrt(COUNT)}
+    for net in (*loops, carried[-1]):  # three masks of 1/2 keep 1/8, which is scaled by 8
+        np.testing.assert_allclose((net > 0).mean(), 1 / 8, **near)
+        np.testing.assert_array_equal(np.unique(net), [0, 8])
+    np.testing.assert_allclose((rows > 0).mean(axis=1), [1 / 2] * 3, **near)
+    np.testing.assert_allclose((rows > 0).all(axis=0).mean(), 1 / 8, **near)
+
+
+def test_the_gradient_of_a_loop_goes_through_the_masks_of_its_iterations():
+    ones = tf.ones((COUNT,))
+    net = repeated(ones)
+    outputs, gradient = run([net, tf.gradients(net, ones)[0]])
+    np.testing.assert_array_equal(outputs, gradient)
+
+
+@pytest.mark.parametrize("v2", [False, True])
+def test_branches_and_functions_have_different_masks(v2):
+    enabled = v1.control_flow_v2_enabled()
+    (v1.enable_control_flow_v2 if v2 else v1.disable_control_flow_v2)()
+    try:
+        nets = [dropped(COUNT)]
+        for _ in range(2):
+            taken = v1.placeholder_with_default(True, ())
+            nets.append(tf.cond(taken, lambda: dropped(COUNT), lambda: tf.zeros((COUNT,))))
+            nets.append(tf.function(lambda: dropped(COUNT), autograph=False)())
+        masks = np.array(run(nets)) > 0
+    finally:
+        (v1.enable_control_flow_v2 if enabled else v1.disable_control_flow_v2)()
+    for place, mask in enumerate(masks):
+        for other in masks[:place]:
+            np.testing.assert_allclose((mask & other).mean(), 1 / 4, atol=6 / math.sqrt(COUNT))
+
+
+def test_masks_inside_functions_follow_from_the_seed_of_the_graph():
+    def masks(seed):
+        with tf.Graph().as_default():
+            tf.compat.v1.set_random_seed(seed)
+            return run([repeated(tf.ones((64,))), tf.function(dropped, autograph=False)()])
+
+    same, again, other = masks(1), masks(1), masks(2)
+    for place in (0, 1):
+        np.testing.assert_array_equal(same[place], again[place])
+        assert (same[place] != other[place]).any()
+
+
 # In a trainer
 
 

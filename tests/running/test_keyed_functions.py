@@ -50,6 +50,18 @@ def in_loop_in_function(x, w):
     return tf.function(in_loop, autograph=False)(x, tf.convert_to_tensor(w))
 
 
+def dropout_in_loop(x, w):
+    def body(i, a):
+        return i + 1, tf.cond(i < 2, lambda: gk.dropout(a, 0.5), lambda: a) + gk.dropout(x, 0.9)
+
+    return tf.while_loop(lambda i, _: i < 3, body, (0, x * w))[1]
+
+
+def dropout_in_function(x, w):
+    function = tf.function(lambda a: gk.dropout(a * w, 0.5), autograph=False)
+    return function(x) + function(2 * x)
+
+
 def normal_numbers(x, w):
     return in_condition(x, w, lambda: tf.random.normal((3,)) + tf.random.truncated_normal((3,)))
 
@@ -85,7 +97,14 @@ KINDS += [normal_numbers, integers]
 
 
 @pytest.mark.parametrize(
-    "make", [in_loop, every_kind, *(pytest.param(make, marks=pytest.mark.slow) for make in KINDS)]
+    "make",
+    [
+        in_loop,
+        every_kind,
+        dropout_in_loop,
+        dropout_in_function,
+        *(pytest.param(make, marks=pytest.mark.slow) for make in KINDS),
+    ],
 )
 def test_a_seed_gives_the_same_bits_in_every_run_and_execution(make, tmp_path, caplog):
     with trainer_of(make) as (trainer, data):
@@ -101,6 +120,17 @@ def test_a_seed_gives_the_same_bits_in_every_run_and_execution(make, tmp_path, c
     np.testing.assert_array_equal(fitted(make, seed=3), expected)
     assert not np.allclose(fitted(make, seed=4), expected)
     assert "state of a kernel" not in caplog.text
+
+
+def test_dropout_in_a_loop_resumes_with_the_same_masks(tmp_path):
+    def weights(folder, epochs, **options):
+        with trainer_of(dropout_in_loop, logdir=folder) as (trainer, data):
+            trainer.fit(data, epochs=epochs, batch_size=8, progress=False, **options)
+            return trainer.weights()["w"]
+
+    expected = weights(tmp_path / "whole", 3)
+    weights(tmp_path / "parts", 1)
+    np.testing.assert_array_equal(weights(tmp_path / "parts", 3, resume=True), expected)
 
 
 def number_of(name):
