@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import time
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,34 @@ from graphkit.running.callback import Callback
 logger = logging.getLogger("graphkit")
 
 
-class EarlyStopping(Callback):
+class Remembering(Callback):
+    """A callback whose memory is of one fit, so that it can be used for several.
+
+    A fit that is resumed, or that follows an interrupted one of the same trainer, goes on with its memory.
+    """
+
+    restored = False  # by the resume of the fit that is about to start
+    interrupted: Any = None  # a weak reference to the trainer whose fit was interrupted
+
+    def on_fit_start(self, trainer: Any) -> None:
+        if not self.restored and (self.interrupted is None or self.interrupted() is not trainer):
+            self.forget(trainer.epoch)
+
+    def on_fit_end(self, trainer: Any) -> None:
+        self.restored = False
+        self.interrupted = weakref.ref(trainer) if trainer.interrupted else None
+
+    def restore_state(self, state: Any) -> None:
+        self.restored = True
+
+    def forget(self, epoch: int) -> None:
+        """Begins anew, after so many epochs."""
+
+
+class EarlyStopping(Remembering):
     """Stops training when a metric no longer improves, and restores the best weights.
+
+    Each fit begins without a best value, unless it resumes one or goes on with an interrupted one.
 
     Args:
       monitor: name of a metric in the history, such as "valid_loss" or "valid_accuracy".
@@ -58,13 +85,14 @@ class EarlyStopping(Callback):
         self.restore_best = restore_best
         self.best_name: str | None = None  # of the checkpoint with the best weights
         self.temporary: Any = None  # folder for it if the trainer has no logdir
+        self.started = False
 
     def on_fit_start(self, trainer: Any) -> None:
+        super().on_fit_start(trainer)
         self.watch.start(trainer)
-        if trainer.step == 0:
-            self.best_name = None  # of an earlier run, where the callback is used again
-        if trainer.logdir is None and self.restore_best:
+        if trainer.logdir is None and self.restore_best and self.temporary is None:
             self.temporary = files.temporary_folder(self.watch.checker)
+        self.started = True
         if self.best_name is None:
             return
         if os.path.exists(f"{self.path(trainer, self.best_name)}.index"):
@@ -107,9 +135,23 @@ class EarlyStopping(Callback):
         return Path(trainer.logdir or self.temporary.name)
 
     def on_fit_end(self, trainer: Any) -> None:
-        # An interrupted training continues from its last weights, not from the best ones.
-        if self.best_name is not None and not trainer.interrupted:
+        super().on_fit_end(trainer)
+        started, self.started = self.started, False
+        # An interrupted training continues from its last weights, not from the best ones. A fit that another
+        # callback refused has no best weights yet.
+        if trainer.interrupted or not started:
+            return
+        if self.best_name is not None:
             trainer.restore(self.path(trainer, self.best_name), weights_only=True)
+        self.clean_up()
+
+    def forget(self, epoch: int) -> None:
+        self.watch.forget(epoch)
+        self.best_name = None
+        self.clean_up()
+
+    def clean_up(self) -> None:
+        """Removes the best weights of a trainer without a logdir."""
         if self.temporary is not None:
             self.temporary.cleanup()
             self.temporary = self.best_name = None
@@ -118,6 +160,7 @@ class EarlyStopping(Callback):
         return [self.watch.best, self.watch.best_epoch, self.best_name]
 
     def restore_state(self, state: Any) -> None:
+        super().restore_state(state)
         self.watch.best, self.watch.best_epoch, self.best_name = state
 
 
@@ -127,8 +170,11 @@ def best_of(state: Any) -> str | None:
     return next((name for _, _, name in kept if name is not None), None)
 
 
-class ReduceOnPlateau(Callback):
+class ReduceOnPlateau(Remembering):
     """Multiplies the learning rate when a metric no longer improves.
+
+    Each fit begins without a best value, unless it resumes one or goes on with an interrupted one; the rate
+    stays multiplied as often as it was.
 
     Args:
       monitor: name of a metric in the history, such as "valid_loss" or "valid_accuracy".
@@ -167,9 +213,8 @@ class ReduceOnPlateau(Callback):
         self.last_change = 0
 
     def on_fit_start(self, trainer: Any) -> None:
+        super().on_fit_start(trainer)
         self.watch.start(trainer)
-        if trainer.step == 0:
-            self.last_change = 0
         adjustable = trainer.learning_rate.schedule is not None
         rule = "the optimizer brings its own learning rate, which cannot be reduced"
         self.watch.checker.require(adjustable, rule)
@@ -181,10 +226,15 @@ class ReduceOnPlateau(Callback):
             trainer.rate_factor = max(self.min_factor, trainer.rate_factor * self.factor)
             self.last_change = metrics["epoch"]
 
+    def forget(self, epoch: int) -> None:
+        self.watch.forget(epoch)
+        self.last_change = epoch
+
     def state(self) -> Any:
         return [self.watch.best, self.watch.best_epoch, self.last_change]
 
     def restore_state(self, state: Any) -> None:
+        super().restore_state(state)
         self.watch.best, self.watch.best_epoch, self.last_change = state
 
 
@@ -200,16 +250,18 @@ class Watch:
         self.monitor = monitor
         self.min_delta = check.number("min_delta", min_delta, at_least=0)
         self.sign = 1 if check.choice("mode", mode, ("min", "max")) == "min" else -1
+        self.forget(0)
+
+    def forget(self, epoch: int) -> None:
+        """Begins without a best value, after so many epochs."""
         self.best = math.inf
-        self.best_epoch = 0
+        self.best_epoch = epoch
 
     def start(self, trainer: Any) -> None:
-        """Checks the metric's name; a run that begins has no best value yet."""
+        """Checks the metric's name."""
         known = self.monitor in trainer.metric_names
         received = {"monitor": self.monitor, "metrics": trainer.metric_names}
         self.checker.require(known, "monitor must be a metric of the history", **received)
-        if trainer.step == 0:
-            self.best, self.best_epoch = math.inf, 0
 
     def improved(self, metrics: dict[str, Any]) -> bool:
         """Records a row of the history; returns whether the metric has improved."""

@@ -1,6 +1,8 @@
 """Which checkpoints of the best weights stay in a folder, and which are taken for those of a run."""
 
+import contextlib
 import os
+import signal
 import tempfile
 
 import numpy as np
@@ -114,6 +116,114 @@ def test_a_callback_that_is_used_again_begins_again(tmp_path):
     first = run(tmp_path / "first", 6, [stopping, plateau])
     assert run(tmp_path / "second", 6, [stopping, plateau]) == first
     assert best_in(tmp_path / "second") == best_in(tmp_path / "first") != []
+
+
+class Values(gk.Callback):
+    """Sets the metric of each epoch, which is what the other callbacks see."""
+
+    def __init__(self, *values):
+        self.values = list(values)
+
+    def on_epoch_end(self, trainer, metrics):
+        metrics["loss"] = self.values.pop(0)
+
+
+class InterruptAt(gk.Callback):
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, trainer, metrics):
+        if metrics["epoch"] == self.epoch:
+            signal.raise_signal(signal.SIGINT)
+
+
+@contextlib.contextmanager
+def fitting(folder=None, rate=0.25):
+    """Yields (trainer, function that fits and returns the values of the weight)."""
+    with tf.Graph().as_default():
+        x = gk.feature_input(1)
+        w = tf.compat.v1.get_variable("w", (), initializer=gk.zeros(), use_resource=True)
+        loss = tf.reduce_mean((w * x - 2 * x) ** 2)
+        with gk.Trainer(loss, optimizer="sgd", learning_rate=rate, logdir=folder) as trainer:
+
+            def fit(epochs, *callbacks, **options):
+                weights = Weights()
+                callbacks = [weights, *callbacks]
+                trainer.fit({x: X}, epochs=epochs, callbacks=callbacks, progress=False, **options)
+                return weights.values
+
+            yield trainer, fit
+
+
+@pytest.mark.parametrize("with_folder", [False, True])
+@pytest.mark.parametrize("execution", EXECUTIONS)
+def test_a_second_fit_of_one_trainer_stops_and_restores_by_its_own_values(execution, with_folder, tmp_path):
+    """Its values are all worse than those of the first fit."""
+    stopping = gk.EarlyStopping("loss", patience=2)
+    with fitting(tmp_path if with_folder else None) as (trainer, fit):
+        first = fit(3, Values(3, 2, 1), stopping, execution=execution)
+        assert trainer.weights()["w"] == first[2]
+        second = fit(9, Values(60, 50, 70, 80, 90), stopping, execution=execution)
+        assert len(second) == 4 and trainer.weights()["w"] == second[1]
+        assert trainer.epoch == 7
+
+
+def test_a_plateau_of_an_earlier_fit_does_not_reduce_the_rate():
+    plateau = gk.ReduceOnPlateau("loss", factor=0.5, patience=2)
+    with fitting() as (trainer, fit):
+        fit(3, Values(1, 1, 1), plateau)
+        assert trainer.rate_factor == 0.5
+        fit(4, Values(60, 50, 40, 30), plateau)
+        assert trainer.rate_factor == 0.5
+        fit(3, Values(9, 9, 9), plateau)
+        assert trainer.rate_factor == 0.25
+
+
+def test_one_callback_may_watch_another_trainer_that_has_made_steps(tmp_path):
+    stopping, plateau = gk.EarlyStopping("loss", 2), gk.ReduceOnPlateau("loss", patience=1)
+    with fitting(tmp_path / "first") as (trainer, fit):
+        fit(2, Values(0.2, 0.1), stopping, plateau)
+        path = trainer.save()
+    with fitting(tmp_path / "second") as (trainer, fit):
+        trainer.restore(path)
+        weights = fit(3, Values(60, 50, 40), stopping, plateau)
+        assert (trainer.weights()["w"], trainer.rate_factor) == (weights[2], 1)
+
+
+@pytest.mark.parametrize("with_folder", [False, True])
+def test_a_fit_goes_on_with_the_memory_of_an_interrupted_one(with_folder, tmp_path):
+    stopping = gk.EarlyStopping("loss", patience=3)
+    with fitting(tmp_path if with_folder else None) as (trainer, fit):
+        weights = Weights()
+        with pytest.raises(KeyboardInterrupt):
+            fit(9, weights, Values(1, 9), stopping, InterruptAt(2))
+        assert len(fit(9, Values(9, 9, 9), stopping)) == 2
+        assert trainer.weights()["w"] == weights.values[0]
+
+
+def test_two_early_stoppings_of_a_second_fit_have_best_weights_of_their_own(tmp_path):
+    stopping = [gk.EarlyStopping("loss", 9), gk.EarlyStopping("valid_loss", 9)]
+    with fitting(tmp_path) as (trainer, fit):
+        valid = {trainer.graph.get_tensor_by_name("features:0"): X}
+        for _ in range(2):
+            weights = fit(3, *stopping, valid=valid)
+            assert trainer.weights()["w"] == weights[-1]
+
+
+class Refuses(gk.Callback):
+    def on_fit_start(self, trainer):
+        raise ValueError("refused")
+
+
+def test_a_fit_that_was_refused_leaves_the_weights(tmp_path):
+    stopping = gk.EarlyStopping("loss")
+    with fitting(tmp_path) as (trainer, fit):
+        fit(2, Values(1, 2), stopping)
+        fit(1)
+        before = trainer.weights()["w"]
+        with pytest.raises(ValueError, match="refused"):
+            fit(1, Refuses(), stopping)
+        assert trainer.weights()["w"] == before
 
 
 def test_a_temporary_folder_where_tensorflow_reads_nothing_is_refused_at_once(tmp_path, monkeypatch):
