@@ -123,6 +123,17 @@ class Recorder(Callback):
         rate = run.rates[0] if run.rates else None
         raise self.examine("loss", position_of(trainer), float(run.values[0][0]), rate)
 
+    def on_op_error(self, trainer: Any) -> None:
+        """Gives the variables the values of the steps that were recorded, by making these again."""
+        if not self.search:
+            return
+        found = self.read()
+        try:
+            self.restore()
+            self.advance(self.start.step, trainer.step)
+        except tf.errors.OpError:  # such as a Python function that does not work any more
+            sessions.assign(trainer.session, list(zip(trainer.training_step.variables, found, strict=True)))
+
     def on_fit_end(self, trainer: Any) -> None:
         self.trainer, self.values, self.rates = None, [], []
 
@@ -137,13 +148,19 @@ class Recorder(Callback):
         """Takes a snapshot of the variables; those that were finite at the start must still be."""
         started = time.monotonic()
         variables = self.trainer.training_step.variables
-        pairs = list(zip(variables, self.trainer.session.run(variables), strict=True))
+        values = self.read()
+        pairs = list(zip(variables, values, strict=True))
         self.require_finite(np.array([np.isfinite(value).all() for v, value in pairs if is_float(v)]))
-        self.start = position_of(self.trainer)
-        # The value of a reference variable may be the memory that the next step writes to.
-        self.values = [value if hasattr(v, "handle") else np.array(value) for v, value in pairs]
+        self.start, self.values = position_of(self.trainer), values
         self.rates = []
         self.due = time.monotonic() + max(INTERVAL, COST_RATIO * (time.monotonic() - started))
+
+    def read(self) -> list:
+        """Returns the values of all variables."""
+        variables = self.trainer.training_step.variables
+        values = zip(variables, self.trainer.session.run(variables), strict=True)
+        # The value of a reference variable may be the memory that the next step writes to.
+        return [value if hasattr(v, "handle") else np.array(value) for v, value in values]
 
     def check(self) -> None:
         """Ends the fit if a variable is not finite that was finite at the start."""

@@ -45,6 +45,13 @@ class Callback:
         of the run. `run` holds that step and those that were run after it.
         """
 
+    def on_op_error(self, trainer: Any) -> None:
+        """Called when an op failed in a step, before the fit ends with an error.
+
+        The trainer's step and metrics are those before the run of steps; the variables may have been updated
+        by steps of it, and in part by the one that failed.
+        """
+
     def on_validation_start(self, trainer: Any) -> None:
         """Called before the validation of each epoch, where there is validation data."""
 

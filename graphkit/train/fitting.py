@@ -3,9 +3,11 @@
 import contextlib
 import logging
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from graphkit import checks
 from graphkit.checkpoints import saving
@@ -105,7 +107,7 @@ def train_epoch(trainer: Any, interrupts: signals.Interrupts) -> bool:
 
     # Closed at once if the loop ends early, so that no thread continues to prepare mini-batches.
     with contextlib.closing(trainer.runner.runs(state, rates)) as runs:
-        for run in runs:
+        for run in complete(trainer, runs):
             record(trainer, run)
             interrupts.check()
             if trainer.stops_now and state.batch < len(trainer.plan):
@@ -113,6 +115,24 @@ def train_epoch(trainer: Any, interrupts: signals.Interrupts) -> bool:
                     trainer.save()
                 return False
     return True
+
+
+def complete(trainer: Any, runs: Iterable[Run]) -> Iterator[Run]:
+    """Yields the runs. Where an op fails in one, the variables and the trainer's step agree afterwards.
+
+    A run of many steps ends at the step that fails, and that step may have updated some of the variables.
+    """
+    counter, state = trainer.training_step.global_step, trainer.state
+    uncounted = trainer.session.run(counter) - state.step  # made before this trainer
+    try:
+        yield from runs
+    except tf.errors.OpError:
+        for callback in trainer.callbacks:
+            callback.on_op_error(trainer)
+        made = int(trainer.session.run(counter) - uncounted - state.step)
+        state.step, state.batch = state.step + made, state.batch + made
+        logger.warning("an op failed; trainer and variables are at step %d", state.step)
+        raise
 
 
 def record(trainer: Any, run: Run) -> None:

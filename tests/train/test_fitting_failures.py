@@ -1,0 +1,103 @@
+"""Steps in which an op fails: the trainer's step, the variables and the metrics agree afterwards."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from references import fits_from_the_start
+
+import graphkit as gk
+from graphkit.diagnosis import Recorder
+
+v1 = tf.compat.v1
+EXECUTIONS = ("feed", "chunks", "resident", "compiled")
+GOOD = 37  # examples before the one at which the step fails
+
+
+def failing_graph():
+    """Returns (x, w, counter, loss): UPDATE_OPS count, and the loss fails at numbers above 100."""
+    x = gk.feature_input(3)
+    w = v1.get_variable("w", (3,), initializer=gk.zeros(), use_resource=True)
+    counter = v1.get_variable("counter", (), initializer=gk.zeros(), use_resource=True, trainable=False)
+    v1.add_to_collection("update_ops", counter.assign_add(1.0))
+    with tf.control_dependencies([v1.assert_less(x, 100.0)]):
+        loss = tf.reduce_mean((x * w - 1.0) ** 2)
+    return x, w, counter, loss
+
+
+def descended(steps):
+    """Returns w after some steps at rate 0.1 for examples of ones: (w - 1)**2 / 3 for each weight."""
+    w = np.float64(0)
+    for _ in range(steps):
+        w -= 0.1 * 2 * (w - 1) / 3
+    return w
+
+
+@pytest.mark.parametrize("search", [True, False])
+@pytest.mark.parametrize("execution", EXECUTIONS)
+def test_step_and_variables_agree_after_an_op_failed(execution, search, tmp_path, caplog):
+    x, w, counter, loss = failing_graph()
+    rows = np.ones((64, 3), np.float32)
+    rows[GOOD] = 1000
+    options = dict(batch_size=4, shuffle=False, progress=False, execution=execution)
+    with gk.Trainer(loss, "sgd", learning_rate=0.1) as trainer:
+        trainer.fit({x: np.ones((64, 3), np.float32)}, **options)
+        try:
+            trainer.fit({x: rows}, callbacks=[Recorder(search=search)], **options)
+        except tf.errors.InvalidArgumentError:
+            assert "an op failed; trainer and variables are at step" in caplog.text
+            # Of the first epoch, and of the second until the run of steps that failed.
+            assert 16 <= trainer.step <= 16 + GOOD // 4 and trainer.batch == trainer.step - 16
+        else:
+            assert trainer.runner.compiled  # XLA leaves out assertions
+            return
+        count, step, weights = trainer.session.run([counter, trainer.training_step.global_step, w])
+        assert step == trainer.step
+        np.testing.assert_allclose(weights, np.full(3, descended(trainer.step)), rtol=1e-5)
+        if search:
+            assert count == trainer.step
+            assert trainer.state.means.examples == 4 * trainer.batch
+
+
+def test_a_fit_goes_on_after_one_that_failed_with_the_bits_of_one_that_did_not(tmp_path):
+    x, _, _, loss = failing_graph()
+    calls = {"left": 0}
+
+    def check(value):
+        calls["left"] -= 1
+        if calls["left"] == 0:
+            raise OSError("planted")  # as a file system may, once
+        return value
+
+    loss += tf.ensure_shape(tf.numpy_function(check, [np.float32(0)], tf.float32), ())
+    rows = np.ones((64, 3), np.float32) * np.linspace(0.5, 1.5, 64, dtype=np.float32)[:, None]
+    options = dict(batch_size=4, shuffle=False, progress=False)
+    with gk.Trainer(loss, "sgd", learning_rate=0.1) as trainer:
+        fit = fits_from_the_start(trainer, tmp_path)
+        expected, history = fit({x: rows}, **options)
+        calls["left"] = 7
+        with pytest.raises(tf.errors.OpError, match="planted"):
+            fit({x: rows}, **options)
+        assert trainer.step == trainer.batch == 6
+        resumed = trainer.fit({x: rows}, **options)
+        assert resumed["loss"] == history["loss"]
+        variables = trainer.session.run(trainer.graph.get_collection("variables"))
+        for value, other in zip(variables, expected, strict=True):
+            np.testing.assert_array_equal(value, other)
+
+
+def test_where_the_steps_cannot_be_made_again_step_and_variables_agree(caplog):
+    x, w, _, loss = failing_graph()
+    calls = {"left": 7}
+
+    def check(value):
+        calls["left"] -= 1
+        if calls["left"] <= 0:
+            raise OSError("planted")  # from now on
+        return value
+
+    loss += tf.ensure_shape(tf.numpy_function(check, [np.float32(0)], tf.float32), ())
+    with gk.Trainer(loss, "sgd", learning_rate=0.1) as trainer:
+        with pytest.raises(tf.errors.OpError, match="planted"):
+            trainer.fit({x: np.ones((64, 3))}, batch_size=4, progress=False)
+        assert trainer.step == trainer.batch == 6
+        np.testing.assert_allclose(trainer.session.run(w), np.full(3, descended(6)), rtol=1e-5)
