@@ -245,6 +245,21 @@ def test_killed_trainings_end_with_the_same_bits():
     assert out.splitlines()[-1] == "8 kills, 0 differences"
 
 
+@pytest.mark.slow
+def test_killed_trainings_of_graphs_made_without_graphkit_end_with_the_same_bits():
+    models = (
+        "control_flow",
+        "sparse",
+        "static_table",
+        "moving_averages",
+        "two_optimizers",
+        "local_variables",
+    )
+    arguments = ("--models", *models, "references", "--executions", "resident", "--kills", 7)
+    out, _ = start("dev/crash_test.py", *arguments)
+    assert out.splitlines()[-1] == "7 kills, 0 differences"
+
+
 def readme_program():
     text = (ROOT / "README.md").read_text()
     (program,) = re.findall(r"```python\n(import graphkit as gk\n.*?)```", text, re.S)

@@ -24,6 +24,7 @@ ARITHMETIC = {
     "RealDiv": operator.truediv,
 }
 HANDS_BACK = ("NextIteration", "RefNextIteration")  # the end of a loop's body, to its start
+TABLES = ("HashTableV2", "MutableHashTableV2", "MutableHashTableOfTensorsV2", "MutableDenseHashTableV2")
 SIZES = ("Shape", "ShapeN", "Size", "Rank")
 DATA = re.compile(r"IteratorGetNext|Queue(Dequeue|TakeGrad)|Reader(Read|V2)")  # bring examples without a feed
 GRADIENTS = re.compile(r"(^|/)(gradients(_\d+)?/|grad_ys_\d+$)")  # the names that tf.gradients gives
@@ -185,13 +186,16 @@ def fingerprint(ops: Iterable[tf.Operation]) -> str:
     """Returns a hash of names, types, inputs and attributes of the ops: equal for the same computation.
 
     Names of functions are left out: TensorFlow numbers them over all functions that the process has built,
-    so the same program gives other names when it has built another graph before.
+    so the same program gives other names when it has built another graph before. So are names that tables
+    share, which are random.
     """
     digest = hashlib.sha256()
     for op in sorted(ops, key=lambda op: op.name):
         inputs = [tensor.name for tensor in op.inputs] + sorted(f"^{c.name}" for c in op.control_inputs)
         digest.update(repr((op.name, op.type, inputs)).encode())
         for name, value in sorted(attributes(op).items()):
+            if name == "shared_name" and op.type in TABLES:
+                continue
             if value.WhichOneof("value") != "func" and not value.list.func:
                 digest.update(name.encode() + value.SerializeToString(deterministic=True))
     return digest.hexdigest()

@@ -5,7 +5,7 @@ examples become rows gathered from an array of all examples (or of a chunk of th
 becomes an element of a vector, and variables are the same variables.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -205,11 +205,7 @@ class StepCopy:
         self.rate_name = None if step.rate_input is None else step.rate_input.name
         needed = walk.needed_placeholders([step.update, *step.values])
         self.sliced = [p for p in needed if p.name != self.rate_name and holds_examples(p)]
-        # Variables are left out, so that the copy reads and writes those of the graph by their handles, which
-        # the loop's body captures; an imported VarHandleOp would make a second variable.
-        outside = [
-            op for op in ops if op.outputs and (op.type == "VarHandleOp" or op.type in walk.PLACEHOLDERS)
-        ]
+        outside = outer_ops(ops)
         replaced = {p.name for p in self.sliced} | {self.rate_name}
         replaced |= {step.training_input.name, step.step_input.name}
         tensors = [op.outputs[0] for op in outside]
@@ -245,6 +241,49 @@ class StepCopy:
         *values, update = copies.paste(definition, given, wanted, "step")
         with tf.control_dependencies([update]):
             return [tf.identity(value) for value in values]
+
+
+def keyed_values(
+    values: Sequence[tf.Tensor], seed_input: tf.Tensor, step_input: tf.Tensor
+) -> list[tf.Tensor]:
+    """Returns the values, with copies of those that draw random numbers, in which these follow from keys.
+
+    Evaluations of the same variables then agree, and with them what callbacks make of a validation.
+    """
+
+    def needed(targets: Iterable[tf.Tensor]) -> list[tf.Operation]:
+        given = step_input.op
+        return walk.as_made(walk.ancestors(targets, lambda op: () if op == given else walk.sources(op)))
+
+    random = keyed.RandomOps(needed(values))
+    drawn = [value for value in values if any(op in random for op in needed([value]))]
+    ops = needed(drawn)
+    if not drawn or obstacle(ops, random):
+        return list(values)
+    keys = keyed.Keys(random.library)
+
+    def rewrite(op: tf.Operation, node: Any) -> None:
+        if op in random:
+            keys.rewrite(node)
+
+    outside = outer_ops(ops)
+    definition = copies.definition_of(ops, without=outside, rewrite=rewrite)
+    keys.complete(definition)
+    given = {op.outputs[0].name: op.outputs[0] for op in outside}
+    with tf.compat.v1.name_scope("graphkit/evaluated/"):
+        given |= keys.tensors(seed_input, step_input)
+        pasted = copies.paste(definition, given, [value.name for value in drawn], "copy")
+    copied = {value.name: copy for value, copy in zip(drawn, pasted, strict=True)}
+    return [copied.get(value.name, value) for value in values]
+
+
+def outer_ops(ops: Iterable[tf.Operation]) -> list[tf.Operation]:
+    """Returns the variables and placeholders, which a copy takes from the graph that it is put into.
+
+    So it reads and writes the variables of the graph by their handles; an imported VarHandleOp would make a
+    second variable.
+    """
+    return [op for op in ops if op.outputs and (op.type == "VarHandleOp" or op.type in walk.PLACEHOLDERS)]
 
 
 def multiply_in_batch(node: Any) -> None:

@@ -16,6 +16,7 @@ class TrainingStep(NamedTuple):
       update: the op that makes a step.
       loss: float scalar tensor that is minimized, regularization included.
       values: tensors that each step returns, the loss first, computed before the update.
+      evaluated: the same of a validation: those that draw random numbers are copies that draw from keys.
       gradients: (gradient, variable) of each trained variable, before gradients are clipped.
       variables: all that a step may change.
       finite: bool vector: for each of the variables of floats, whether it is finite.
@@ -30,6 +31,7 @@ class TrainingStep(NamedTuple):
     update: tf.Operation
     loss: tf.Tensor
     values: list[tf.Tensor]
+    evaluated: list[tf.Tensor]
     gradients: list[tuple]
     variables: list[tf.Variable]
     finite: tf.Tensor

@@ -74,8 +74,9 @@ def build(
         tables = tf.compat.v1.tables_initializer()
         made_loops = loops.make_loops(step, feeds.pixel_scalings(graph))
         fingerprint = walk.fingerprint(step.needed_ops())
-        variables = [*step.variables, *tf.compat.v1.local_variables()]
-        initializer = tf.group(session.make_initializer(variables, seed), tables)
+        held = {walk.handle_op(variable) for variable in step.variables}
+        others = [v for v in tf.compat.v1.local_variables() if walk.handle_op(v) not in held]
+        initializer = tf.group(session.make_initializer([*step.variables, *others], seed), tables)
         graph.finalize()
     return Built(metrics, step, made_loops, checkpoints, initializer, fingerprint)
 
@@ -109,11 +110,12 @@ def build_step(
         global_step=global_step,
         before=before,
     )
-    variables = tf.compat.v1.global_variables()
+    variables = [*tf.compat.v1.global_variables(), *other_variables([update, *values])]
     return training_step.TrainingStep(
         update=update,
         loss=loss,
         values=values,
+        evaluated=loops.keyed_values(values, seed_input, step_input),
         gradients=gradients,
         variables=variables,
         finite=training_step.finite_flags(variables),
@@ -124,6 +126,20 @@ def build_step(
         global_step=global_step,
         skips_overflow=isinstance(optimizer, optimizers.LossScaled),
     )
+
+
+def other_variables(targets: list[tf.Tensor | tf.Operation]) -> list[tf.Variable]:
+    """Returns the variables that the targets use and that are not global ones, such as local variables.
+
+    `tf.compat.v1.metrics` count in local variables; what a step reads and writes belongs to a checkpoint.
+    """
+    graph, used = tf.compat.v1.get_default_graph(), walk.ancestors(targets)
+    found = (v for key in graph.get_all_collection_keys() for v in graph.get_collection(key))
+    # What `assign` returns is a variable, too, but one without an initial value.
+    made = (v for v in found if isinstance(v, tf.Variable) and v.initial_value is not None)
+    handles = {walk.handle_op(variable): variable for variable in made}
+    known = {walk.handle_op(v) for v in tf.compat.v1.global_variables()}
+    return sorted((v for op, v in handles.items() if op in used - known), key=lambda v: v.op.name)
 
 
 def check_graph(check: checks.Checker, loss: tf.Tensor, trained: list[tf.Variable], strict: bool) -> None:

@@ -99,7 +99,7 @@ class OpenGraph:
         batch_size: int = EVALUATION_BATCH,
     ) -> steps.Evaluation:
         """Checks the data; returns the function that computes the metrics over it."""
-        values = self.training_step.values
+        values = self.training_step.evaluated
         examples = self.check_examples(check, data, feed, values)
         evaluator = self.evaluator(examples, values)
         plan = batches.Plan(len(examples), batch_size, shuffle=False)

@@ -7,7 +7,8 @@ killed by SIGKILL after a random time (in the first step, inside an epoch, in a 
 is written), started again with `resume=True`, killed again, and so on. When it has ended, the SHA-256 of all
 its variables (weights, slots, step) and of its history are compared with those of the undisturbed training.
 The trainings have dropout and, by model, batch norm, augmentation, schedules, plateaus, accumulation or early
-stopping; checkpoints are written every few steps. Exit code 1 if a training differs.
+stopping; those of `foreign_graphs.py` are graphs in plain TensorFlow 1 style with state of other kinds.
+Checkpoints are written every few steps. Exit code 1 if a training differs.
 """
 
 import argparse
@@ -25,6 +26,11 @@ import time
 from graphkit import checks
 
 MODELS = ("softmax_regression", "mlp", "convnet", "inception_net", "char_rnn", "norms")
+FOREIGN = (  # functions of `foreign_graphs.py`
+    *("control_flow", "sparse", "static_table", "moving_averages", "two_optimizers", "local_variables"),
+    "references",
+)
+OTHERS = ("mutable_table",)  # only where named: a checkpoint does not hold its state
 EXECUTIONS = ("feed", "chunks", "resident", "compiled")
 EXAMPLES, VALID = 1500, 300
 EPOCHS, BATCH_SIZE = 4, 32
@@ -36,7 +42,13 @@ def parse(argv):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--models", nargs="+", choices=MODELS, default=MODELS, help="networks to train")
+    add(
+        "--models",
+        nargs="+",
+        choices=(*MODELS, *FOREIGN, *OTHERS),
+        default=(*MODELS, *FOREIGN),
+        help="graphs",
+    )
     add("--executions", nargs="+", choices=EXECUTIONS, default=EXECUTIONS, help="how steps are run")
     add("--kills", type=int, default=100, help="number of kills in all (default: 100)")
     add("--seed", type=int, default=0, help="seed of the times of the kills")
@@ -61,8 +73,21 @@ def recipe(model):
     return trainers[model], callbacks.get(model, [])
 
 
+def foreign(model):
+    """Returns (loss, metrics, training data, validation data, options of the trainer) of a foreign graph."""
+    import foreign_graphs
+
+    graph = getattr(foreign_graphs, model)()
+    arrays = foreign_graphs.arrays(EXAMPLES + VALID)
+    parts = [
+        {placeholder: array[part] for placeholder, array in zip(graph.inputs, arrays, strict=False)}
+        for part in (slice(EXAMPLES), slice(EXAMPLES, None))
+    ]
+    return graph.loss, graph.metrics, *parts, graph.options
+
+
 def build(model):
-    """Returns (loss, metrics, training data, validation data, keep_prob, augmentation)."""
+    """Returns (loss, metrics, training data, validation data, feed, augmentation)."""
     import graphkit as gk
 
     labels, keep_prob, augment = gk.label_input(), gk.keep_prob_input(), None
@@ -87,7 +112,7 @@ def build(model):
     parts = [
         {inputs: examples[part], labels: targets[part]} for part in (slice(EXAMPLES), slice(EXAMPLES, None))
     ]
-    return loss, {"accuracy": gk.accuracy(logits, labels)}, *parts, keep_prob, augment
+    return loss, {"accuracy": gk.accuracy(logits, labels)}, *parts, {keep_prob: 0.7}, augment
 
 
 def train(model, execution, logdir, resume):
@@ -97,12 +122,17 @@ def train(model, execution, logdir, resume):
     import graphkit as gk
 
     with tf.Graph().as_default():
-        loss, metrics, data, valid, keep_prob, augment = build(model)
-        options, callbacks = recipe(model)
+        feed = augment = None
+        callbacks = []
+        if model in MODELS:
+            loss, metrics, data, valid, feed, augment = build(model)
+            options, callbacks = recipe(model)
+        else:
+            loss, metrics, data, valid, options = foreign(model)
         with gk.Trainer(loss, metrics=metrics, seed=5, logdir=logdir, **options) as trainer:
             history = trainer.fit(
                 data,
-                feed={keep_prob: 0.7},
+                feed=feed,
                 epochs=EPOCHS,
                 batch_size=BATCH_SIZE,
                 valid=valid,

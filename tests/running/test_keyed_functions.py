@@ -133,6 +133,21 @@ def test_dropout_in_a_loop_resumes_with_the_same_masks(tmp_path):
     np.testing.assert_array_equal(weights(tmp_path / "parts", 3, resume=True), expected)
 
 
+@pytest.mark.parametrize("make", [every_kind, lambda x, w: x * w * uniform()])
+def test_an_evaluation_draws_by_seed_and_step(make):
+    def evaluated(seed, steps):
+        with trainer_of(make, seed) as (trainer, data):
+            w = trainer.graph.get_collection("variables")[0]
+            before = trainer.session.run(w)
+            trainer.fit(data, epochs=steps, batch_size=32, progress=False, execution="chunks")
+            w.load(before, trainer.session)
+            return trainer.evaluate(data)["loss"], trainer.evaluate(data)["loss"]
+
+    (first, again), other = evaluated(3, 1), evaluated(3, 1)
+    assert (first, again) == other and first == again
+    assert evaluated(4, 1)[0] != first and evaluated(3, 2)[0] != first
+
+
 def number_of(name):
     return np.frombuffer(hashlib.sha256(name.encode()).digest()[:8], np.uint64)[0]
 
