@@ -269,6 +269,8 @@ def library_of(ops: Iterable[tf.Operation]) -> dict[str, Any]:
 
 def names_called(node: Any, library: Mapping[str, Any]) -> list[str]:
     """Returns the names of the functions of the library that a node calls itself."""
+    if not library:  # the attributes of a node take long to read
+        return []
     # A function may be the type of the node itself.
     return [name for name in (node.op, *called_functions(node)) if name in library]
 

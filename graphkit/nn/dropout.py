@@ -25,8 +25,10 @@ def dropout(
     `gk.keep_prob_input()`, nothing changes. The mask is a hash of (seed, this op, step, unit), see
     `graphkit.nn.counter_random`. In a trainer the step is its global step, so that a step has the same mask
     in every execution and on every device. Without a trainer each `session.run` draws new masks; those of a
-    session follow from the graph's seed. Inside a loop each iteration has its own mask, and inside a function
-    each call.
+    session follow from the graph's seed. Inside loops and functions the mask also follows from the iteration
+    and the call. Without a trainer a random op of TensorFlow tells them apart, with its limits: iterations
+    that run in parallel draw in any order, and where the graph has a seed, two calls of one `tf.function`
+    draw the same.
 
     Args:
       inputs: floating-point tensor of any shape.

@@ -12,7 +12,8 @@ class Callback:
     Each method gets the trainer and may read all of its documented attributes. An exception ends the fit.
     In each fit the order is: `on_fit_start`; in each epoch `on_epoch_start`, for each run of steps `on_step`
     and `on_run_end`, then `on_validation_start`, `on_validation_end` and `on_epoch_end`; at last
-    `on_fit_end`. `on_save_start` and `on_save_end` are called around each checkpoint.
+    `on_fit_end`. `on_not_finite` or `on_op_error` is called where a step fails, `on_save_start` and
+    `on_save_end` around each checkpoint.
 
     Attributes:
       every_steps: runs of many steps end at each multiple of this number of steps, counted from the start of
