@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.checkpoints import contents
+from graphkit.checkpoints import contents, tables
 from graphkit.running import files
 
 STATE = "graphkit/state"  # name of the string variable, and of its entry in a checkpoint
@@ -30,13 +30,20 @@ class Checkpoints:
     Args:
       variables: all that is saved.
       weights: those of them that make the model; the others belong to the training of it.
+      ops: those whose lookup tables are saved too.
 
     Attributes:
       variables: {name: variable} of all that is saved.
       weights: {name: variable} of the model.
+      tables: the mutable lookup tables.
     """
 
-    def __init__(self, variables: Iterable[tf.Variable], weights: Iterable[tf.Variable]) -> None:
+    def __init__(
+        self,
+        variables: Iterable[tf.Variable],
+        weights: Iterable[tf.Variable],
+        ops: Iterable[tf.Operation] = (),
+    ) -> None:
         self.variables = {variable.op.name: variable for variable in variables}
         self.weights = {variable.op.name: variable for variable in weights}
         # In no collection, since it is not part of any model: other Savers must not write it. `load` does not
@@ -44,7 +51,10 @@ class Checkpoints:
         state = tf.compat.v1.Variable("", trainable=False, collections=[], name=STATE, use_resource=True)
         self.state_input = tf.compat.v1.placeholder(tf.string, (), name="graphkit/state_input")
         self.set_state = state.assign(self.state_input, read_value=False)
+        self.tables = tables.Tables(ops)
         everything = {**self.variables, STATE: state}
+        if self.tables.variable is not None:
+            everything[tables.NAME] = self.tables.variable
         # The Saver itself deletes nothing (max_to_keep) and declares nothing (write_state, below): older
         # checkpoints, also of earlier processes, stay until the new one is complete and declared.
         self.saver = tf.compat.v1.train.Saver(everything, max_to_keep=None, save_relative_paths=True)
@@ -59,11 +69,18 @@ class Checkpoints:
         files.check_path(checks.Checker("save"), path=path)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         session.run(self.set_state, {self.state_input: json.dumps(state)})
+        self.tables.save_into(session)
         try:
             with session.graph.as_default():  # else a Saver takes its variables for those of eager execution
                 return self.saver.save(session, path, write_meta_graph=False, write_state=False)
         except (tf.errors.OpError, ValueError) as error:
             raise OSError(checks.Checker("save").message(f"cannot write {path} ({error})")) from error
+
+    def restore_tables(self, session: tf.compat.v1.Session, path: str) -> None:
+        """Gives the lookup tables what they held when the checkpoint was written, where it holds them."""
+        reader = contents.Reader(path)
+        if tables.NAME in reader.entries():
+            self.tables.restore(session, list(reader.value(tables.NAME)))
 
 
 def read_state(path: str) -> Any:

@@ -1,6 +1,5 @@
 """Reading a finished graph: what a tensor depends on, and where its placeholders lead."""
 
-import hashlib
 import operator
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -24,7 +23,8 @@ ARITHMETIC = {
     "RealDiv": operator.truediv,
 }
 HANDS_BACK = ("NextIteration", "RefNextIteration")  # the end of a loop's body, to its start
-TABLES = ("HashTableV2", "MutableHashTableV2", "MutableHashTableOfTensorsV2", "MutableDenseHashTableV2")
+MUTABLE_TABLES = ("MutableHashTableV2", "MutableHashTableOfTensorsV2", "MutableDenseHashTableV2")
+HOLDS_STATE = (*VARIABLES, *MUTABLE_TABLES)  # from one step to the next
 SIZES = ("Shape", "ShapeN", "Size", "Rank")
 DATA = re.compile(r"IteratorGetNext|Queue(Dequeue|TakeGrad)|Reader(Read|V2)")  # bring examples without a feed
 GRADIENTS = re.compile(r"(^|/)(gradients(_\d+)?/|grad_ys_\d+$)")  # the names that tf.gradients gives
@@ -180,25 +180,6 @@ def same_computation(first: tf.Operation, second: tf.Operation) -> bool:
             for a, b in zip(first.inputs, second.inputs, strict=True)
         )
     )
-
-
-def fingerprint(ops: Iterable[tf.Operation]) -> str:
-    """Returns a hash of names, types, inputs and attributes of the ops: equal for the same computation.
-
-    Names of functions are left out: TensorFlow numbers them over all functions that the process has built,
-    so the same program gives other names when it has built another graph before. So are names that tables
-    share, which are random.
-    """
-    digest = hashlib.sha256()
-    for op in sorted(ops, key=lambda op: op.name):
-        inputs = [tensor.name for tensor in op.inputs] + sorted(f"^{c.name}" for c in op.control_inputs)
-        digest.update(repr((op.name, op.type, inputs)).encode())
-        for name, value in sorted(attributes(op).items()):
-            if name == "shared_name" and op.type in TABLES:
-                continue
-            if value.WhichOneof("value") != "func" and not value.list.func:
-                digest.update(name.encode() + value.SerializeToString(deterministic=True))
-    return digest.hexdigest()
 
 
 def attributes(op: tf.Operation) -> dict[str, Any]:

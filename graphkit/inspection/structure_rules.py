@@ -149,7 +149,7 @@ def marks_of(view: GraphView) -> dict[tf.Operation, int]:
 
 def is_apart(view: GraphView, update: tf.Operation, mark: int) -> bool:
     """True if an update depends on examples, but on nothing that the loss computes of them."""
-    written = [tensor.op for tensor in update.inputs if tensor.op.type in walk.VARIABLES]
+    written = [tensor.op for tensor in update.inputs if tensor.op.type in walk.HOLDS_STATE]
     if update not in view.examples or any(op in view.loss_ops for op in (update, *written)):
         return False
     return bool(mark & APART) or not mark & COMPUTED

@@ -1,9 +1,13 @@
 """What a trainer calls while it fits. Callbacks get the trainer as an argument and never import it."""
 
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 from graphkit import checks
 from graphkit.running.steps import Run
+
+logger = logging.getLogger("graphkit")
 
 
 class Callback:
@@ -71,8 +75,19 @@ class Callback:
     def on_fit_end(self, trainer: Any) -> None:
         """Called when `fit` ends, also by an error."""
 
+    def changes_training(self) -> Any:
+        """Returns the settings by which the callback changes the training, as JSON; None if it does not.
+
+        A run is only resumed with equal ones, since others would not give the same bits.
+        """
+        return None
+
+    def state_name(self) -> str:
+        """Returns what a checkpoint calls the callback's state, to know it again in another order."""
+        return type(self).__name__
+
     def state(self) -> Any:
-        """Returns what a checkpoint keeps of the callback, as JSON."""
+        """Returns what a checkpoint keeps of the callback, as JSON; None for nothing."""
         return None
 
     def restore_state(self, state: Any) -> None:
@@ -92,3 +107,21 @@ def check_callbacks(check: checks.Checker, callbacks: Any) -> list[Callback]:
 def observes_steps(callback: Callback) -> bool:
     """Whether the callback looks at each step."""
     return type(callback).on_step is not Callback.on_step
+
+
+def states_of(callbacks: Sequence[Callback]) -> list[list]:
+    """Returns what a checkpoint keeps of callbacks: [name, state] of those that have a state."""
+    kept = [[callback.state_name(), callback.state()] for callback in callbacks]
+    return [[name, state] for name, state in kept if state is not None]
+
+
+def restore_states(callbacks: Sequence[Callback], kept: Sequence[Sequence[Any]]) -> None:
+    """Gives callbacks their states back by name; of those with one name, in their order."""
+    left = list(kept)
+    for callback in callbacks:
+        found = next((pair for pair in left if pair[0] == callback.state_name()), None)
+        if found is not None:
+            left.remove(found)
+            callback.restore_state(found[1])
+    for name, _ in left:
+        logger.warning("the checkpoint holds the state of %s, which no callback takes", name)

@@ -30,10 +30,11 @@ class Wanted(NamedTuple):
     Attributes:
       execution: one of EXECUTIONS.
       steps_per_run: mini-batches in a run, or None for as many as take a fifth of a second.
-      total_steps: of the training including resumed epochs, so that a resumed training gets the same
-        execution as one that was not interrupted.
+      total_steps: of the training including resumed epochs.
       observed: whether a callback looks at each step.
       stops: a run ends at each step that is a multiple of one of these.
+      was_compiled: whether the run that is resumed was compiled by XLA, which "auto" then keeps to, since XLA
+        rounds differently; None where none is resumed.
     """
 
     execution: str
@@ -41,6 +42,7 @@ class Wanted(NamedTuple):
     total_steps: int
     observed: bool
     stops: Sequence[int] = ()
+    was_compiled: bool | None = None
 
 
 class Position(Protocol):
@@ -213,7 +215,9 @@ def choose(loops: Loops, examples: Examples, wanted: Wanted) -> tuple[str, str |
         return wanted.execution, None
     if loops.compiled is None:
         return fits, loops.compiled_reason
-    if wanted.total_steps < WORTH_COMPILING:
+    if wanted.was_compiled is False:
+        return fits, "the run was not compiled before"
+    if wanted.total_steps < WORTH_COMPILING and not wanted.was_compiled:
         return fits, f"{wanted.total_steps} steps are not worth compiling"
     return "compiled", None
 

@@ -15,7 +15,8 @@ from graphkit.graph import walk
 from graphkit.nn import inputs
 
 CHUNK = 1 << 22  # bytes that are checked at a time, so that a mapped file need not fit into memory
-FINGERPRINT_ROWS = 64  # evenly spaced, since reading all of a large file takes long
+FINGERPRINT_ROWS = 64  # of mapped and very large arrays, evenly spaced, since reading all takes long
+FINGERPRINT_BYTES = 1 << 30  # up to this size, all of an array in memory counts; that takes about a second
 DATA_RULE = "data must be {placeholder: array}"
 
 Augment = Callable[[np.ndarray, tuple], np.ndarray]
@@ -45,6 +46,10 @@ class Source(NamedTuple):
         """Frees the pages of a mapped file that were read."""
         batches.release(self.array)
 
+    def sample(self) -> np.ndarray:
+        """Returns the indices of a few examples, evenly spaced."""
+        return np.unique(np.linspace(0, len(self.array) - 1, FINGERPRINT_ROWS).astype(int))
+
     def raw_rows(self, selection: Any, seed: tuple | None = None) -> np.ndarray:
         """Returns the selected examples as the array holds them, augmented."""
         values = self.array[selection]
@@ -71,11 +76,18 @@ class Examples:
     Attributes:
       sources: a `Source` for each array.
       constants: {placeholder: value} of what stays the same.
+      given: those of the constants that the caller of `fit` gave.
     """
 
-    def __init__(self, sources: Sequence[Source], constants: Mapping[tf.Tensor, Any]) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        constants: Mapping[tf.Tensor, Any],
+        given: Mapping[tf.Tensor, np.ndarray] | None = None,
+    ) -> None:
         self.sources = tuple(sources)
         self.constants = dict(constants)
+        self.given = dict(given or {})
 
     def __len__(self) -> int:
         """Returns the number of examples."""
@@ -92,14 +104,17 @@ class Examples:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """A text that differs for other data: made of names, shapes, dtypes and some of the rows."""
+        """A text that differs for other data: made of names, shapes, dtypes and rows.
+
+        Of arrays that are mapped, or larger than a gibibyte, only some rows count.
+        """
         digest = hashlib.sha256()
         for source in self.sources:
             array = source.array
             digest.update(repr((source.placeholder.name, array.shape, str(array.dtype))).encode())
-            places = np.unique(np.linspace(0, len(array) - 1, FINGERPRINT_ROWS).astype(int))
-            rows = np.ascontiguousarray(array[places])
-            digest.update(repr(rows.tolist()).encode() if rows.dtype.hasobject else rows.tobytes())
+            some = source.mapped or array.nbytes > FINGERPRINT_BYTES
+            rows = np.ascontiguousarray(array[source.sample()] if some else array)
+            digest.update(repr(rows.tolist()).encode() if rows.dtype.hasobject else rows.view(np.uint8).data)
         return digest.hexdigest()
 
 
@@ -143,7 +158,7 @@ def check_examples(
     for source in sources:
         check_values(check, source)
     own_values = {placeholder: value for placeholder, value in own.items() if value is not None}
-    return Examples(with_augment(check, graph, sources, augment), own_values | constants)
+    return Examples(with_augment(check, graph, sources, augment), own_values | constants, constants)
 
 
 def with_augment(

@@ -278,12 +278,18 @@ def keyed_values(
 
 
 def outer_ops(ops: Iterable[tf.Operation]) -> list[tf.Operation]:
-    """Returns the variables and placeholders, which a copy takes from the graph that it is put into.
+    """Returns the handles and placeholders, which a copy takes from the graph that it is put into.
 
-    So it reads and writes the variables of the graph by their handles; an imported VarHandleOp would make a
+    So it reads and writes the variables and lookup tables of the graph; an imported VarHandleOp would make a
     second variable.
     """
-    return [op for op in ops if op.outputs and (op.type == "VarHandleOp" or op.type in walk.PLACEHOLDERS)]
+    return [op for op in ops if op.type in walk.PLACEHOLDERS or is_handle(op)]
+
+
+def is_handle(op: tf.Operation) -> bool:
+    """Whether the op makes the handle of a variable, a table or another resource."""
+    makes_one = len(op.outputs) == 1 and op.outputs[0].dtype == tf.resource
+    return makes_one and (not op.inputs or op.type in walk.MUTABLE_TABLES)
 
 
 def multiply_in_batch(node: Any) -> None:

@@ -1,4 +1,4 @@
-"""The order of reads and writes of variables in a step: all reads come before the writes.
+"""The order of reads and writes of variables and tables in a step: all reads come before the writes.
 
 TensorFlow orders them only where the program does. UPDATE_OPS that assign a variable which the loss reads
 run before or after that read as threads happen to, and XLA takes yet another order.
@@ -12,7 +12,10 @@ import tensorflow as tf
 
 from graphkit.graph import walk
 
-READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "VarIsInitializedOp")
+READS = (
+    *("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "VarIsInitializedOp"),
+    *("LookupTableFindV2", "LookupTableSizeV2", "LookupTableExportV2"),
+)
 READ_ONLY = "_read_only_resource_inputs"  # attribute of calls of functions: their inputs that they only read
 FLOW = ("Switch", "RefSwitch", "Enter", "RefEnter")  # lead into branches and loops of TensorFlow 1
 # They add rows, or replace them, in several threads: where an index repeats, the bits follow from which is
@@ -48,7 +51,7 @@ class Order:
     def __init__(self, ops: Iterable[tf.Operation], library: Mapping[str, Any]) -> None:
         ordered = walk.as_made(ops)
         places = {op: place for place, op in enumerate(ordered)}
-        users = [users_of(op, places) for op in ordered if op.type in walk.VARIABLES]
+        users = [users_of(op, places) for op in ordered if op.type in walk.HOLDS_STATE]
         written = [pair for pair in users if pair[1]]
         before = reached(
             walk.running_order(ordered), {op for reads, writes in written for op in (*reads, *writes)}

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.checkpoints import saving
-from graphkit.graph import lines, walk
+from graphkit.checkpoints import saving, unsaved
+from graphkit.graph import fingerprint, lines, walk
 from graphkit.inspection import graph_checks
 from graphkit.nn import inputs, scopes
 from graphkit.nn.metrics import Metric
@@ -40,7 +40,8 @@ class Built(NamedTuple):
       loops: the loops over the training step.
       checkpoints: saves and restores the variables.
       initializer: gives all variables their initial values.
-      fingerprint: hash of the training step; a checkpoint is only resumed by a trainer with the same one.
+      fingerprint: hashes of the training step, see `fingerprint.of_scopes`.
+      unsaved: what a step uses whose state checkpoints do not hold.
     """
 
     metrics: dict[str, Metric]
@@ -48,7 +49,8 @@ class Built(NamedTuple):
     loops: loops.Loops
     checkpoints: saving.Checkpoints
     initializer: tf.Operation
-    fingerprint: str
+    fingerprint: dict[str, str]
+    unsaved: list[str]
 
 
 def build(
@@ -70,15 +72,14 @@ def build(
         weights = tf.compat.v1.global_variables()
         step = build_step(check, loss, metrics, learning_rate, trained, settings)
         weights = [v for v in weights if v is not step.global_step]
-        checkpoints = saving.Checkpoints(step.variables, weights)
+        ops = step.needed_ops()
+        checkpoints = saving.Checkpoints(step.variables, weights, ops)
         tables = tf.compat.v1.tables_initializer()
         made_loops = loops.make_loops(step, feeds.pixel_scalings(graph))
-        fingerprint = walk.fingerprint(step.needed_ops())
-        held = {walk.handle_op(variable) for variable in step.variables}
-        others = [v for v in tf.compat.v1.local_variables() if walk.handle_op(v) not in held]
-        initializer = tf.group(session.make_initializer([*step.variables, *others], seed), tables)
+        hashes = fingerprint.of_scopes(ops)
+        initializer = tf.group(session.make_initializer(initialized(step.variables), seed), tables)
         graph.finalize()
-    return Built(metrics, step, made_loops, checkpoints, initializer, fingerprint)
+    return Built(metrics, step, made_loops, checkpoints, initializer, hashes, unsaved.unsaved_state(ops))
 
 
 def build_step(
@@ -110,7 +111,7 @@ def build_step(
         global_step=global_step,
         before=before,
     )
-    variables = [*tf.compat.v1.global_variables(), *other_variables([update, *values])]
+    variables = changed_variables(check, loss.graph, [update, *values])
     return training_step.TrainingStep(
         update=update,
         loss=loss,
@@ -128,20 +129,6 @@ def build_step(
     )
 
 
-def other_variables(targets: list[tf.Tensor | tf.Operation]) -> list[tf.Variable]:
-    """Returns the variables that the targets use and that are not global ones, such as local variables.
-
-    `tf.compat.v1.metrics` count in local variables; what a step reads and writes belongs to a checkpoint.
-    """
-    graph, used = tf.compat.v1.get_default_graph(), walk.ancestors(targets)
-    found = (v for key in graph.get_all_collection_keys() for v in graph.get_collection(key))
-    # What `assign` returns is a variable, too, but one without an initial value.
-    made = (v for v in found if isinstance(v, tf.Variable) and v.initial_value is not None)
-    handles = {walk.handle_op(variable): variable for variable in made}
-    known = {walk.handle_op(v) for v in tf.compat.v1.global_variables()}
-    return sorted((v for op, v in handles.items() if op in used - known), key=lambda v: v.op.name)
-
-
 def check_graph(check: checks.Checker, loss: tf.Tensor, trained: list[tf.Variable], strict: bool) -> None:
     """Logs the issues that `gk.check_graph` finds; with `strict`, raises `ValueError` if there are any."""
     found = graph_checks.check_graph(loss, variables=trained)
@@ -149,3 +136,37 @@ def check_graph(check: checks.Checker, loss: tf.Tensor, trained: list[tf.Variabl
     check.require(not (strict and found), rule)
     for finding in found:
         logger.warning("%s", finding)
+
+
+def changed_variables(
+    check: checks.Checker, graph: tf.Graph, fetches: list[tf.Tensor | tf.Operation]
+) -> list[tf.Variable]:
+    """Returns the global variables, and those of other collections that a step reads or writes.
+
+    Raises:
+      ValueError: a variable is in no collection, so that nobody can initialize or save it.
+    """
+    ops = walk.ancestors(fetches)
+    known = {walk.handle_op(variable): variable for variable in all_variables(graph)}
+    lost = sorted(op.name for op in ops if op.type in walk.VARIABLES and op not in known)
+    rule = (
+        "a variable of the loss is in no collection, so that a trainer can neither initialize nor save it; "
+    )
+    check.require(not lost, f"{rule}make it with collections=None", variables=lost)
+    global_ones = {walk.handle_op(variable) for variable in tf.compat.v1.global_variables()}
+    return [variable for op, variable in known.items() if op in global_ones or op in ops]
+
+
+def all_variables(graph: tf.Graph) -> list[tf.Variable]:
+    """Returns the variables of all collections, the global ones first, each once."""
+    keys = [tf.compat.v1.GraphKeys.GLOBAL_VARIABLES, *sorted(graph.get_all_collection_keys(), key=str)]
+    found = (item for key in keys for item in graph.get_collection(key) if isinstance(item, tf.Variable))
+    # What `assign` returns is a variable, too, but one without an initial value.
+    made = (variable for variable in found if variable.initial_value is not None)
+    return list({walk.handle_op(variable): variable for variable in reversed([*made])}.values())[::-1]
+
+
+def initialized(variables: list[tf.Variable]) -> list[tf.Variable]:
+    """Returns the variables, and local ones that a step does not use, such as those of metrics."""
+    known = {walk.handle_op(variable) for variable in variables}
+    return [*variables, *(v for v in tf.compat.v1.local_variables() if walk.handle_op(v) not in known)]

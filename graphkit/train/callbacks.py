@@ -156,6 +156,9 @@ class EarlyStopping(Remembering):
             self.temporary.cleanup()
             self.temporary = self.best_name = None
 
+    def state_name(self) -> str:
+        return f"{EarlyStopping.__name__} of {self.watch.monitor}"
+
     def state(self) -> Any:
         return [self.watch.best, self.watch.best_epoch, self.best_name]
 
@@ -166,7 +169,7 @@ class EarlyStopping(Remembering):
 
 def best_of(state: Any) -> str | None:
     """Returns the name of the best checkpoint that early stopping noted in a checkpoint's state, or None."""
-    kept = (fields for kind, fields in state["callbacks"] if kind == EarlyStopping.__name__)
+    kept = (fields for kind, fields in state["callbacks"] if kind.startswith(f"{EarlyStopping.__name__} of "))
     return next((name for _, _, name in kept if name is not None), None)
 
 
@@ -230,6 +233,12 @@ class ReduceOnPlateau(Remembering):
         self.watch.forget(epoch)
         self.last_change = epoch
 
+    def changes_training(self) -> Any:
+        return [*self.watch.settings(), self.factor, self.patience, self.min_factor]
+
+    def state_name(self) -> str:
+        return f"{type(self).__name__} of {self.watch.monitor}"
+
     def state(self) -> Any:
         return [self.watch.best, self.watch.best_epoch, self.last_change]
 
@@ -256,6 +265,9 @@ class Watch:
         """Begins without a best value, after so many epochs."""
         self.best = math.inf
         self.best_epoch = epoch
+
+    def settings(self) -> list:
+        return [self.monitor, self.min_delta, self.sign]
 
     def start(self, trainer: Any) -> None:
         """Checks the metric's name."""

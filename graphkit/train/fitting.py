@@ -4,77 +4,135 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
 from graphkit.checkpoints import saving
-from graphkit.data import batches
 from graphkit.running.callback import observes_steps
 from graphkit.running.metrics import Means, add_row
 from graphkit.running.steps import Evaluation, Run
-from graphkit.train import signals
+from graphkit.train import identity, signals
 
 logger = logging.getLogger("graphkit")
+ANYWAY = "anyway"
 
 
-def begin(trainer: Any, plan: batches.Plan, data: str, epochs: int, resume: bool) -> int:
-    """Restores the checkpoint to resume from, if any, and sets the plan; returns the last epoch's number."""
-    check, state, folder = checks.Checker("fit"), trainer.state, trainer.folder
-    trainer.interrupted = False
+class Earlier(NamedTuple):
+    """What the folder of a trainer holds when a fit is about to start.
+
+    Attributes:
+      found: paths of the checkpoints, the newest first.
+      states: (path, state) of those that can be resumed from; empty where nothing is resumed.
+    """
+
+    found: list[str]
+    states: list[tuple[str, dict]]
+
+    @property
+    def compiled(self) -> bool | None:
+        """Whether the run to resume was compiled by XLA; None if there is none."""
+        fields = self.states[0][1]["identity"] if self.states else None
+        return None if fields is None else fields["execution"] == identity.COMPILED
+
+
+def find_earlier(trainer: Any, resume: bool | str) -> Earlier:
+    """Locks the trainer's folder, if it has one, and reads where the runs in it stand."""
+    check, folder = checks.Checker("fit"), trainer.folder
+    rule = 'resume must be True, False or "anyway"'
+    check.require(isinstance(resume, (bool, np.bool_)) or resume == ANYWAY, rule, resume=resume)
     check.require(folder is not None or not resume, "resume needs a logdir to resume from", logdir=None)
     found = folder.claim("fit") if folder is not None else []
-    if resume:
-        if found:
-            resume_from(trainer, found, data)
-            state = trainer.state
-        if state.step == 0:
-            folder.replace_earlier(stays=found)
-        rule = "a run inside an epoch resumes with the same examples and batch size"
-        check.require(state.batch == 0 or state.plan == plan, rule, was=state.plan, now=plan)
-    else:
+    states = []
+    for path in found if resume else []:
+        try:
+            state = saving.read_state(path)
+        except (checks.GraphkitError, FileNotFoundError) as error:
+            logger.warning("%s; trying the previous checkpoint", error)
+            continue
+        check.require(
+            state is not None, f"{path} was not written by a trainer, so that no run can go on from it"
+        )
+        states.append((path, state))
+    return Earlier(found, states)
+
+
+def begin(trainer: Any, earlier: Earlier, resume: bool | str, total_steps: int) -> bool:
+    """Restores the checkpoint to resume from, if any; returns whether the fit replaces an earlier run."""
+    plan, found, folder = trainer.plan, earlier.found, trainer.folder
+    trainer.interrupted = False
+    now = identity.of_run(trainer, total_steps)
+    if resume and found:
+        resume_from(trainer, earlier, anyway=resume == ANYWAY)
+    state = trainer.state
+    if resume and state.step == 0:
+        folder.replace_earlier(stays=found)
+    if not resume:
         state.stop_reason = None
-        if state.batch and (state.plan, state.data) != (plan, data):
-            state.start_epoch()  # the last fit ended inside an epoch on other data
-    state.plan, state.data = plan, data
-    if found and not resume and state.step == 0:
+    if state.batch and (
+        state.plan != plan or state.identity is None or state.identity["data"] != now["data"]
+    ):
+        state.start_epoch()  # the last fit ended inside an epoch on other data
+    state.plan, state.identity = plan, now
+    replaces = bool(found) and not resume and state.step == 0
+    if replaces:
         folder.replace_earlier(stays=[])
         text = "%s holds an earlier run; its checkpoints will be replaced (resume=True continues it)"
         logger.warning(text, folder.logdir)
-        # Replaces the earlier run at once: if the process is killed now, `resume` must not continue that one.
-        trainer.save()
-    return epochs if resume else state.epoch + epochs
+    if folder is not None and trainer.unsaved:
+        text = "checkpoints do not hold the state of %s; where it changes in training, a run that is resumed "
+        logger.warning(f"{text}does not have the same bits", ", ".join(trainer.unsaved))
+    return replaces
 
 
-def resume_from(trainer: Any, paths: list[str], data: str) -> None:
-    """Restores the newest valid checkpoint of the same graph and data."""
-    for path in paths:
+def resume_from(trainer: Any, earlier: Earlier, anyway: bool) -> None:
+    """Restores the newest valid checkpoint of the same run."""
+    for path, state in earlier.states:
+        require_same_run(trainer, path, state["identity"], anyway)
         try:
-            check_same_run(path, saving.read_state(path), trainer.fingerprint, data)
             trainer.restore(path)
-            logger.info("resumed from %s at step %d", path, trainer.step)
-            return
         except (checks.GraphkitError, FileNotFoundError) as error:
             logger.warning("%s; trying the previous checkpoint", error)
+            continue
+        logger.info("resumed from %s at step %d", path, trainer.step)
+        return
     rule = f"no valid checkpoint in {trainer.logdir}"
-    raise checks.GraphkitError(checks.Checker("fit").message(rule, checkpoints=paths))
+    raise checks.GraphkitError(checks.Checker("fit").message(rule, checkpoints=earlier.found))
 
 
-def check_same_run(path: str, state: dict | None, graph: str, data: str) -> None:
-    """Raises if resuming from a checkpoint would not give the same bits."""
-    hint = "to continue from its weights: restore(path, weights_only=True), then fit without resume"
-    for what, now in (("graph", graph), ("data", data)):
-        rule = f"{path} is of a run with another {what}, and would not resume to the same bits; {hint}"
-        checks.Checker("fit").require(state is not None and state[what] == now, rule)
+def require_same_run(trainer: Any, path: str, was: dict | None, anyway: bool) -> None:
+    """Raises if resuming from a checkpoint would not give the same bits, unless that is wanted anyway."""
+    # The rates of the steps that the earlier run was to make: a longer run may be resumed from it.
+    different = identity.differences(was, identity.of_run(trainer, identity.steps_of(was)))
+    rule = f"{path} is of a run with another {', '.join(different)}, and would not resume to the same bits"
+    if different and anyway:
+        logger.warning("%s; it is resumed all the same", rule)
+        return
+    ways = (
+        'resume="anyway" continues all the same; to begin anew from its weights: restore(path, '
+        "weights_only=True), then fit without resume"
+    )
+    checks.Checker("fit").require(not different, f"{rule}; {ways}")
 
 
-def fit(trainer: Any, last_epoch: int, validate: Evaluation | None) -> None:
-    """Trains until the last epoch, with the callbacks' start and end around it."""
+def fit(trainer: Any, last_epoch: int, validate: Evaluation | None, replaces: bool) -> None:
+    """Trains until the last epoch, with the callbacks' start and end around it.
+
+    Args:
+      trainer: with all that `begin` has set.
+      last_epoch: its number, counted from 1.
+      validate: computes the metrics of the validation data, or None.
+      replaces: whether the folder holds an earlier run, which this one replaces.
+    """
     try:
         for callback in trainer.callbacks:
             callback.on_fit_start(trainer)
+        if replaces:
+            # The earlier run is replaced at once, now that nothing more can refuse the fit: if the process is
+            # killed after this, `resume` must not continue that one.
+            trainer.save()
         train(trainer, last_epoch, validate)
     finally:
         for callback in trainer.callbacks:

@@ -20,7 +20,8 @@ class TrainingState:
       epoch: number of epochs finished.
       batch: number of mini-batches made of the current epoch.
       plan: of the current epoch, or of the last one; None before the first fit.
-      data: fingerprint of the examples that the plan is for.
+      identity: what decides the bits of the current fit, or of the last one, see `identity.of_run`; None
+        before the first.
       rate: learning rate of the last step; None before the first, or where the optimizer brings its own.
       rate_factor: factor of the learning rate, which callbacks change.
       history: {name: list with a value for each epoch}.
@@ -32,7 +33,7 @@ class TrainingState:
     epoch: int = 0
     batch: int = 0
     plan: batches.Plan | None = None
-    data: str | None = None
+    identity: dict[str, Any] | None = None
     rate: float | None = None
     rate_factor: float = 1.0
     history: dict[str, list] = dataclasses.field(default_factory=dict)

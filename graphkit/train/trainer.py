@@ -15,7 +15,7 @@ from graphkit.graph import walk
 from graphkit.running import execution as executions
 from graphkit.running import feeds, session, steps
 from graphkit.running import metrics as running_metrics
-from graphkit.running.callback import Callback, check_callbacks, observes_steps
+from graphkit.running.callback import Callback, check_callbacks, observes_steps, restore_states, states_of
 from graphkit.train import building, fitting, optimizers
 from graphkit.train import callbacks as built_in
 from graphkit.train.learning_rate import LearningRate
@@ -124,7 +124,7 @@ class Trainer(OpenGraph):
         config = session.make_config(device, session_config, compute_dtype)
         settings = building.Settings(optimizer, clip_norm, accumulate, variables, compute_dtype, strict)
         built = building.build(loss, checked_metrics, self.learning_rate, seed, settings)
-        self.loops, self.fingerprint = built.loops, built.fingerprint
+        self.loops, self.fingerprint, self.unsaved = built.loops, built.fingerprint, built.unsaved
         super().__init__(graph, config, built.metrics, built.step, built.checkpoints, seed)
         self.state = TrainingState(running_metrics.Means(self.metrics))
         self.folder = None if folder is None else RunFolder(folder)
@@ -177,7 +177,7 @@ class Trainer(OpenGraph):
         shuffle: bool = True,
         drop_remainder: bool = False,
         augment: Mapping[tf.Tensor, feeds.Augment] | None = None,
-        resume: bool = False,
+        resume: bool | str = False,
         progress: bool = True,
         execution: str = "auto",
         steps_per_run: int | str = "auto",
@@ -207,7 +207,8 @@ class Trainer(OpenGraph):
           augment: {placeholder: function (rows, seed) -> rows}, such as `gk.Augmentation`, applied to the
             rows of each training mini-batch before they are scaled; the seed follows from (seed, step).
           resume: continue from the newest valid checkpoint in the logdir, where there is one; what follows
-            has the same bits as in a run with the same arguments that was not interrupted.
+            has the same bits as in a run that was not interrupted. Where graph, data, settings, schedule,
+            augmentation or execution are not those of the run, it is refused; "anyway" continues it.
           progress: False shows neither bar nor lines.
           execution: how steps are run: "feed" (one `session.run` each), or many in a loop of the graph that
             is given "chunks" of examples, or all of them ("resident"), or that is "compiled" by XLA; "auto"
@@ -244,7 +245,8 @@ class Trainer(OpenGraph):
         self.callbacks = check_callbacks(check, callbacks)
         self.callbacks = built_in.with_built_in(self.callbacks, writes=self.logdir is not None)
         self.stops_now = False
-        last_epoch = fitting.begin(self, self.plan, self.examples.fingerprint, epochs, resume)
+        earlier = fitting.find_earlier(self, resume)
+        last_epoch = epochs if resume else self.epoch + epochs
         if progress:
             self.callbacks.append(built_in.Progress(last_epoch))
         wanted = executions.Wanted(
@@ -253,11 +255,13 @@ class Trainer(OpenGraph):
             total_steps=last_epoch * len(self.plan),
             observed=any(map(observes_steps, self.callbacks)),
             stops=[c.every_steps for c in self.callbacks if c.every_steps is not None],
+            was_compiled=earlier.compiled,
         )
         self.runner = executions.runner_for(
             self.session, self.training_step, self.loops, self.examples, self.plan, wanted
         )
-        fitting.fit(self, last_epoch, validation)
+        replaces = fitting.begin(self, earlier, resume, wanted.total_steps)
+        fitting.fit(self, last_epoch, validation, replaces)
         if self.state.stop_reason is not None and progress:
             print(f"stopped: {self.state.stop_reason}", flush=True)
         return self.history
@@ -287,8 +291,8 @@ class Trainer(OpenGraph):
             raise ValueError(check.message("a path is needed where the trainer has no logdir", path=path))
         for callback in self.callbacks:
             callback.on_save_start(self)
-        kept = [[type(c).__name__, c.state()] for c in self.callbacks]
-        state = {**self.state.to_json(), "seed": self.seed, "graph": self.fingerprint, "callbacks": kept}
+        kept = states_of(self.callbacks)
+        state = {**self.state.to_json(), "seed": self.seed, "callbacks": kept}
         written = self.checkpoints.save(self.session, target, state)
         if path is None and self.folder is not None:
             self.folder.keep(written, self.step, keep)
@@ -348,17 +352,12 @@ class Trainer(OpenGraph):
         restoring.load(self.session, plan)
         if not plan.complete:
             logger.warning("restored in part: %s", plan)
+        self.checkpoints.restore_tables(self.session, path)
         if state is not None:
-            self.take_state(state)
+            self.state = TrainingState.from_json(state, self.metrics)
+            restore_states(self.callbacks, state["callbacks"])
         elif not (weights_only or partial):
             logger.warning("%s was not written by graphkit: only its weights are restored", path)
-
-    def take_state(self, fields: Mapping[str, Any]) -> None:
-        """Takes over position, history and callbacks from what `save` wrote."""
-        self.state = TrainingState.from_json(fields, self.metrics)
-        for callback, (kind, kept) in zip(self.callbacks, fields["callbacks"], strict=False):
-            if type(callback).__name__ == kind:
-                callback.restore_state(kept)
 
     def stop(self, reason: str, *, now: bool = False) -> None:
         """Ends `fit` after the epoch under way; callbacks call it.

@@ -448,23 +448,6 @@ def test_epochs_are_all_of_them_with_resume_and_further_ones_without(tmp_path):
     assert (step_of, weight, rows) == whole
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"batch_size": 3}, {"shuffle": False}, {"drop_remainder": True}],
-    ids=lambda change: next(iter(change)),
-)
-def test_inside_an_epoch_the_plan_must_be_the_same_and_between_epochs_it_need_not(change, tmp_path):
-    assert go(tmp_path, 2, end=8)[0] == 8
-    files = sorted(file.name for file in tmp_path.iterdir())
-    rule = "a run inside an epoch resumes with the same examples and batch size; received was=Plan.* now=Plan"
-    with pytest.raises(ValueError, match=f"^fit: {rule}"):
-        go(tmp_path, 2, resume=True, **change)
-    assert sorted(file.name for file in tmp_path.iterdir()) == files
-    assert go(tmp_path, 2, resume=True)[0] == 12
-    steps_of_an_epoch = 12 // change.get("batch_size", 2)
-    assert go(tmp_path, 3, resume=True, **change)[0] == 12 + steps_of_an_epoch
-
-
 def test_another_seed_and_rows_of_another_dtype_are_refused(tmp_path):
     go(tmp_path, 1)
     with pytest.raises(ValueError, match="was trained with another seed; received seed=0"):
@@ -507,7 +490,5 @@ def test_a_checkpoint_that_is_not_graphkits_is_not_resumed(tmp_path):
         w = tf.compat.v1.get_variable("w", (), initializer=gk.zeros(), use_resource=True)
         session.run(w.initializer)
         tf.compat.v1.train.Saver([w]).save(session, str(tmp_path / "model-7"), write_meta_graph=False)
-    with pytest.raises(
-        ValueError, match="is of a run with another graph.*restore\\(path, weights_only=True\\)"
-    ):
+    with pytest.raises(ValueError, match="model-7 was not written by a trainer"):
         go(tmp_path, 2, resume=True)

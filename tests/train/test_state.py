@@ -31,7 +31,7 @@ def state(metrics):
         epoch=3,
         batch=2,
         plan=batches.Plan(11, 4, shuffle=False, drop_remainder=True, seed=5),
-        data="a fingerprint",
+        identity={"data": {"hash": "text"}, "graph": {"dense": "text"}},
         rate=0.1,
         rate_factor=0.25,
         history={"loss": [0.5, float("nan"), 1 / 3], "epoch": [1, 2, 3]},
@@ -101,7 +101,7 @@ def test_a_new_epoch_forgets_mini_batches_and_means_alone(state):
     state.start_epoch()
     assert state.batch == 0 and state.means.examples == 0
     assert all(not np.any(total) for total in state.means.totals)
-    for name in ("step", "epoch", "plan", "data", "rate", "rate_factor", "history", "stop_reason"):
+    for name in ("step", "epoch", "plan", "identity", "rate", "rate_factor", "history", "stop_reason"):
         assert repr(getattr(state, name)) == repr(getattr(before, name))
 
 
