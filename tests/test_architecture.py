@@ -9,8 +9,9 @@ ROOT = Path(__file__).parents[1] / "graphkit"
 
 # What the modules of a room may import from graphkit beside their own room; a room is a folder or a file.
 ALLOWED = {
-    "graphkit": "_version",
+    "graphkit": "_version startup",
     "_version": "",
+    "startup": "",
     "checks": "",
     "graph": "checks",
     "sizes": "checks",
@@ -18,7 +19,7 @@ ALLOWED = {
     "nn": "checks graph sizes",
     "models": "checks nn",
     "inspection": "checks graph sizes nn",
-    "running": "checks graph data nn",
+    "running": "checks startup graph data nn",
     "checkpoints": "checks graph nn running",
     "diagnosis": "checks graph data nn running",
     "plots": "checks sizes data inspection",
@@ -26,7 +27,7 @@ ALLOWED = {
     "studies": "checks graph data nn running diagnosis train",
     "runs": "checks data nn models running checkpoints train",
 }
-WITHOUT_TENSORFLOW = ("graphkit._version", "graphkit.checks", "graphkit.sizes", "graphkit.data")
+WITHOUT_TENSORFLOW = [f"graphkit.{name}" for name in ("_version", "startup", "checks", "sizes", "data")]
 FORBIDDEN = ("tensorflow.python", "tf_keras", "tf.keras", "keras.layers", "pickle", "tf.contrib")
 
 

@@ -12,7 +12,7 @@ from graphkit.graph import lines, walk
 from graphkit.inspection import graph_checks
 from graphkit.nn import inputs, scopes
 from graphkit.nn.metrics import Metric
-from graphkit.running import feeds, loops, session, training_step
+from graphkit.running import feeds, kernels, loops, session, training_step
 from graphkit.running import metrics as running_metrics
 from graphkit.train import optimizers
 from graphkit.train.learning_rate import LearningRate
@@ -73,10 +73,12 @@ def build(
         checkpoints = saving.Checkpoints(step.variables, weights)
         tables = tf.compat.v1.tables_initializer()
         made_loops = loops.make_loops(step, feeds.pixel_scalings(graph))
-        fingerprint = walk.fingerprint(step.needed_ops())
+        needed = step.needed_ops()
+        fingerprint = walk.fingerprint(needed)
         variables = [*step.variables, *tf.compat.v1.local_variables()]
         initializer = tf.group(session.make_initializer(variables, seed), tables)
         graph.finalize()
+    kernels.recommend_onednn(needed)
     return Built(metrics, step, made_loops, checkpoints, initializer, fingerprint)
 
 
