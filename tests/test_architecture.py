@@ -25,7 +25,8 @@ ALLOWED = {
     "plots": "checks sizes data inspection",
     "train": "checks graph data nn inspection running checkpoints diagnosis",
     "studies": "checks graph data nn running diagnosis train",
-    "runs": "checks data nn models running checkpoints train",
+    "run_config": "checks data running checkpoints train",
+    "runs": "checks data nn models running checkpoints train run_config",
 }
 WITHOUT_TENSORFLOW = [f"graphkit.{name}" for name in ("_version", "startup", "checks", "sizes", "data")]
 FORBIDDEN = ("tensorflow.python", "tf_keras", "tf.keras", "keras.layers", "pickle", "tf.contrib")

@@ -333,7 +333,7 @@ class Trainer(OpenGraph):
             path = self.logdir and saving.latest(self.logdir)
             if not path:
                 rule, logdir = "there is no checkpoint in the trainer's logdir", self.logdir
-                raise FileNotFoundError(check.message(rule, logdir=logdir and str(logdir)))
+                raise FileNotFoundError(check.message(rule, logdir=logdir))
         path = restoring.find_checkpoint(path)
         state = None if weights_only or partial else saving.read_state(path)
         variables = self.checkpoints.weights if state is None else self.checkpoints.variables
