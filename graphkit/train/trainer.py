@@ -69,7 +69,7 @@ class Trainer(OpenGraph):
       rate_factor: what the learning rate of the next steps is multiplied by, 1.0 unless it is set.
       learning_rate: the `LearningRate`; its `schedule` is None where the optimizer brings its own.
       training_step: the `TrainingStep`: loss, update, gradients and variables.
-      seed, logdir, compute_dtype, config: as given; `config` is the session's.
+      seed, logdir, compute_dtype, config: as given, with an absolute logdir; `config` is the session's.
       examples, plan, runner, callbacks, metric_names: of the fit under way, or of the last one: its
         `Examples`, the `Plan` of its mini-batches, the `Runner`, all callbacks, and the names of metrics in
         its history.
