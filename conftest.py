@@ -6,11 +6,12 @@ import os
 # expects it to be faster.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
+import graphkit as gk  # before TensorFlow, which then starts as in a user's program
+
+# isort: split
 import numpy as np
 import pytest
 import tensorflow as tf
-
-import graphkit as gk
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 Builders emit placeholders, layers, losses and metrics into the current graph; a `Trainer` runs it in a
 session. The public names are listed in `__init__.pyi`, which editors and type checkers read too. Each is
 loaded when it is first used, so that what needs no TensorFlow (`gk.data`, `gk.sizes`) does not wait for it.
+How TensorFlow starts is decided here, before it is imported.
 """
 
 import sys
@@ -10,7 +11,10 @@ from typing import Any
 
 import lazy_loader
 
+from graphkit import startup
 from graphkit._version import __version__ as __version__
+
+startup.prepare()
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 

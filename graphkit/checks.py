@@ -1,11 +1,13 @@
 """Argument validation: every refusal reads `function: rule; received name=value`."""
 
+import contextlib
 import importlib
 import math
 import numbers
 import operator
+import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -61,6 +63,16 @@ class Checker:
         """Raises `TypeError` unless the condition holds."""
         if not condition:
             raise TypeError(self.message(rule, **received))
+
+    @contextlib.contextmanager
+    def system_errors(self, rule: str, /, **received: object) -> Iterator[None]:
+        """In a block, raises what the system says, as of a file that is missing, with the rule before it."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno is None:  # a message of ours, or of a decompressor
+                raise
+            raise type(error)(self.message(f"{rule} ({error.strerror})", **received)) from error
 
     def integer(
         self,
@@ -175,12 +187,21 @@ def has_mask(value: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """Returns the repr of a value, without its middle if it is long."""
+    """Returns the repr of a value, with paths as plain strings, without its middle if it is long."""
     try:
-        text = repr(value)
+        text = repr(with_plain_paths(value))
     except ValueError:  # an integer of more digits than Python converts
         return f"{type(value).__name__} of too many digits"
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+
+
+def with_plain_paths(value: Any) -> Any:
+    """Returns the value with the paths in it as strings: `PosixPath('x')` is not what the user wrote."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if type(value) in (list, tuple):
+        return type(value)(map(with_plain_paths, value))
+    return {key: with_plain_paths(item) for key, item in value.items()} if type(value) is dict else value
 
 
 def run_script(main: Callable[[], None]) -> None:

@@ -13,7 +13,7 @@ def parse(argv):
     add = parser.add_argument
     add("logdir", metavar="LOGDIR", help="folder of the run, as train.py made it")
     add("--data", help="name or path of another data set with the same kind of images")
-    add("--data-dir", help="folder with the original files of the data set")
+    add("--data-folder", help="folder with the original files of the data set")
     add("--split", choices=("train", "valid", "test"), default="test", help="part of the data set")
     add("--device", default="auto", help="auto, cpu, gpu, or one device such as /gpu:0")
     return parser.parse_args(argv)
@@ -24,7 +24,7 @@ def main(argv=None):
     run = gk.runs.load_run(args.logdir, device=args.device)
     with run.trainer as trainer:
         config = run.config
-        name, folder = args.data or config.data, args.data_dir or config.data_dir
+        name, folder = args.data or config.data, args.data_folder or config.data_folder
         data = gk.load_dataset(name, folder=folder, seed=config.seed)
         split = getattr(data, args.split)
         metrics = trainer.evaluate(run.network.feed(split))

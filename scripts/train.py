@@ -29,7 +29,7 @@ def parse(argv):
         default="mnist_5k",
         help="mnist_5k, words_5_languages, mnist, fashion_mnist, cifar10, cifar100, or a path",
     )
-    add("--data-dir", help="folder with the original files of the data set")
+    add("--data-folder", help="folder with the original files of the data set")
     add("--epochs", type=int, default=15, help="epochs in all, also with --resume")
     add("--batch-size", type=int, default=128, help="examples in a mini-batch")
     add("--optimizer", choices=OPTIMIZERS, default="adam", help="how the weights are updated")
@@ -53,11 +53,11 @@ def parse(argv):
 def main(argv=None):
     args = parse(argv)
     logging.basicConfig(format="%(message)s", level=logging.INFO)
-    data = gk.load_dataset(args.data, folder=args.data_dir, seed=args.seed)
+    data = gk.load_dataset(args.data, folder=args.data_folder, seed=args.seed)
     config = gk.runs.RunConfig.for_data(
         data,
         model=args.model,
-        data_dir=args.data_dir,
+        data_folder=args.data_folder,
         l2=args.l2,
         keep_prob=args.keep_prob,
         optimizer=args.optimizer,

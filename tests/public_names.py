@@ -13,12 +13,13 @@ ROOMS = (gk.data, gk.plots, gk.runs, gk.sizes, diagnosis, inspection, studies)
 def names_of(module):
     """Returns the public functions and classes of a room; `dir` knows those that are loaded on first use."""
     things = {name: getattr(module, name) for name in dir(module) if not name.startswith("_")}
+    listed = getattr(module, "__all__", ())
     return [
         name
         for name, thing in things.items()
-        if getattr(thing, "__module__", "").startswith(module.__name__)
+        if getattr(thing, "__module__", "").startswith("graphkit" if name in listed else module.__name__)
         and (inspect.isclass(thing) or inspect.isfunction(thing))
-        and name in getattr(module, "__all__", [name])
+        and (not listed or name in listed)
     ]
 
 

@@ -9,8 +9,9 @@ ROOT = Path(__file__).parents[1] / "graphkit"
 
 # What the modules of a room may import from graphkit beside their own room; a room is a folder or a file.
 ALLOWED = {
-    "graphkit": "_version",
+    "graphkit": "_version startup",
     "_version": "",
+    "startup": "",
     "checks": "",
     "graph": "checks",
     "sizes": "checks",
@@ -18,15 +19,16 @@ ALLOWED = {
     "nn": "checks graph sizes",
     "models": "checks nn",
     "inspection": "checks graph sizes nn",
-    "running": "checks graph data nn",
+    "running": "checks startup graph data nn",
     "checkpoints": "checks graph nn running",
     "diagnosis": "checks graph data nn running",
     "plots": "checks sizes data inspection",
     "train": "checks graph data nn inspection running checkpoints diagnosis",
     "studies": "checks graph data nn running diagnosis train",
-    "runs": "checks data nn models running checkpoints train",
+    "run_config": "checks data running checkpoints train",
+    "runs": "checks data nn models running checkpoints train run_config",
 }
-WITHOUT_TENSORFLOW = ("graphkit._version", "graphkit.checks", "graphkit.sizes", "graphkit.data")
+WITHOUT_TENSORFLOW = [f"graphkit.{name}" for name in ("_version", "startup", "checks", "sizes", "data")]
 FORBIDDEN = ("tensorflow.python", "tf_keras", "tf.keras", "keras.layers", "pickle", "tf.contrib")
 
 

@@ -1,6 +1,7 @@
 """The message format and the argument checks."""
 
 import fractions
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,6 +37,30 @@ def test_number_refuses_values_that_a_float_cannot_hold(value):
 def test_message_shows_values_of_any_length(value):
     text = CHECK.message("x must be short", x=value)
     assert text.startswith("f: x must be short; received x=") and len(text) < 2100
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Path("runs/x"), "'runs/x'"),
+        ([Path("a"), ("b", Path("c"))], "['a', ('b', 'c')]"),
+        ({"logdir": Path("a"), "n": 1}, "{'logdir': 'a', 'n': 1}"),
+    ],
+)
+def test_paths_are_shown_as_strings(value, text):
+    assert CHECK.message("x must exist", x=value) == f"f: x must exist; received x={text}"
+
+
+def test_errors_of_the_system_name_the_rule(tmp_path):
+    with (
+        pytest.raises(
+            FileNotFoundError, match=r"^f: it cannot be read \(No such file.*\); received path='.*none'$"
+        ),
+        CHECK.system_errors("it cannot be read", path=tmp_path / "none"),
+    ):
+        (tmp_path / "none").read_bytes()
+    with pytest.raises(OSError, match="^f: mine$"), CHECK.system_errors("it cannot be read"):
+        raise OSError("f: mine")
 
 
 @pytest.mark.parametrize("value", ["1", None, True, 1j])

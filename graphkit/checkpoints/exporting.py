@@ -40,7 +40,7 @@ def check_folder(folder: str | os.PathLike[str]) -> Path:
     free = path.is_dir() and path != Path.cwd() and not any(path.iterdir())
     if path.exists() and not free:
         rule = "folder must be new, or an empty folder other than the current one"
-        raise FileExistsError(check.message(rule, folder=str(folder)))
+        raise FileExistsError(check.message(rule, folder=folder))
     return path
 
 
@@ -258,7 +258,8 @@ def write(
     check = checks.Checker("export")
     extract = Extract(check, session, outputs=outputs, constants=constants)
     values = session.run(extract.variables)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    with check.system_errors(f"cannot write {folder}"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
     # Built next to its place, so on the same disk, and renamed into it: nobody finds half a model there. In a
     # new folder of the builder's, since a temporary one can be read by its owner alone.
     with tempfile.TemporaryDirectory(prefix=f".{folder.name[:50]}-", dir=folder.parent) as work:

@@ -95,14 +95,15 @@ def check_logdir(logdir: Folder | None) -> Path | None:
         return None
     check, folder = checks.Checker("Trainer"), Path(logdir)
     files.check_path(check, logdir=folder)
-    try:
+    # Absolute, so that a program may change its folder; but not where TensorFlow would take the folders above
+    # for a pattern, which a relative path does not show it.
+    if not files.PATTERN.search(str(Path.cwd())):
+        folder = Path.cwd() / folder
+    with check.system_errors("logdir must be a folder that can be written", logdir=folder):
         folder.mkdir(parents=True, exist_ok=True)
         # Permission bits do not show a read-only disk. The file has no name where the system can make such
         # files: nothing is left of it where the process is killed.
         tempfile.TemporaryFile(dir=folder, prefix=TRIAL).close()
-    except OSError as error:
-        rule = f"logdir must be a folder that can be written ({error.strerror})"
-        raise OSError(check.message(rule, logdir=str(folder))) from error
     return folder
 
 

@@ -69,9 +69,13 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
 
 @contextlib.contextmanager
 def refuse_damaged(check: checks.Checker, path: object) -> Iterator[None]:
-    """Raises a `ValueError` that names the path, where decompressors raise several classes and no path."""
+    """Raises a `ValueError` that names the path, where decompressors raise several classes and no path.
+
+    An error of the system, as for a file that is missing, stays an `OSError`.
+    """
     try:
-        yield
+        with check.system_errors(f"{path} cannot be read"):
+            yield
     except DAMAGE as error:
         raise ValueError(check.message(f"{path} is damaged or cut off", error=str(error))) from None
 
@@ -161,7 +165,7 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     path = os.fspath(path)
     rule = f"{path} is not a complete .npz file"
     try:
-        with zipfile.ZipFile(path) as archive:
+        with check.system_errors(f"{path} cannot be read"), zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             # The directory at the file's end is what damage hits first. Compressed sizes beyond the file's
             # length would be allocated; a damaged entry length hides the entries after it in a comment.

@@ -44,8 +44,8 @@ def conv2d(
       strides: an integer or (down, right), in pixels.
       padding: "valid" keeps the kernel inside the image, "same" pads with zeros so that the output has
         ceil(size / stride) pixels.
-      data_format: "channels_last" or "channels_first". On a CPU the latter needs oneDNN; the environment
-        variable TF_ENABLE_ONEDNN_OPTS=1 switches it on.
+      data_format: "channels_last" or "channels_first". On a CPU the latter needs oneDNN, which is on
+        if graphkit is imported before TensorFlow or the environment variable TF_ENABLE_ONEDNN_OPTS is 1.
       dilation_rate: an integer or (down, right): distance between neighbouring taps, in pixels; where it is
         not 1, strides must be 1.
       activation: a function of a tensor, such as `gk.relu`, or a name such as "relu"; None for none.
@@ -174,8 +174,8 @@ def conv1d(
       kernel_size: length of the kernel, in steps of the sequence.
       strides: an integer, in steps of the sequence.
       padding: "valid" or "same".
-      data_format: "channels_last" or "channels_first". On a CPU the latter needs oneDNN; the environment
-        variable TF_ENABLE_ONEDNN_OPTS=1 switches it on.
+      data_format: "channels_last" or "channels_first". On a CPU the latter needs oneDNN, which is on
+        if graphkit is imported before TensorFlow or the environment variable TF_ENABLE_ONEDNN_OPTS is 1.
       dilation_rate: distance between neighbouring taps; where it is not 1, strides must be 1.
       activation: a function of a tensor, such as `gk.relu`, or a name such as "relu"; None for none.
       use_bias: whether each filter has a bias.

@@ -41,8 +41,8 @@ def separable_conv2d(
       kernel_size: an integer or (height, width), in pixels.
       strides: an integer or (down, right), in pixels; both alike.
       padding: "valid" or "same".
-      data_format: "channels_last" or "channels_first". On a CPU the latter needs oneDNN; the environment
-        variable TF_ENABLE_ONEDNN_OPTS=1 switches it on.
+      data_format: "channels_last" or "channels_first". On a CPU the latter needs oneDNN, which is on
+        if graphkit is imported before TensorFlow or the environment variable TF_ENABLE_ONEDNN_OPTS is 1.
       dilation_rate: an integer or (down, right); where it is not 1, strides must be 1.
       depth_multiplier: how many filters each channel has.
       activation: a function of a tensor, such as `gk.relu`, or a name such as "relu"; None for none.

@@ -38,8 +38,8 @@ def conv2d_transpose(
       kernel_size: an integer or (height, width), in pixels.
       strides: an integer or (down, right), in pixels of the output for one of the input.
       padding: "valid" or "same".
-      data_format: "channels_last" or "channels_first". On a CPU the latter needs oneDNN; the environment
-        variable TF_ENABLE_ONEDNN_OPTS=1 switches it on.
+      data_format: "channels_last" or "channels_first". On a CPU the latter needs oneDNN, which is on
+        if graphkit is imported before TensorFlow or the environment variable TF_ENABLE_ONEDNN_OPTS is 1.
       activation: a function of a tensor, such as `gk.relu`, or a name such as "relu"; None for none.
       use_bias: whether each filter has a bias.
       kernel_initializer: None takes the variable scope's, or else Glorot's uniform.

@@ -38,6 +38,7 @@ def make_config(device: str, session_config: Any = None, compute_dtype: str = "f
         present = tf.config.list_physical_devices("GPU")
         found = [f"/gpu:{number}" for number in range(len(present))] or ["none"]
         rule = f"the device must exist; GPUs found by TensorFlow: {', '.join(found)}"
+        rule += " (with TF_CPP_MIN_LOG_LEVEL=0 in the environment, it logs why)"
         check.require(int(index or 0) < len(present), rule, device=device)
         if index is not None:
             config.gpu_options.visible_device_list = index

@@ -12,7 +12,7 @@ from graphkit.graph import fingerprint, lines, walk
 from graphkit.inspection import graph_checks
 from graphkit.nn import inputs, scopes
 from graphkit.nn.metrics import Metric
-from graphkit.running import feeds, loops, session, training_step
+from graphkit.running import feeds, kernels, loops, session, training_step
 from graphkit.running import metrics as running_metrics
 from graphkit.train import optimizers
 from graphkit.train.learning_rate import LearningRate
@@ -79,6 +79,7 @@ def build(
         hashes = fingerprint.of_scopes(ops)
         initializer = tf.group(session.make_initializer(initialized(step.variables), seed), tables)
         graph.finalize()
+    kernels.recommend_onednn(ops)
     return Built(metrics, step, made_loops, checkpoints, initializer, hashes, unsaved.unsaved_state(ops))
 
 

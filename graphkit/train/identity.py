@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from graphkit.running import feeds
+from graphkit.running import feeds, kernels
 
 RATES = 1 << 14  # of a schedule that are compared; of a longer training, as many that are evenly spaced
 COMPILED = "compiled"
@@ -41,6 +41,7 @@ def of_run(trainer: Any, steps: int) -> dict[str, Any]:
         "execution": COMPILED if trainer.runner.compiled else f"not {COMPILED}",
         "device": "GPU" if "GPU" in devices else "CPU",
         "session_config": hashed(trainer.config.graph_options.SerializeToString(deterministic=True)),
+        "oneDNN kernels": kernels.onednn_kernels(),
         "TensorFlow": tf.__version__,
     }
     for placeholder, value in examples.given.items():

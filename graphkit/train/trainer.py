@@ -69,7 +69,7 @@ class Trainer(OpenGraph):
       rate_factor: what the learning rate of the next steps is multiplied by, 1.0 unless it is set.
       learning_rate: the `LearningRate`; its `schedule` is None where the optimizer brings its own.
       training_step: the `TrainingStep`: loss, update, gradients and variables.
-      seed, logdir, compute_dtype, config: as given; `config` is the session's.
+      seed, logdir, compute_dtype, config: as given, with an absolute logdir; `config` is the session's.
       examples, plan, runner, callbacks, metric_names: of the fit under way, or of the last one: its
         `Examples`, the `Plan` of its mini-batches, the `Runner`, all callbacks, and the names of metrics in
         its history.
@@ -337,7 +337,7 @@ class Trainer(OpenGraph):
             path = self.logdir and saving.latest(self.logdir)
             if not path:
                 rule, logdir = "there is no checkpoint in the trainer's logdir", self.logdir
-                raise FileNotFoundError(check.message(rule, logdir=logdir and str(logdir)))
+                raise FileNotFoundError(check.message(rule, logdir=logdir))
         path = restoring.find_checkpoint(path)
         state = None if weights_only or partial else saving.read_state(path)
         variables = self.checkpoints.weights if state is None else self.checkpoints.variables

@@ -210,8 +210,7 @@ def worker(args, names, first, errors, seconds=None, *options):
     command += ["--inputs", args.inputs, "--memory", args.memory, "--failures", args.failures, *options]
     command += [] if seconds is None else ["--seconds", seconds]
     command += ["--target", *names]
-    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=errors, env=quiet)
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=errors)
     try:
         yield process
     finally:

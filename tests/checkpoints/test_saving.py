@@ -354,3 +354,10 @@ def test_checkpoint_that_tensorflow_cannot_write_is_an_os_error(tmp_path):
         session.run(weight.initializer)
         with pytest.raises(OSError, match=r"^save: cannot write .*model \("):
             checkpoints.save(session, str(tmp_path / "model"), {})
+
+
+def test_a_logdir_stays_where_it_was_when_the_program_changes_its_folder(tmp_path, monkeypatch):
+    for name, expected in (("plain", tmp_path / "plain" / "run"), ("lr=[1]", Path("run"))):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert saving.check_logdir("run") == expected

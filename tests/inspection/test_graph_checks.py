@@ -11,7 +11,7 @@ from graphkit.inspection import graph_checks
 V1 = tf.compat.v1
 
 
-SETTINGS = {"data": "none", "data_dir": None, "classes": tuple("abcde"), "l2": 1e-4}
+SETTINGS = {"data": "none", "data_folder": None, "classes": tuple("abcde"), "l2": 1e-4}
 WORDS = {"alphabet": "abc", "length": 12}
 IMAGES = {"image_shape": (16, 16, 1)}
 

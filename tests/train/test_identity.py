@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
+from graphkit.train import identity
 
 ROWS = np.arange(24, dtype=np.float32).reshape(12, 2) / 24
 
@@ -208,6 +209,16 @@ def test_auto_keeps_the_execution_of_the_run_also_where_more_epochs_would_be_wor
     _, resumed = go(tmp_path, 110, True)
     assert 'execution "chunks" (the run was not compiled before)' in caplog.text
     assert all(np.array_equal(resumed[key], whole[key]) for key in whole)
+
+
+def test_another_kind_of_kernels_or_another_tensorflow_is_named(tmp_path, monkeypatch):
+    go(tmp_path, 1)
+    was = identity.kernels.onednn_kernels()
+    monkeypatch.setattr(identity.kernels, "onednn_kernels", lambda: not was)
+    monkeypatch.setattr(tf, "__version__", "2.99")
+    rule = rf"oneDNN kernels \({was} before, {not was} now\), TensorFlow \(.* before, 2\.99 now\)"
+    with pytest.raises(ValueError, match=rule):
+        go(tmp_path, 2, True)
 
 
 def test_a_schedule_is_compared_over_the_steps_that_the_run_was_to_make(tmp_path):

@@ -213,7 +213,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "top_k_accuracy": lambda: logits_and_labels() | {"k": 2},
     # runs
     "runs.RunConfig": lambda: (
-        {"model": "mlp", "data": "mnist_5k", "data_dir": None, "classes": ("a", "b")}
+        {"model": "mlp", "data": "mnist_5k", "data_folder": None, "classes": ("a", "b")}
         | {"image_shape": (4, 4, 1)}
     ),
     "runs.RunConfig.for_data": lambda: {"data": digits(), "model": "mlp"},

@@ -17,7 +17,7 @@ from graphkit.running import files
 RUN = {
     "model": "softmax_regression",
     "data": "mnist_5k",
-    "data_dir": None,
+    "data_folder": None,
     "classes": ["a", "b"],
     "image_shape": [4, 4, 1],
     "alphabet": None,
@@ -57,7 +57,7 @@ def with_checksum(fields):
 
 
 def make_config(random):
-    fields = dict(random.choice((RUN, WORD_RUN)))
+    fields = {**random.choice((RUN, WORD_RUN)), "onednn_kernels": True}
     if random.random() < 0.3:
         return {"run.json": damage(random, json.dumps(with_checksum(fields), indent=1).encode())}
     for _ in range(random.choice((1, 1, 2, 3))):
