@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit.data import batches
+from graphkit.graph import walk
 from graphkit.running.feeds import Examples
 from graphkit.running.loops import Doubts, Loop, Loops
 from graphkit.running.steps import AUGMENTATION, FeedSteps, LoopSteps, Run, Steps, run_all
@@ -206,20 +207,29 @@ def choose(loops: Loops, examples: Examples, wanted: Wanted) -> tuple[str, str |
     if wanted.execution == "feed" or reason:
         return "feed", reason
     fits = "resident" if can_be_resident(loops.plain, examples) else "chunks"
+    not_compiled = loops.compiled_reason or unchecked_indices(examples)
     if wanted.execution == "compiled":
-        return ("compiled", None) if loops.compiled else (fits, loops.compiled_reason)
+        return (fits, not_compiled) if not_compiled else ("compiled", None)
     augmented = any(source.augment is not None for source in examples.sources)
     if wanted.execution == "resident" and augmented:
         return "chunks", "augmented rows are made for each mini-batch"
     if wanted.execution in ("chunks", "resident"):
         return wanted.execution, None
-    if loops.compiled is None:
-        return fits, loops.compiled_reason
+    if not_compiled:
+        return fits, not_compiled
     if wanted.was_compiled is False:
         return fits, "the run was not compiled before"
     if wanted.total_steps < WORTH_COMPILING and not wanted.was_compiled:
         return fits, f"{wanted.total_steps} steps are not worth compiling"
     return "compiled", None
+
+
+def unchecked_indices(examples: Examples) -> str | None:
+    """Returns which indices may leave their range after they were checked, or None; XLA refuses none."""
+    for source in examples.sources:
+        if source.augment is not None and walk.index_limit(source.placeholder)[0] is not None:
+            return f"augmented indices ({source.placeholder.name}) are not checked before the first step"
+    return None
 
 
 def mismatch(loop: Loop, examples: Examples) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from graphkit.graph import copies, walk
-from graphkit.running import feeds, keyed, order
+from graphkit.running import feeds, keyed, order, xla_ops
 from graphkit.running.training_step import TrainingStep
 
 CANNOT_COPY = {
@@ -151,7 +151,7 @@ def unfit_for_xla(ops: Iterable[tf.Operation], random: keyed.RandomOps) -> str |
             return f"the graph has control flow of TensorFlow 1 ({op.name})"
     if len(ops) > XLA_OPS:
         return f"XLA would take seconds to compile the {len(ops):,} ops of a step"
-    return None
+    return xla_ops.difference(ops, random.library)
 
 
 def is_slow_product(op: tf.Operation) -> bool:
@@ -307,13 +307,14 @@ def holds_examples(placeholder: tf.Tensor) -> bool:
 
 
 def for_xla(definition: Any, narrow: set[str]) -> Any:
-    """Returns the definition as XLA compiles it best: conditionals as functions, narrow products turned."""
+    """Returns the definition as XLA compiles it best, and with NaN taken as TensorFlow's kernels do."""
     copy = tf.compat.v1.GraphDef()
     copy.CopyFrom(definition)
     for node in list(copy.node):
         node.attr.pop("_lower_using_switch_merge", None)  # which would lower If and While to Switch and Merge
         if node.name in narrow:
             turn_product(copy, node)
+    xla_ops.rewrite(copy)
     return copy
 
 

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import math
+import re
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -172,7 +173,7 @@ class LoopSteps:
         try:
             self.call(order, np.int32(0), rates, *arrays, *self.constants)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-            return f"XLA cannot compile it: {error.message.splitlines()[0][:200]}"
+            return f"XLA cannot compile it: {xla_message(error.message)}"
         return None
 
     def next_count(self, left: int) -> int:
@@ -203,6 +204,20 @@ class LoopSteps:
         wanted = int(RUN_SECONDS / max(seconds, 1e-6))
         self.measured = max(1, min(wanted, 4 * self.measured, MOST_STEPS))
         return [value[:count] for value in values]
+
+
+def xla_message(text: str) -> str:
+    """Returns the line of XLA's message that names the op, with the op's name as in the graph of the step.
+
+    TensorFlow puts a line that says nothing before it, and names of functions and scopes that it has made.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = next((line for line in lines if line != "Graph execution error:"), "no reason is given")
+    told = re.sub(r"\)\{\{node \S+\}\}$", ")", told)
+    told = re.sub(r"\{\{node (\S+?)\}\}", r"\1", told)
+    told = re.sub(r" when trying to compile graph \S+ on XLA_CPU_JIT", "", told)
+    told = re.sub(r"_tfg_inlined_(step/)?(\w+?)_\d+\b", r" (in \2)", told)
+    return re.sub(r"(?<![\w/])step/", "", told)[:300]
 
 
 def resident_array(loop: Loop, source: Source) -> np.ndarray:
