@@ -7,7 +7,7 @@ killed by SIGKILL after a random time (in the first step, inside an epoch, in a 
 is written), started again with `resume=True`, killed again, and so on. When it has ended, the SHA-256 of all
 its variables (weights, slots, step) and of its history are compared with those of the undisturbed training.
 The trainings have dropout and, by model, batch norm, augmentation, schedules, plateaus, accumulation or early
-stopping; those of `foreign_graphs.py` are graphs in plain TensorFlow 1 style with state of other kinds.
+stopping; those of `crashing/foreign_graphs.py` are graphs in plain TensorFlow 1 style with other state.
 Checkpoints are written every few steps. Exit code 1 if a training differs.
 """
 
@@ -26,7 +26,7 @@ import time
 from graphkit import checks
 
 MODELS = ("softmax_regression", "mlp", "convnet", "inception_net", "char_rnn", "norms")
-FOREIGN = (  # functions of `foreign_graphs.py`
+FOREIGN = (  # functions of `crashing/foreign_graphs.py`
     *("control_flow", "sparse", "static_table", "moving_averages", "two_optimizers", "local_variables"),
     "references",
 )
@@ -75,7 +75,7 @@ def recipe(model):
 
 def foreign(model):
     """Returns (loss, metrics, training data, validation data, options of the trainer) of a foreign graph."""
-    import foreign_graphs
+    from crashing import foreign_graphs
 
     graph = getattr(foreign_graphs, model)()
     arrays = foreign_graphs.arrays(EXAMPLES + VALID)

@@ -177,13 +177,13 @@ def test_a_trainer_moves_by_the_schedule_and_its_history_agrees(schedule):
     assert end == pytest.approx(-sum(schedule(step) for step in range(12)), rel=1e-5)
 
 
-def test_a_schedule_that_leaves_its_range_is_refused_in_the_step():
+def test_a_schedule_that_leaves_its_range_is_refused_before_the_first_step():
     x = gk.feature_input(1)
     w = tf.compat.v1.get_variable("w", (), initializer=gk.zeros(), use_resource=True)
     with gk.Trainer(w * tf.reduce_mean(x), learning_rate=lambda step: 2.0 - step) as trainer:
         with pytest.raises(ValueError, match=r"Trainer: learning_rate\(3\) must be .*at least 0.*-1.0"):
             trainer.fit({x: np.ones((16, 1))}, batch_size=2, progress=False, execution="feed")
-        assert trainer.step == 3
+        assert trainer.step == 0
 
 
 @pytest.mark.parametrize("rate", [1e39, 1e308, 10**400])

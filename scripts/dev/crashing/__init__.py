@@ -1,0 +1,1 @@
+"""What `crash_test.py` trains, kills and resumes."""
