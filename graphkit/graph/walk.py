@@ -64,6 +64,25 @@ def as_made(ops: Iterable[tf.Operation]) -> list[tf.Operation]:
     return [op for op in next(iter(known)).graph.get_operations() if op in known] if known else []
 
 
+def runnable(ops: Iterable[tf.Operation]) -> list[tf.Operation]:
+    """Returns ops in an order in which they can run, as near to the given order as possible.
+
+    The control flow of TensorFlow 1 makes the op that leads a tensor into a branch or a loop after the first
+    op inside that takes it. What a loop hands to its next iteration comes last.
+    """
+    given, ordered = dict.fromkeys(ops), dict[tf.Operation, None]()
+    for op in given:
+        waiting = [op]
+        while waiting:
+            behind = [s for s in sources(waiting[-1]) if s in given and s not in ordered]
+            behind = [s for s in behind if not s.type.endswith("NextIteration")]
+            if behind:
+                waiting += behind
+            else:
+                ordered[waiting.pop()] = None
+    return list(ordered)
+
+
 def consumers(ops: Iterable[tf.Operation]) -> dict[tf.Operation, list[tf.Operation]]:
     """Returns {op: those of the ops that take one of its values or wait for it}, without empty lists."""
     found: dict[tf.Operation, list[tf.Operation]] = {}
@@ -78,10 +97,10 @@ def descendants(starts: Iterable[tf.Operation], ops: Iterable[tf.Operation]) -> 
 
     Args:
       starts: ops.
-      ops: ops in an order in which they can run, such as that of `Graph.get_operations`.
+      ops: ops of one graph.
     """
     reached = set(starts)
-    for op in ops:
+    for op in runnable(ops):
         if any(tensor.op in reached for tensor in op.inputs):
             reached.add(op)
     return reached
@@ -113,11 +132,11 @@ def inputs_of_examples(ops: Iterable[tf.Operation]) -> dict[tf.Operation, int]:
     depends on none of them is left out. Sizes of arrays do not count.
 
     Args:
-      ops: ops in an order in which they can run.
+      ops: ops of one graph.
     """
     bits: dict[tf.Tensor, int] = {}
     reached: dict[tf.Operation, int] = {}
-    for op in ops:
+    for op in runnable(ops):
         kind = op.type
         if kind in SIZES:
             continue
@@ -207,11 +226,11 @@ def inside_control_flow(ops: Iterable[tf.Operation], *, branches: bool = True) -
     """Returns the ops inside loops and branches of TensorFlow 1, whose outputs cannot be fetched.
 
     Args:
-      ops: ops in the order of `Graph.get_operations`.
+      ops: ops of one graph.
       branches: False returns those inside loops alone.
     """
     depths: dict[tf.Operation, tuple] = {}  # op: (loops, branches) that it is inside of
-    for op in ops:
+    for op in runnable(ops):
         behind = sources(op)
         inner = [max((depths.get(s, (0, 0))[axis] for s in behind), default=0) for axis in (0, 1)]
         kind = op.type.removeprefix("Ref")
@@ -273,7 +292,7 @@ def index_limit(placeholder: tf.Tensor) -> tuple[int, str] | tuple[None, None]:
 def limit_of(op: tf.Operation, indices: tf.Tensor) -> int | None:
     """Returns the number of valid indices that the op can take from this input, or None."""
     if op.type == "SparseSoftmaxCrossEntropyWithLogits" and op.inputs[1] is indices:
-        return op.inputs[0].shape[-1]
+        return op.inputs[0].shape.as_list()[-1]
     if op.type == "OneHot" and op.inputs[0] is indices:
         depth = tf.get_static_value(op.inputs[1])
         return None if depth is None else int(depth)
@@ -281,9 +300,9 @@ def limit_of(op: tf.Operation, indices: tf.Tensor) -> int | None:
         # A handle has no static shape; the op that made it has that of the variable as an attribute.
         handle = op.inputs[0].op
         shape = tf.TensorShape(handle.get_attr("shape")) if handle.type == "VarHandleOp" else None
-        return shape[0] if shape is not None and shape.rank else None
+        return shape.as_list()[0] if shape is not None and shape.rank else None
     if op.type in ("Gather", "GatherV2") and op.inputs[1] is indices:
         axis = 0 if op.type == "Gather" else tf.get_static_value(op.inputs[2])
         known = axis is not None and op.inputs[0].shape.rank is not None
-        return op.inputs[0].shape[int(axis)] if known else None
+        return op.inputs[0].shape.as_list()[int(axis)] if known else None
     return None

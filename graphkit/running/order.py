@@ -5,15 +5,34 @@ run before or after that read as threads happen to, and XLA takes yet another or
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from graphkit.graph import walk
+from graphkit.graph import references, walk
 
-READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "VarIsInitializedOp")
+READS = (
+    "ReadVariableOp ResourceGather ResourceGatherNd VariableShape VarIsInitializedOp IsVariableInitialized"
+).split()
 READ_ONLY = "_read_only_resource_inputs"  # attribute of calls of functions: their inputs that they only read
+ENTRANCES = ("Switch", "Enter")  # lead into a branch or a loop of TensorFlow 1
+PASSING = (*ENTRANCES, "Merge", "Exit", "NextIteration", "Identity")  # hand on a variable that they are given
 
 Waits = dict[tf.Operation, list[tf.Operation]]
+
+
+class Use(NamedTuple):
+    """A use of a variable by an op, or by a branch or a loop of TensorFlow 1 that the variable leads into.
+
+    Attributes:
+      start: the op that must wait if the use is to begin later.
+      ends: the ops to wait for if something is to begin after the use.
+      writes: whether it may change the variable.
+    """
+
+    start: tf.Operation
+    ends: tuple[tf.Operation, ...]
+    writes: bool
 
 
 def missing_waits(ops: Iterable[tf.Operation]) -> Waits:
@@ -25,18 +44,20 @@ def missing_waits(ops: Iterable[tf.Operation]) -> Waits:
     Args:
       ops: all ops of a step.
     """
-    ordered = walk.as_made(ops)
-    places = {op: place for place, op in enumerate(ordered)}
-    users = {op: users_of(op, places) for op in ordered if op.type == "VarHandleOp"}
-    written = {op: pair for op, pair in users.items() if pair[1]}
-    before = reached(ordered, {op for reads, writes in written.values() for op in (*reads, *writes)})
+    step = StepOps(ops)
+    used = [step.uses_of(op) for op in step.ordered if op.type in walk.VARIABLES]
+    used = [uses for uses in used if any(use.writes for use in uses)]
+    before = reached(step.ordered, {op for uses in used for use in uses for op in (use.start, *use.ends)})
     waits: Waits = {}
-    for reads, writes in written.values():
+    for uses in used:
+        reads, writes = ([use for use in uses if use.writes == flag] for flag in (False, True))
         for place, write in enumerate(writes):
             for first in (*reads, *writes[:place]):
-                is_ordered = first in before[write] or write in before[first]
-                if not is_ordered and can_wait(write, first, waits):
-                    waits.setdefault(write, []).append(first)
+                is_ordered = any(end in before[first.start] for end in write.ends)
+                for end in first.ends:
+                    ordered = is_ordered or end in before[write.start]
+                    if not ordered and can_wait(write.start, end, waits):
+                        waits.setdefault(write.start, []).append(end)
     return waits
 
 
@@ -46,31 +67,94 @@ def description(waits: Waits) -> str | None:
     return " and ".join(min(pairs, default=())) or None
 
 
-def users_of(handle: tf.Operation, places: dict[tf.Operation, int]) -> tuple[list, list]:
-    """Returns (ops that only read a variable, ops that write it) of those with places, in their order."""
-    reads: list[tf.Operation] = []
-    writes: list[tf.Operation] = []
-    found = {op for op in handle.outputs[0].consumers() if op in places}
-    for op in sorted(found, key=places.__getitem__):
-        # The branches and loops of TensorFlow 1 are left alone: a wait must not lead into them.
-        if op.type not in ("Switch", "Enter"):
-            (reads if only_reads(op, handle) else writes).append(op)
-    return reads, writes
+class StepOps:
+    """The ops of a step in their order, and how each variable is used.
+
+    Args:
+      ops: all ops of a step.
+    """
+
+    def __init__(self, ops: Iterable[tf.Operation]) -> None:
+        self.ordered = walk.as_made(ops)
+        self.places = {op: place for place, op in enumerate(self.ordered)}
+        entered = any(plain_type(op) in ENTRANCES for op in self.ordered)
+        self.inside = walk.inside_control_flow(self.ordered) if entered else set()
+        self.followers = walk.consumers(self.ordered) if entered else {}
+
+    def uses_of(self, variable: tf.Operation) -> list[Use]:
+        """Returns the uses of a variable, in the order in which they were made."""
+        uses = [self.use(op, tensor) for op, tensor in self.users(variable.outputs[0])]
+        return sorted(uses, key=lambda use: self.places[use.start])
+
+    def use(self, op: tf.Operation, tensor: tf.Tensor) -> Use:
+        """Returns how an op uses the variable that it takes as a tensor."""
+        if not (takes_variable(op, tensor) and plain_type(op) in ENTRANCES):
+            return Use(op, (op,), not only_reads(op, tensor))
+        # An op outside must not wait for one inside, which may not run at all, nor one inside for others.
+        users = [user for output in op.outputs for user in self.users(output, enter=True)]
+        writes = not all(only_reads(user, taken) for user, taken in users)
+        return Use(op, self.nearest_outside([user for user, _ in users]), writes)
+
+    def users(self, variable: tf.Tensor, enter: bool = False) -> list[tuple[tf.Operation, tf.Tensor]]:
+        """Returns (op, tensor by which it takes the variable): each op that uses it.
+
+        Args:
+          variable: a handle or a reference.
+          enter: whether to follow it into branches and loops, which are else one op.
+        """
+        waiting, seen, found = [variable], {variable.name}, []
+        while waiting:
+            tensor = waiting.pop()
+            # A value of the output of a write is that after it, see `references.use_handles`.
+            after_write = tensor.op.type not in walk.VARIABLES and plain_type(tensor.op) not in PASSING
+            for op in tensor.consumers():
+                taken = takes_variable(op, tensor)
+                if op not in self.places or (after_write and not taken):
+                    continue
+                kind = plain_type(op)
+                passed = taken and kind in PASSING and (enter or kind not in ENTRANCES)
+                if not passed:
+                    found.append((op, tensor))
+                written = taken and kind not in PASSING
+                handed_on = [t for t in op.outputs if passed or (written and references.is_reference(t))]
+                waiting += [t for t in handed_on if t.name not in seen]
+                seen |= {t.name for t in handed_on}
+        return list({op: (op, tensor) for op, tensor in found}.values())
+
+    def nearest_outside(self, ops: list[tf.Operation]) -> tuple[tf.Operation, ...]:
+        """Returns the first ops outside of branches and loops that wait for ops inside."""
+        waiting, seen = list(ops), set(ops)
+        for op in waiting:
+            following = self.followers.get(op, []) if op in self.inside else []
+            waiting += [other for other in following if other not in seen]
+            seen |= set(following)
+        return tuple(op for op in waiting if op not in self.inside)
 
 
-def only_reads(op: tf.Operation, handle: tf.Operation) -> bool:
-    if op.type in READS:
+def plain_type(op: tf.Operation) -> str:
+    """Returns the type of an op; of one that hands a reference on, that of the same op for values."""
+    return op.type.removeprefix("Ref")
+
+
+def takes_variable(op: tf.Operation, tensor: tf.Tensor) -> bool:
+    """Whether an op takes the variable itself, and not its value."""
+    return tensor.dtype == tf.resource or references.takes_reference(op, tensor)
+
+
+def only_reads(op: tf.Operation, tensor: tf.Tensor) -> bool:
+    if op.type in READS or not takes_variable(op, tensor):
         return True
     attributes = op.node_def.attr
     places = set(attributes[READ_ONLY].list.i) if READ_ONLY in attributes else set()
-    return all(place in places for place, tensor in enumerate(op.inputs) if tensor.op is handle)
+    handle = tensor.dtype == tf.resource
+    return handle and all(place in places for place, taken in enumerate(op.inputs) if taken is tensor)
 
 
 def reached(ordered: list[tf.Operation], wanted: set[tf.Operation]) -> dict[tf.Operation, set[tf.Operation]]:
     """Returns for each wanted op those of them that it waits for, directly or through others."""
     bits = {op: 1 << place for place, op in enumerate(op for op in ordered if op in wanted)}
     masks: dict[tf.Operation, int] = {}  # a set of wanted ops as the bits of an integer: one pass is enough
-    for op in ordered:
+    for op in walk.runnable(ordered):
         mask = 0
         for source in walk.sources(op):
             mask |= masks.get(source, 0) | bits.get(source, 0)

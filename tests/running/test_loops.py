@@ -219,10 +219,9 @@ def foreign(make):
     ("make", "reason"),
     [
         (lambda x: tf.numpy_function(lambda v: v, [x], tf.float32), "Python functions"),
-        (lambda x: x * tf.compat.v1.get_variable("old", (), use_resource=False), "reference variables"),
         (lambda x: x + tf.random.gamma(tf.shape(x), 1.0), "follow from the state of a kernel"),
     ],
-    ids=["numpy_function", "ref", "random"],
+    ids=["numpy_function", "random"],
 )
 def test_graphs_that_cannot_be_copied_are_fed_with_the_reason(make, reason, caplog):
     caplog.set_level(logging.INFO, "graphkit")
