@@ -115,6 +115,7 @@ def uniform_numbers(key, count):
     return (bits >> 8).astype(np.float32) * np.float32(2**-24)
 
 
+@pytest.mark.v2_behavior("no key can enter a loop of TensorFlow 1")
 @pytest.mark.parametrize("how", ["graph", "function", "loop", "fed"])
 def test_each_iteration_of_a_loop_draws_from_a_key_of_its_own(how):
     def make():
