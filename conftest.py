@@ -13,6 +13,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+# Most programs that are still in graph mode begin with this call.
+V1_BEHAVIOR = os.environ.get("GRAPHKIT_TEST_V1_BEHAVIOR") == "1"
+if V1_BEHAVIOR:
+    tf.compat.v1.disable_v2_behavior()
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        mark = item.get_closest_marker("v2_behavior")
+        if V1_BEHAVIOR and mark is not None:
+            item.add_marker(pytest.mark.skip(reason=mark.args[0]))
+
 
 @pytest.fixture(autouse=True)
 def fresh_graph():

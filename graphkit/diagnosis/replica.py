@@ -141,7 +141,7 @@ class Replica:
 
     def rows(self, outputs: Sequence[tf.Tensor], fed: Mapping[str, Any], indices: Any) -> tuple[int, ...]:
         """Returns the examples whose rows are not finite, where the first axis may be the example."""
-        per_example = [t for t in outputs if t.shape.rank and t.shape[0] is None]
+        per_example = [t for t in outputs if t.shape.rank and t.shape.as_list()[0] is None]
         if not per_example:
             return ()
         value = self.session.run(per_example[0], fed)

@@ -102,10 +102,10 @@ def descendants(starts: Iterable[tf.Operation], ops: Iterable[tf.Operation]) -> 
 
     Args:
       starts: ops.
-      ops: ops in an order in which they can run, such as that of `Graph.get_operations`.
+      ops: ops of one graph.
     """
     reached = set(starts)
-    for op in ops:
+    for op in running_order(ops):
         if any(tensor.op in reached for tensor in op.inputs):
             reached.add(op)
     return reached
@@ -137,11 +137,11 @@ def inputs_of_examples(ops: Iterable[tf.Operation]) -> dict[tf.Operation, int]:
     depends on none of them is left out. Sizes of arrays do not count.
 
     Args:
-      ops: ops in an order in which they can run.
+      ops: ops of one graph.
     """
     bits: dict[tf.Tensor, int] = {}
     reached: dict[tf.Operation, int] = {}
-    for op in ops:
+    for op in running_order(ops):
         kind = op.type
         if kind in SIZES:
             continue
@@ -321,7 +321,7 @@ def index_limit(placeholder: tf.Tensor) -> tuple[int, str] | tuple[None, None]:
 def limit_of(op: tf.Operation, indices: tf.Tensor) -> int | None:
     """Returns the number of valid indices that the op can take from this input, or None."""
     if op.type == "SparseSoftmaxCrossEntropyWithLogits" and op.inputs[1] is indices:
-        return op.inputs[0].shape[-1]
+        return op.inputs[0].shape.as_list()[-1]
     if op.type == "OneHot" and op.inputs[0] is indices:
         depth = tf.get_static_value(op.inputs[1])
         return None if depth is None else int(depth)
@@ -329,9 +329,9 @@ def limit_of(op: tf.Operation, indices: tf.Tensor) -> int | None:
         # A handle has no static shape; the op that made it has that of the variable as an attribute.
         handle = op.inputs[0].op
         shape = tf.TensorShape(handle.get_attr("shape")) if handle.type == "VarHandleOp" else None
-        return shape[0] if shape is not None and shape.rank else None
+        return shape.as_list()[0] if shape is not None and shape.rank else None
     if op.type in ("Gather", "GatherV2") and op.inputs[1] is indices:
         axis = 0 if op.type == "Gather" else tf.get_static_value(op.inputs[2])
         known = axis is not None and op.inputs[0].shape.rank is not None
-        return op.inputs[0].shape[int(axis)] if known else None
+        return op.inputs[0].shape.as_list()[int(axis)] if known else None
     return None

@@ -102,7 +102,7 @@ def fixed_batch_size(sources: Sequence[tf.Operation]) -> tuple[Count, list[str]]
     """Returns the number of examples in the graph's batch, None where it is open, and notes."""
     fed = [op for op in sources if not op.type.startswith(forward_pass.RANDOM)] or sources
     shapes = [tensor.shape for op in fed for tensor in op.outputs if tensor.shape.rank != 0]
-    found = {None if shape.rank is None else shape[0] for shape in shapes}
+    found = {None if shape.rank is None else shape.as_list()[0] for shape in shapes}
     if None in found:
         return None, []
     if len(found) == 1 and any(forward_pass.brings_examples(op) for op in fed):
@@ -195,7 +195,7 @@ def rounds(op: tf.Operation, library: Mapping[str, Any]) -> Count:
         # A maximum computed from the size of an array is not a constant, but the shape function of Fill
         # works it out all the same. The op is added to our copy of the graph, never to the user's.
         with op.graph.as_default():
-            value = tf.fill([op.inputs[1]], 0).shape[0]
+            value = tf.fill([op.inputs[1]], 0).shape.as_list()[0]
     return None if value is None or value < 0 else int(value)
 
 

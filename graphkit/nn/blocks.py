@@ -135,6 +135,6 @@ def residual_block(
         net = activation(conv(inputs, 3, strides, "conv1", "norm1"))
         net = conv(net, 3, 1, "conv2", "norm2")
         shortcut = inputs
-        if strides != 1 or inputs.shape[-1] != filters:
+        if strides != 1 or inputs.shape.as_list()[-1] != filters:
             shortcut = conv(inputs, 1, strides, "shortcut", "shortcut_norm")
         return activation(net + shortcut)

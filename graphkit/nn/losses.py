@@ -72,7 +72,7 @@ def weights_by_label(
     """Returns the class weight of each example."""
     class_weights = numbers(check, "class_weights", class_weights, logits.dtype)
     shape = logits.shape[-1:]
-    received = {"class_weights": tensors.shape_text(class_weights), "num_classes": shape[0]}
+    received = {"class_weights": tensors.shape_text(class_weights), "num_classes": shape.as_list()[0]}
     fits = class_weights.shape.rank == 1 and class_weights.shape.is_compatible_with(shape)
     check.require(fits, "class_weights must have one number for each class", **received)
     if labels.shape.rank == logits.shape.rank:

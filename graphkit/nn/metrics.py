@@ -216,7 +216,7 @@ def class_metric(
     fractions = confusion_fractions(check, logits, labels)
     if positive is not None:
         positive = check.integer("positive", positive, minimum=0)
-        classes = fractions.shape[0]
+        classes = fractions.shape.as_list()[0]
         check.require(positive < classes, f"positive must be one of the {classes} classes", positive=positive)
 
     def finish(mean: np.ndarray, examples: int) -> float:

@@ -224,7 +224,7 @@ def normalize_plain(
     """Returns (outputs, (mean, variance) of the batch) for any rank, from the definition."""
     others = [other for other in range(inputs.shape.rank) if other != axis]
     shape = [1] * inputs.shape.rank
-    shape[axis] = inputs.shape[axis]
+    shape[axis] = inputs.shape.as_list()[axis]
     values = tf.cast(inputs, moving[0].dtype)
     moments = (tf.convert_to_tensor(moving[0]), tf.convert_to_tensor(moving[1]))
     if training is not False:

@@ -373,7 +373,10 @@ def check_initial_state(
         raise ValueError(check.message(rule, initial_state=state)) from None
     parts = [tensors.float_tensor(check, "initial_state", part, 2) for part in tf.nest.flatten(state)]
     for tensor in parts:
-        fits = tensor.shape.is_compatible_with((inputs.shape[0], units)) and tensor.dtype == inputs.dtype
+        fits = (
+            tensor.shape.is_compatible_with((inputs.shape.as_list()[0], units))
+            and tensor.dtype == inputs.dtype
+        )
         rule = f"initial_state must hold {inputs.dtype.name} tensors (batch, {units})"
         received = {"shape": tensors.shape_text(tensor), "dtype": tensor.dtype.name}
         check.require(fits, rule, **received)

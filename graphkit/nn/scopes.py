@@ -100,7 +100,7 @@ def global_step() -> tf.Variable:
     taken = any(op.name == "global_step" for op in graph.get_operations())
     # create_global_step takes the initializer, regularizer and reuse of the scope around it, which are
     # not for a counter. init_scope leaves a branch of tf.cond, where no variable can be made.
-    root = tf.compat.v1.VariableScope(reuse=False)
+    root = tf.compat.v1.VariableScope(reuse=False, use_resource=True)
     with tf.init_scope(), tf.compat.v1.variable_scope(root, auxiliary_name_scope=False):
         if not taken:
             return tf.compat.v1.train.create_global_step()

@@ -57,7 +57,7 @@ def check_rank(
 
 def static_size(check: checks.Checker, name: str, tensor: tf.Tensor, axis: int) -> int:
     """Returns the size of an axis that a layer must know to make its variables."""
-    size = tensor.shape[axis]
+    size = tensor.shape.as_list()[axis]  # `shape[axis]` is a Dimension in TensorFlow 1
     check.require(size is not None, f"axis {axis} of {name} must have a known size", shape=shape_text(tensor))
     return size
 

@@ -61,7 +61,7 @@ def check_fits(check: checks.Checker, inputs: tf.Tensor, window: Window) -> None
     """Refuses a valid window that is larger than the image or sequence."""
     axes = data_formats.spatial_axes(window.data_format, len(window.size))
     for axis, extent in zip(axes, window.extent, strict=True):
-        size = inputs.shape[axis]
+        size = inputs.shape.as_list()[axis]
         check.require(
             window.padding == "same" or size is None or extent <= size,
             "a valid window must fit into the inputs",

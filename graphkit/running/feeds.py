@@ -12,7 +12,7 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.data import batches
 from graphkit.graph import walk
-from graphkit.nn import inputs
+from graphkit.nn import inputs, tensors
 
 CHUNK = 1 << 22  # bytes that are checked at a time, so that a mapped file need not fit into memory
 FINGERPRINT_ROWS = 64  # of mapped and very large arrays, evenly spaced, since reading all takes long
@@ -201,7 +201,7 @@ def check_feed(check: checks.Checker, graph: tf.Graph, feed: Any) -> dict[tf.Ten
         except (TypeError, ValueError):
             raise TypeError(check.message(f"{name} takes {placeholder.dtype.name}", value=value)) from None
         fits = placeholder.shape.is_compatible_with(value.shape)
-        check.require(fits, f"{name} has shape {placeholder.shape}", shape=value.shape)
+        check.require(fits, f"{name} has shape {tensors.shape_text(placeholder)}", shape=value.shape)
         if value.dtype.kind == "f":
             check.require(np.isfinite(value).all(), f"{name} must be finite", value=value)
         if any(placeholder is p for p in graph.get_collection(inputs.KEEP_PROBS)):
@@ -237,7 +237,7 @@ def check_array(check: checks.Checker, placeholder: tf.Tensor, value: Any) -> np
     received = {"shape": array.shape, "dtype": str(array.dtype)}
     check.require_type(array.dtype.kind in kinds_for(takes), f"{name} takes {takes.name}", **received)
     fits = array.ndim > 0 and (shape.rank is None or shape[1:].is_compatible_with(array.shape[1:]))
-    rule = f"{name} takes {shape}, of which the first axis is the example"
+    rule = f"{name} takes {tensors.shape_text(placeholder)}, of which the first axis is the example"
     check.require(fits and shape.rank != 0, rule, **received)
     return array
 

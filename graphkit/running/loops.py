@@ -2,7 +2,8 @@
 
 The ops of a step are copied from the finished graph, whoever wrote it. In the copy, placeholders of
 examples become rows gathered from an array of all examples (or of a chunk of them), the learning rate
-becomes an element of a vector, and variables are the same variables.
+becomes an element of a vector, and variables are the same variables. No function can capture a reference
+variable: a resource variable stands in for it, and its value is copied at the start and the end of a run.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,13 +11,11 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from graphkit.graph import copies, walk
+from graphkit.graph import control_flow, copies, references, walk
 from graphkit.running import feeds, keyed, order, xla_ops
 from graphkit.running.training_step import TrainingStep
 
 CANNOT_COPY = {
-    "VariableV2": "reference variables",
-    "Variable": "reference variables",
     **dict.fromkeys(walk.PYTHON, "Python functions"),
     "IteratorGetNext": "data iterators",
 }
@@ -104,7 +103,7 @@ def make_loops(step: TrainingStep, scalings: dict[str, tuple]) -> Loops:
     """
     ops = step.needed_ops()
     random = keyed.RandomOps(ops)
-    reason = obstacle(ops, random)
+    reason = obstacle(ops, random) or references.obstacle(ops, step.values)
     found = order.Order(ops, random.library)
     unordered, left = found.description(copied=False), found.description(copied=True)
     doubts = Doubts(random.first, unordered, left, found.scatter)
@@ -147,7 +146,7 @@ def unfit_for_xla(ops: Iterable[tf.Operation], random: keyed.RandomOps) -> str |
             return "XLA is slower than TensorFlow's kernels at convolutions and pooling"
         if any(node.op in keyed.STATELESS for node in random.drawing.get(op, ())):
             return f"XLA draws other random numbers for {op.name}"
-        if op.type in ("Switch", "Enter"):
+        if op.type.removeprefix("Ref") in ("Switch", "Enter"):
             return f"the graph has control flow of TensorFlow 1 ({op.name})"
     if len(ops) > XLA_OPS:
         return f"XLA would take seconds to compile the {len(ops):,} ops of a step"
@@ -171,8 +170,10 @@ def is_slow_product(op: tf.Operation) -> bool:
 def is_narrow_product(op: tf.Operation) -> bool:
     """Whether the op is transpose(a) b with few columns, as the gradient of a layer of logits."""
     shape = op.outputs[0].shape if op.type == "MatMul" and op.get_attr("transpose_a") else None
-    few = shape is not None and shape.is_fully_defined() and shape[1] <= NARROW < shape[0]
-    return few and not op.get_attr("transpose_b")
+    if shape is None or not shape.is_fully_defined() or op.get_attr("transpose_b"):
+        return False
+    rows, columns = shape.as_list()
+    return columns <= NARROW < rows
 
 
 class StepCopy:
@@ -211,6 +212,10 @@ class StepCopy:
         tensors = [op.outputs[0] for op in outside]
         self.captured = {tensor.name: tensor for tensor in tensors if tensor.name not in replaced}
         self.definition = copies.definition_of(ops, without=outside, rewrite=self.rewrite)
+        self.stand_ins = references.StandIns(ops)
+        self.captured |= self.stand_ins.handles
+        # The graph's own ops read a reference variable before or after it is written, as threads happen to.
+        self.rewritten |= references.use_handles(self.definition, ops, step.values)
         self.keys.complete(self.definition)
 
     def rewrite(self, op: tf.Operation, node: Any) -> None:
@@ -230,7 +235,8 @@ class StepCopy:
         """Copies the step into the current graph; returns its values, computed after the update."""
         step = self.step
         given = {name: tf.identity(tensor) for name, tensor in self.captured.items()}
-        number = step.global_step.read_value()
+        counter, dtype = walk.handle_op(step.global_step).outputs[0].name, step.global_step.dtype.base_dtype
+        number = tf.raw_ops.ReadVariableOp(resource=given[counter], dtype=dtype)
         given |= rows | self.keys.tensors(tf.identity(step.seed_input), number)
         given[step.step_input.name] = tf.cast(number, tf.int64)
         given[step.training_input.name] = tf.constant(True)
@@ -287,9 +293,9 @@ def outer_ops(ops: Iterable[tf.Operation]) -> list[tf.Operation]:
 
 
 def is_handle(op: tf.Operation) -> bool:
-    """Whether the op makes the handle of a variable, a table or another resource."""
+    """Whether the op makes the handle of a variable, a table or another resource, or a reference variable."""
     makes_one = len(op.outputs) == 1 and op.outputs[0].dtype == tf.resource
-    return makes_one and (not op.inputs or op.type in walk.MUTABLE_TABLES)
+    return op.type in walk.VARIABLES or (makes_one and (not op.inputs or op.type in walk.MUTABLE_TABLES))
 
 
 def multiply_in_batch(node: Any) -> None:
@@ -303,7 +309,7 @@ def multiply_in_batch(node: Any) -> None:
 
 def holds_examples(placeholder: tf.Tensor) -> bool:
     shape = placeholder.shape
-    return shape.rank is None or (shape.rank > 0 and shape[0] is None)
+    return shape.rank is None or (shape.rank > 0 and shape.as_list()[0] is None)
 
 
 def for_xla(definition: Any, narrow: set[str]) -> Any:
@@ -357,7 +363,7 @@ def make_loop(copied: StepCopy, compile: bool = False, floats: bool | None = Non
     for placeholder in copied.sliced:
         name = placeholder.name
         if name in copied.scalings:
-            nothing = tf.zeros([1, *placeholder.shape[1:]], placeholder.dtype)
+            nothing = tf.zeros([1, *placeholder.shape.as_list()[1:]], placeholder.dtype)
             data[name] = v1.placeholder_with_default(nothing, placeholder.shape, name="examples")
             nothing = tf.cast(nothing, tf.uint8)
             pixels[name] = v1.placeholder_with_default(nothing, placeholder.shape, name="pixels")
@@ -397,7 +403,9 @@ def make_loop(copied: StepCopy, compile: bool = False, floats: bool | None = Non
         return [array.stack() for array in collected]
 
     run = tf.function(loop, jit_compile=True, autograph=False) if compile else loop
-    values = run(order, count, rates, data, pixels, ready)
+    with tf.control_dependencies(copied.stand_ins.load()), control_flow.of_functions():
+        values = run(order, count, rates, data, pixels, ready)
+    values = copied.stand_ins.store(values)
     return Loop(data, pixels, ready, order, count, rates, values)
 
 

@@ -5,19 +5,21 @@ run before or after that read as threads happen to, and XLA takes yet another or
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from graphkit.graph import walk
+from graphkit.graph import references, walk
 
 READS = (
-    *("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "VarIsInitializedOp"),
-    *("LookupTableFindV2", "LookupTableSizeV2", "LookupTableExportV2"),
-)
+    "ReadVariableOp ResourceGather ResourceGatherNd VariableShape VarIsInitializedOp IsVariableInitialized "
+    "LookupTableFindV2 LookupTableSizeV2 LookupTableExportV2"
+).split()
 READ_ONLY = "_read_only_resource_inputs"  # attribute of calls of functions: their inputs that they only read
-FLOW = ("Switch", "RefSwitch", "Enter", "RefEnter")  # lead into branches and loops of TensorFlow 1
+ENTRANCES = ("Switch", "Enter")  # lead into a branch or a loop of TensorFlow 1
+PASSING = (*ENTRANCES, "Merge", "Exit", "NextIteration", "Identity")  # hand on a variable that they are given
+
 # They add rows, or replace them, in several threads: where an index repeats, the bits follow from which is
 # first. The smallest or largest of some rows does not.
 SCATTERS = tuple(
@@ -31,6 +33,20 @@ SCATTERS = tuple(
 UNIQUE = ("Unique", "UniqueV2")
 
 Waits = dict[tf.Operation, list[tf.Operation]]
+
+
+class Use(NamedTuple):
+    """A use of a variable by an op, or by a branch or a loop of TensorFlow 1 that the variable leads into.
+
+    Attributes:
+      start: the op that must wait if the use is to begin later.
+      ends: the ops to wait for if something is to begin after the use.
+      writes: whether it may change the variable.
+    """
+
+    start: tf.Operation
+    ends: tuple[tf.Operation, ...]
+    writes: bool
 
 
 class Order:
@@ -49,30 +65,32 @@ class Order:
     """
 
     def __init__(self, ops: Iterable[tf.Operation], library: Mapping[str, Any]) -> None:
-        ordered = walk.as_made(ops)
-        places = {op: place for place, op in enumerate(ordered)}
-        users = [users_of(op, places) for op in ordered if op.type in walk.HOLDS_STATE]
-        written = [pair for pair in users if pair[1]]
-        before = reached(
-            walk.running_order(ordered), {op for reads, writes in written for op in (*reads, *writes)}
-        )
+        step = StepOps(ops)
         self.waits: Waits = {}
         self.left: tuple[tf.Operation, tf.Operation] | None = None
-        self.scatter = next(filter(None, (racing_rows(op, library) for op in ordered)), None)
-        # No wait may lead into a branch or a loop of TensorFlow 1. Two ops inside are left alone, since they
-        # may be in the two branches of a condition.
-        has_flow = written and any(op.type in FLOW for op in ordered)
-        hidden = walk.inside_control_flow(ordered) if has_flow else set()
-        for reads, writes in written:
+        self.scatter = next(filter(None, (racing_rows(op, library) for op in step.ordered)), None)
+        used = [step.uses_of(op) for op in step.ordered if op.type in walk.HOLDS_STATE]
+        used = [uses for uses in used if any(use.writes for use in uses)]
+        self.before = reached(
+            step.ordered, {op for uses in used for use in uses for op in (use.start, *use.ends)}
+        )
+        for uses in used:
+            reads, writes = ([use for use in uses if use.writes == flag] for flag in (False, True))
             for place, write in enumerate(writes):
                 for first in (*reads, *writes[:place]):
-                    inside = (first in hidden) + (write in hidden)
-                    if first in before[write] or write in before[first] or inside == 2:
-                        continue
-                    if not inside and can_wait(write, first, self.waits):
-                        self.waits.setdefault(write, []).append(first)
-                    else:
-                        self.left = self.left or (first, write)
+                    self.let_wait(write, first)
+
+    def let_wait(self, write: "Use", first: "Use") -> None:
+        """Makes a write wait for the ends of an earlier use, where neither waits for the other yet."""
+        if any(end in self.before[first.start] for end in write.ends):
+            return
+        for end in first.ends:
+            if end in self.before[write.start]:
+                continue
+            if can_wait(write.start, end, self.waits):
+                self.waits.setdefault(write.start, []).append(end)
+            else:
+                self.left = self.left or (end, write.start)
 
     def description(self, *, copied: bool) -> str | None:
         """Returns "read and write" of a variable that wait for neither, or None.
@@ -85,42 +103,94 @@ class Order:
         return " and ".join(min(((first.name, write.name) for first, write in pairs), default=())) or None
 
 
-def users_of(handle: tf.Operation, places: Mapping[tf.Operation, int]) -> tuple[list, list]:
-    """Returns (ops that only read a variable, ops that write it) of those with places, in their order."""
-    reads: list[tf.Operation] = []
-    writes: list[tf.Operation] = []
-    waiting, found = [handle.outputs[0]], dict[tf.Operation, tf.Tensor]()
-    while waiting:
-        tensor = waiting.pop()
-        for op in tensor.consumers():
-            if op in places and op not in found:
-                found[op] = tensor
-                if op.type in FLOW:
-                    waiting.extend(op.outputs)
-    for op in sorted(found, key=places.__getitem__):
-        if op.type not in FLOW:
-            (reads if only_reads(op, found[op]) else writes).append(op)
-    return reads, writes
+class StepOps:
+    """The ops of a step in their order, and how each variable is used.
+
+    Args:
+      ops: all ops of a step.
+    """
+
+    def __init__(self, ops: Iterable[tf.Operation]) -> None:
+        self.ordered = walk.as_made(ops)
+        self.places = {op: place for place, op in enumerate(self.ordered)}
+        entered = any(plain_type(op) in ENTRANCES for op in self.ordered)
+        self.inside = walk.inside_control_flow(self.ordered) if entered else set()
+        self.followers = walk.consumers(self.ordered) if entered else {}
+
+    def uses_of(self, variable: tf.Operation) -> list[Use]:
+        """Returns the uses of a variable, in the order in which they were made."""
+        uses = [self.use(op, tensor) for op, tensor in self.users(variable.outputs[0])]
+        return sorted(uses, key=lambda use: self.places[use.start])
+
+    def use(self, op: tf.Operation, tensor: tf.Tensor) -> Use:
+        """Returns how an op uses the variable that it takes as a tensor."""
+        if not (takes_variable(op, tensor) and plain_type(op) in ENTRANCES):
+            return Use(op, (op,), not only_reads(op, tensor))
+        # An op outside must not wait for one inside, which may not run at all, nor one inside for others.
+        users = [user for output in op.outputs for user in self.users(output, enter=True)]
+        writes = not all(only_reads(user, taken) for user, taken in users)
+        return Use(op, self.nearest_outside([user for user, _ in users]), writes)
+
+    def users(self, variable: tf.Tensor, enter: bool = False) -> list[tuple[tf.Operation, tf.Tensor]]:
+        """Returns (op, tensor by which it takes the variable): each op that uses it.
+
+        Args:
+          variable: a handle or a reference.
+          enter: whether to follow it into branches and loops, which are else one op.
+        """
+        waiting, seen, found = [variable], {variable.name}, []
+        while waiting:
+            tensor = waiting.pop()
+            # A value of the output of a write is that after it, see `references.use_handles`.
+            after_write = tensor.op.type not in walk.HOLDS_STATE and plain_type(tensor.op) not in PASSING
+            for op in tensor.consumers():
+                taken = takes_variable(op, tensor)
+                if op not in self.places or (after_write and not taken):
+                    continue
+                kind = plain_type(op)
+                passed = taken and kind in PASSING and (enter or kind not in ENTRANCES)
+                if not passed:
+                    found.append((op, tensor))
+                written = taken and kind not in PASSING
+                handed_on = [t for t in op.outputs if passed or (written and references.is_reference(t))]
+                waiting += [t for t in handed_on if t.name not in seen]
+                seen |= {t.name for t in handed_on}
+        return list({op: (op, tensor) for op, tensor in found}.values())
+
+    def nearest_outside(self, ops: list[tf.Operation]) -> tuple[tf.Operation, ...]:
+        """Returns the first ops outside of branches and loops that wait for ops inside."""
+        waiting, seen = list(ops), set(ops)
+        for op in waiting:
+            following = self.followers.get(op, []) if op in self.inside else []
+            waiting += [other for other in following if other not in seen]
+            seen |= set(following)
+        return tuple(op for op in waiting if op not in self.inside)
 
 
-def only_reads(op: tf.Operation, variable: tf.Tensor) -> bool:
-    """Whether an op that takes a variable, or its handle, does not write it."""
-    if op.type in READS:
+def plain_type(op: tf.Operation) -> str:
+    """Returns the type of an op; of one that hands a reference on, that of the same op for values."""
+    return op.type.removeprefix("Ref")
+
+
+def takes_variable(op: tf.Operation, tensor: tf.Tensor) -> bool:
+    """Whether an op takes the variable itself, and not its value."""
+    return tensor.dtype == tf.resource or references.takes_reference(op, tensor)
+
+
+def only_reads(op: tf.Operation, tensor: tf.Tensor) -> bool:
+    if op.type in READS or not takes_variable(op, tensor):
         return True
-    at = [place for place, tensor in enumerate(op.inputs) if tensor is variable]
-    if variable.dtype != tf.resource:
-        arguments = op.op_def.input_arg  # one for each input, since no op takes a list of references
-        return not any(place < len(arguments) and arguments[place].is_ref for place in at)
     attributes = op.node_def.attr
-    only_read = set(attributes[READ_ONLY].list.i) if READ_ONLY in attributes else set()
-    return only_read.issuperset(at)
+    places = set(attributes[READ_ONLY].list.i) if READ_ONLY in attributes else set()
+    handle = tensor.dtype == tf.resource
+    return handle and all(place in places for place, taken in enumerate(op.inputs) if taken is tensor)
 
 
 def reached(ordered: list[tf.Operation], wanted: set[tf.Operation]) -> dict[tf.Operation, set[tf.Operation]]:
     """Returns for each wanted op those of them that it waits for, directly or through others."""
     bits = {op: 1 << place for place, op in enumerate(op for op in ordered if op in wanted)}
     masks: dict[tf.Operation, int] = {}  # a set of wanted ops as the bits of an integer: one pass is enough
-    for op in ordered:
+    for op in walk.running_order(ordered):
         mask = 0
         for source in walk.sources(op):
             mask |= masks.get(source, 0) | bits.get(source, 0)

@@ -187,7 +187,9 @@ def rule(value: Value, depth: int) -> Bounds:
         axis = operands[1].constant()
         size = None if axis is None or operands[0].shape.rank is None else operands[0].shape[int(axis)]
         return 0, math.inf if size is None else size - 1
-    if kind == "Unique" and value.place == 1:
+    if kind == "Unique" and value.place == 0:
+        return of(0)
+    if kind == "Unique":
         return 0, math.inf
     if kind == "Range":
         (start, _), (_, limit), (delta, _) = of(0), of(1), of(2)

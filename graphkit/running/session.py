@@ -139,7 +139,7 @@ def seeded_copies(
             keys.rewrite(node)
 
     # An initial value may read another variable: that of the graph, not a copy.
-    handles = [op for op in ops if op.type == "VarHandleOp"]
+    handles = [op for op in ops if op.type in walk.VARIABLES]
     definition = copies.definition_of(ops, without=handles, rewrite=fill_in_seed)
     keys.complete(definition)
     given = {op.outputs[0].name: op.outputs[0] for op in handles}

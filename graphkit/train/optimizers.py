@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.graph import walk
+from graphkit.graph import control_flow, walk
 from graphkit.nn import losses
 from graphkit.running import session as sessions
 from graphkit.running import training_step
@@ -305,6 +305,8 @@ def apply_accumulated(
 
     with tf.control_dependencies(added):
         due = tf.equal((global_step + 1) % accumulate, 0)
-        updated = tf.cond(due, update, lambda: tf.constant(False))
+        # No function can write a reference variable.
+        with control_flow.of_functions(all(hasattr(variable, "handle") for _, variable in pairs)):
+            updated = tf.cond(due, update, lambda: tf.constant(False))
     with tf.control_dependencies([updated]):
         return global_step.assign_add(1, read_value=False)

@@ -268,6 +268,7 @@ def test_checkpoint_of_the_old_format(tmp_path):
         np.testing.assert_equal(session.run(variables), expected)
 
 
+@pytest.mark.v2_behavior("only an eager program writes one")
 def test_checkpoint_of_objects_is_found_by_likely_renames(tmp_path):
     def save():
         layer = tf.train.Checkpoint(kernel=tf.Variable(np.ones((2, 3), np.float32)))

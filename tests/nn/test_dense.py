@@ -253,7 +253,7 @@ def test_flatten_takes_axes_of_unknown_size(known, data_format):
     array = normal(*(2 if axis == 0 else size or 4 for axis, size in enumerate(known)))
     fed = v1.placeholder(tf.float32, known)
     outputs = gk.flatten(fed, data_format=data_format)
-    assert outputs.shape[0] == known[0]
+    assert outputs.shape.as_list()[0] == known[0]
     of_known = gk.flatten(tf.constant(array), data_format=data_format)
     np.testing.assert_array_equal(*run([outputs, of_known], {fed: array}))
 

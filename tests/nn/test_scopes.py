@@ -282,6 +282,7 @@ def test_the_line_named_is_the_callers_where_its_path_begins_like_the_packages(f
         exec(compile("gk.relu(features)", path, "exec"), {"gk": gk, "features": features})
 
 
+@pytest.mark.v2_behavior("nothing is executed eagerly")
 @pytest.mark.parametrize(
     "call",
     [

@@ -239,10 +239,9 @@ def eager_python(x):
             tf.function(lambda x: tf.function(eager_python, autograph=False)(x), autograph=False),
             "Python functions (EagerPyFunc (in StatefulPartitionedCall))",
         ),
-        (lambda x: x * tf.compat.v1.get_variable("old", (), use_resource=False), "reference variables"),
         (lambda x: x + tf.random.gamma(tf.shape(x), 1.0), "follow from the state of a kernel"),
     ],
-    ids=["numpy_function", "condition", "loop", "functions", "ref", "random"],
+    ids=["numpy_function", "condition", "loop", "functions", "random"],
 )
 def test_graphs_that_cannot_be_copied_are_fed_with_the_reason(make, reason, caplog):
     caplog.set_level(logging.INFO, "graphkit")

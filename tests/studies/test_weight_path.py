@@ -70,7 +70,9 @@ def test_a_path_changes_no_bit_of_the_training(execution, every_steps, options, 
     assert results[0] == results[1]
     chosen = [text for text in caplog.messages if text.startswith("execution")]
     assert chosen[0] == chosen[1]
-    assert execution == "auto" or chosen[0].startswith(f'execution "{execution}"')
+    # XLA does not compile TensorFlow 1's branches.
+    if execution != "auto" and tf.compat.v1.control_flow_v2_enabled():
+        assert chosen[0].startswith(f'execution "{execution}"')
     assert path.steps == list(range(0, 22, every_steps))
     if every_steps == 1:
         np.testing.assert_array_equal(path.weights[-1], np.concatenate([w.ravel() for w in weights]))

@@ -70,7 +70,9 @@ def test_a_fresh_state_too(metrics):
     fresh = TrainingState(running_metrics.Means(metrics))
     found = through_json(fresh, metrics)
     assert_equal(found, fresh)
-    assert found.plan is found.identity is found.rate is found.stop_reason is None and found.rate_factor == 1.0
+    assert (
+        found.plan is found.identity is found.rate is found.stop_reason is None and found.rate_factor == 1.0
+    )
 
 
 def test_what_comes_back_goes_on_to_the_same_bits(state, metrics):
