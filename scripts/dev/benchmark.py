@@ -48,6 +48,13 @@ What did not help:
 - gathering outside the compiled loop, or flat rows: gathering and scaling a batch take 12 us of the loop;
 - the forward product of ten columns transposed: 46 to 72 us; padded to sixteen columns: slower;
 - XLA for an unrolled LSTM (1,800 ops): 10.2 against 9.7 ms, and 4.5 s of compiling;
+- other forms of the LSTM's step, which is matrix products for the most part: processor time on one core is
+  6.4 ms for the unrolled cell, 6.3 for `BlockLSTM` and its gradient, 6.5 for a gradient written by hand with
+  the input's product outside the steps, 6.6 with three gates in one op, 7.1 with the units before the
+  examples; PyTorch takes 6.9. On two cores PyTorch is ahead: it split a product of 128x128x384 over both
+  (38 us), while `MatMul`, `BatchMatMulV2` and `Einsum`, with oneDNN or without, took as long with two threads
+  as with one (66 us). Two halves of the batch side by side would use both cores, but take 7.9 ms of processor
+  time and twice as many ops; their time on a machine without other load has not been measured;
 - one thread for XLA's products (130 against 98 us), a table look-up to scale pixels (0.24 ms per batch
   against 0.05), fewer inter-op threads.
 """
