@@ -99,6 +99,14 @@ def test_a_peer_that_loads_tensorflow_fails(monkeypatch, tmp_path):
         worker.trained(lambda problem, clock: (1.0, 1), job)
 
 
+@pytest.fixture(autouse=True)
+def sigterm():
+    """Gives the signal back its action, which `main` sets."""
+    action = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, action)
+
+
 class Machine:
     """Takes the place of `processes.run`: peers run in processes, all else has a constant report."""
 

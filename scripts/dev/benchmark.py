@@ -63,6 +63,7 @@ import argparse
 import collections
 import json
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -316,6 +317,7 @@ def plot(results, path):
 
 def main(argv=None):
     args, results = parse(argv), {}
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # and end the running process
     for model in args.models:
         measure(args, model, results, lambda: args.json and write(results, args.json))
         show(model, results[model])
