@@ -3,19 +3,28 @@
   python scripts/dev/benchmark.py --models mlp convnet
 
 Every contender trains in its own process, in turn (A B C A B C ...), on the same data, batch size, optimizer
-(Adam) and number of epochs, so that a change of the machine's speed affects all of them alike. The table
-holds medians over all epochs except the first of each process: microseconds per step, the ratio to the first
-contender, the fraction of the peak of matrix products measured in the same rounds, the seconds of the first
-epoch from the start of `fit` (all compiling included), the peak memory of the process, and the training
-accuracy of the last epoch, so that a contender that does not learn is seen. The last line gives the ratio of
-graphkit's time to the best contender of each library.
+(Adam) and number of epochs, so that a change of the machine's speed affects all of them alike. PyTorch and
+JAX run in processes without TensorFlow and graphkit, and may be those of another Python
+(`--python torch=PATH jax=PATH`).
+
+The table holds medians over the rounds: microseconds per step (over all epochs except the first of each
+process), the ratio to the first contender, the fraction of the peak of matrix products measured in the same
+rounds, seconds to the first step (from the start of the process to the end of the first step, or of the first
+run of several steps where a contender makes no single ones), seconds of the first epoch (from the start of
+`fit`, all compiling included), examples per second in the prediction of 10,000, the peak memory of the
+process, and the training accuracy of the last epoch, so that a contender that does not learn is seen. The
+last lines give the ratios of graphkit's times to the best contender of each library: below 1 it is ahead.
+
+A contender that fails (not installed, an error, a signal, out of time) is a row that says so, and is not
+tried again; the others go on. `--json` is written after each process, so that an interrupted benchmark keeps
+what it has measured.
 
 `handwritten` is what the notes teach: it holds all images as float32 and indexes them;
 `handwritten-uint8` holds them as uint8 and scales each mini-batch. `graphkit` is the trainer with its
 defaults, `graphkit-feed` runs it step by step, `graphkit-bfloat16` lets it compute in bfloat16,
-`graphkit-8-gib-file` trains on images spread over a memory-mapped file of 8 GiB. The other libraries run in
-each setting that may be their best, if they are installed (`keras` comes with TensorFlow;
-`pip install torch jax optax`).
+`graphkit-8-gib-file` trains on images spread over a memory-mapped file of 8 GiB, which it writes before its
+first step. The other libraries run in each setting that may be their best (`keras` comes with TensorFlow;
+`pip install torch jax optax`, in the same environment or another).
 
 What helped, on two cores and TensorFlow 2.21 (matrix products reach 210 to 250 GFLOP/s there):
 - many steps in one run, in a loop of the graph: softmax 1.2 to 0.65 ms per step, MLP 1.7 to 1.2 ms;
@@ -39,19 +48,26 @@ What did not help:
 - gathering outside the compiled loop, or flat rows: gathering and scaling a batch take 12 us of the loop;
 - the forward product of ten columns transposed: 46 to 72 us; padded to sixteen columns: slower;
 - XLA for an unrolled LSTM (1,800 ops): 10.2 against 9.7 ms, and 4.5 s of compiling;
+- other forms of the LSTM's step, which is matrix products for the most part: processor time on one core is
+  6.4 ms for the unrolled cell, 6.3 for `BlockLSTM` and its gradient, 6.5 for a gradient written by hand with
+  the input's product outside the steps, 6.6 with three gates in one op, 7.1 with the units before the
+  examples; PyTorch takes 6.9. On two cores PyTorch is ahead: it split a product of 128x128x384 over both
+  (38 us), while `MatMul`, `BatchMatMulV2` and `Einsum`, with oneDNN or without, took as long with two threads
+  as with one (66 us). Two halves of the batch side by side would use both cores, but take 7.9 ms of processor
+  time and twice as many ops; their time on a machine without other load has not been measured;
 - one thread for XLA's products (130 against 98 us), a table look-up to scale pixels (0.24 ms per batch
   against 0.05), fewer inter-op threads.
 """
 
 import argparse
-import importlib.util
-import itertools
+import collections
 import json
-import resource
+import os
+import signal
 import statistics
-import subprocess
 import sys
-import time
+import tempfile
+from pathlib import Path
 from typing import NamedTuple
 
 import graphkit as gk
@@ -61,8 +77,6 @@ MODELS = ("softmax_regression", "mlp", "convnet", "inception_net", "char_rnn")
 IMAGE_MODELS = MODELS[:4]
 CONVOLUTIONAL = ("convnet", "inception_net")
 DATA = {"char_rnn": "words_5_languages"}  # others: Fashion-MNIST
-KEEP_PROBS = {"softmax_regression": 1.0}  # others: 0.5
-PEAK_SIZE = 2048  # rows and columns of the matrices whose product sets the peak
 
 
 class Contender(NamedTuple):
@@ -77,7 +91,7 @@ class Contender(NamedTuple):
 
 CONTENDERS = {
     "handwritten": Contender("handwritten", "by_hand", {"as_float": True}),
-    "handwritten-uint8": Contender("handwritten", "by_hand", {"as_float": False}),
+    "handwritten-uint8": Contender("handwritten", "by_hand", {"as_float": False}, IMAGE_MODELS),
     "graphkit": Contender("graphkit", "trainer", {}),
     "graphkit-feed": Contender("graphkit", "trainer", {"execution": "feed"}),
     "graphkit-bfloat16": Contender("graphkit", "trainer", {"compute_dtype": "bfloat16"}),
@@ -94,6 +108,15 @@ CONTENDERS = {
     "jax-scan": Contender("jax", "jax", {"scan": True}, ("softmax_regression", "mlp", "char_rnn")),
 }
 PEERS = ("keras", "torch", "jax")
+DEFAULT_CONTENDERS = [
+    name for name, who in CONTENDERS.items() if who.library in PEERS or name in ("handwritten", "graphkit")
+]
+# What the lines below a table compare: {text: time of a row}.
+COMPARED = {
+    "time": lambda row: row["us"],
+    "time to the first step": lambda row: row["first_step"],
+    "time of a prediction": lambda row: 1 / row["predicted"],
+}
 
 
 def parse(argv):
@@ -101,12 +124,14 @@ def parse(argv):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--models", nargs="+", choices=MODELS, default=MODELS[:3], help="networks to train")
+    default = [name for name in MODELS if name != "inception_net"]
+    add("--models", nargs="+", choices=MODELS, default=default, help="networks (default: %(default)s)")
     add(
         "--contenders",
         nargs="+",
         choices=CONTENDERS,
-        help="who trains them (default: all that are installed)",
+        default=DEFAULT_CONTENDERS,
+        help="who trains them (default: handwritten, graphkit and all peers)",
     )
     add("--data", help="data set (default: fashion_mnist, words_5_languages for char_rnn)")
     add("--examples", type=int, help="train on the first examples only")
@@ -118,126 +143,140 @@ def parse(argv):
         help="epochs of a process; the first is reported separately (default: 3)",
     )
     add("--rounds", type=int, default=3, help="processes of each contender (default: 3)")
-    add("--json", help="file to write the metrics to")
+    add(
+        "--python",
+        nargs="+",
+        default=[],
+        metavar="LIBRARY=PATH",
+        help=f"Python of a peer ({', '.join(PEERS)}) that is installed elsewhere",
+    )
+    add("--timeout", type=float, default=900, help="most seconds of a process (default: 900)")
+    add("--json", help="file to write the metrics to, after each process")
     add("--plot", help="file to draw the step times to (.png, .svg, .pdf); needs matplotlib")
-    add("--worker", choices=(*CONTENDERS, "machine"), help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    if args.contenders is None:
-        chosen = ("handwritten", "graphkit", *PEERS)
-        args.contenders = [name for name, who in CONTENDERS.items() if is_chosen(name, who, chosen)]
+    check = checks.Checker("benchmark")
+    for name in ("batch_size", "rounds", "examples"):
+        value = getattr(args, name)
+        if value is not None:
+            check.integer(f"--{name.replace('_', '-')}", value)
+    check.integer("--epochs", args.epochs, minimum=2)
+    pairs = [pair.partition("=") for pair in args.python]
+    valid = all(library in PEERS and path for library, _, path in pairs)
+    check.require(valid, f"--python takes LIBRARY=PATH of {', '.join(PEERS)}", python=args.python)
+    # Processes start in another folder; a name without a folder is looked up in PATH.
+    args.python = {name: os.path.abspath(path) if os.sep in path else path for name, _, path in pairs}
     return args
 
 
-def is_chosen(name, who, chosen):
-    """Whether a contender takes part by default: graphkit with its defaults, and all installed peers."""
-    installed = who.library not in PEERS or importlib.util.find_spec(who.library)
-    return who.library in chosen and installed and (who.library in PEERS or name in chosen)
+def measure(args, model, results, keep):
+    """Adds {contender: its row} of one model to the results, and calls `keep` after each process."""
+    from contenders import processes
 
-
-def work(args):
-    """Trains one contender on one model in this process, and prints its metrics as JSON."""
-    from contenders.networks import Problem
-
-    (model,), who = args.models, CONTENDERS[args.worker]
-    config, split = configure(args, model)
-    problem = Problem(config, config.encode(split[0]), split[1], args.epochs)
-    train = getattr(importlib.import_module(f"contenders.{who.module}"), who.function)
-    ends, accuracy, weights = train(problem, **who.options)
-    steps = -(-len(problem.labels) // config.batch_size)
-    later = [1e6 * (end - start) / steps for start, end in itertools.pairwise(ends)]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    report = {"us": later, "first": ends[0], "peak": peak, "accuracy": float(accuracy), "weights": weights}
-    print(json.dumps(report))
-
-
-def configure(args, model):
-    """Returns the run's configuration and the examples to train on."""
-    data = gk.load_dataset(args.data or DATA.get(model, "fashion_mnist"))
-    split = type(data.train)(*(array[: args.examples] for array in data.train))
-    settings = {"l2": 0.0, "keep_prob": KEEP_PROBS.get(model, 0.5), "batch_size": args.batch_size}
-    return gk.runs.RunConfig.for_data(data, model=model, **settings), split
-
-
-def describe_machine(args):
-    """Prints the peak of matrix products in GFLOP/s, and the FLOPs of a step of the model, as JSON."""
-    import tensorflow as tf
-
-    (model,) = args.models
-    config, _ = configure(args, model)
-    with tf.Graph().as_default():
-        found = gk.summary(gk.runs.build_network(config).logits)
-        ones = [tf.compat.v1.get_variable(name, initializer=tf.ones([PEAK_SIZE] * 2)) for name in "ab"]
-        product = tf.matmul(*ones).op
-        with tf.compat.v1.Session() as session:
-            session.run(tf.compat.v1.global_variables_initializer())
-            multiply, times = session.make_callable(product), []
-            for _ in range(10):
-                started = time.perf_counter()
-                multiply()
-                times.append(time.perf_counter() - started)
-    gflops = 2 * PEAK_SIZE**3 / min(times) / 1e9
-    print(json.dumps({"gflops": gflops, "step_flops": args.batch_size * found.training_flops}))
-
-
-def run_worker(args, name, model):
-    """Returns what the process of a worker printed."""
-    options = ["--models", model, "--batch-size", args.batch_size, "--epochs", args.epochs]
-    options += [*(["--data", args.data] if args.data else [])]
-    options += [*(["--examples", args.examples] if args.examples else [])]
-    command = [sys.executable, __file__, "--worker", name, *map(str, options)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise gk.GraphkitError(f"{name} failed: {done.stderr.strip().splitlines()[-1]}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def measure(args, model):
-    """Returns {contender: its medians} of one model."""
     names = [name for name in args.contenders if model in CONTENDERS[name].models]
-    reports, machine = {name: [] for name in names}, []
-    for number in range(args.rounds):
-        machine.append(run_worker(args, "machine", model))
-        for name in names:
-            if sys.stderr.isatty():
-                print(f"{model} round {number + 1}/{args.rounds}: {name}", end="\033[K\r", file=sys.stderr)
-            reports[name].append(run_worker(args, name, model))
-    peak = statistics.median(part["gflops"] for part in machine)
-    rows = {name: median_report(parts) for name, parts in reports.items()}
-    for row in rows.values():
-        row["peak_fraction"] = machine[0]["step_flops"] / (1e3 * row["us"]) / peak
-        row["machine_gflops"] = peak
-    return rows
+    reports, peaks, failed = collections.defaultdict(list), [], {}
+    rows = results[model] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        step_flops = prepare(args, model, folder)
+        for number in range(args.rounds):
+            peaks.append(ask_machine("peak", {})["gflops"])
+            for name in names:
+                if name in failed:
+                    continue
+                show_progress(f"{model} round {number + 1}/{args.rounds}: {name}")
+                try:
+                    reports[name].append(train(args, name, folder))
+                except processes.FailedError as error:
+                    failed[name] = str(error)
+                made = {n: row(reports[n], failed.get(n), step_flops, peaks) for n in names}
+                rows.update({n: found for n, found in made.items() if found})
+                keep()
+    show_progress("")
 
 
-def median_report(parts):
-    keys = [key for key in parts[0] if key != "us"]
-    return {
-        "us": statistics.median(value for part in parts for value in part["us"]),
-        **{key: statistics.median(part[key] for part in parts) for key in keys},
+def prepare(args, model, folder):
+    """Writes the problem to the folder; returns the FLOPs of a step."""
+    options = {
+        "model": model,
+        "data": args.data or DATA.get(model, "fashion_mnist"),
+        "examples": args.examples,
+        "batch_size": args.batch_size,
+        "epochs": args.epochs,
+        "folder": folder,
     }
+    return ask_machine("prepare", options)["step_flops"]
+
+
+def ask_machine(function, options):
+    """Returns what a function of `machine` reports; without it there is nothing to compare."""
+    from contenders import processes
+
+    try:
+        return processes.run("machine", function, options)
+    except processes.FailedError as error:
+        raise gk.GraphkitError(str(error)) from None
+
+
+def train(args, name, folder):
+    """Returns the report of one process of a contender."""
+    from contenders import processes
+
+    who = CONTENDERS[name]
+    python = args.python.get(who.library, sys.executable)
+    given = {"python": python, "timeout": args.timeout, "problem": folder}
+    return processes.run(who.module, who.function, who.options, **given)
+
+
+def row(reports, failure, step_flops, peaks):
+    """Returns the medians of a contender's reports, and why it failed if it has; None before its turn."""
+    found = {"failed": failure} if failure else {}
+    if reports:
+        us = statistics.median(value for report in reports for value in report["us"])
+        found |= {
+            key: statistics.median(report[key] for report in reports) for key in reports[0] if key != "us"
+        }
+        peak = statistics.median(peaks)
+        fraction = step_flops / (1e3 * us) / peak
+        found |= {"us": us, "peak_fraction": fraction, "machine_gflops": peak, "rounds": len(reports)}
+    return found or None
+
+
+def show_progress(text):
+    if sys.stderr.isatty():
+        print(text, end="\033[K\r", file=sys.stderr)
 
 
 def show(model, rows):
     """Prints the table of one model, and graphkit's ratios below it."""
-    base = next(iter(rows.values()))["us"]
+    measured = {name: row for name, row in rows.items() if "us" in row}
+    base = next((row["us"] for row in measured.values()), None)
     print(
-        f"\n{model:22}{'us/step':>10}{'ratio':>8}{'of peak':>9}{'first s':>9}{'MiB':>8}{'accuracy':>10}"
-        f"{'weights':>12}"
+        f"\n{model:22}{'us/step':>10}{'ratio':>8}{'of peak':>9}{'step 1 s':>10}{'epoch 1 s':>11}"
+        f"{'predict/s':>11}{'MiB':>8}{'accuracy':>10}{'weights':>12}"
     )
     for name, row in rows.items():
-        print(
-            f"{name:22}{row['us']:>10,.0f}{row['us'] / base:>8.3f}{row['peak_fraction']:>9.1%}"
-            f"{row['first']:>9.2f}{row['peak']:>8,.0f}{row['accuracy']:>10.4f}{row['weights']:>12,}"
-        )
-    if "graphkit" in rows:
-        mine = rows["graphkit"]["us"]
-        ratios = [
-            f"{library} {mine / min(rows[name]['us'] for name in names):.3f}"
-            for library, names in by_library(rows).items()
-            if library != "graphkit"
-        ]
-        if ratios:
-            print("graphkit's time to the best of " + ", ".join(ratios), flush=True)
+        if name in measured:
+            print(
+                f"{name:22}{row['us']:>10,.0f}{row['us'] / base:>8.3f}{row['peak_fraction']:>9.1%}"
+                f"{row['first_step']:>10.2f}{row['first']:>11.2f}{row['predicted']:>11,.0f}"
+                f"{row['peak']:>8,.0f}{row['accuracy']:>10.4f}{row['weights']:>12,}"
+            )
+        if "failed" in row:
+            after = f" after {row['rounds']} of its rounds" if name in measured else ""
+            print(f"{name:22}failed{after}: {row['failed']}")
+    if "graphkit" in measured:
+        for text, time_of in COMPARED.items():
+            show_ratios(text, time_of, measured)
+    sys.stdout.flush()
+
+
+def show_ratios(text, time_of, rows):
+    ratios = [
+        f"{library} {time_of(rows['graphkit']) / min(time_of(rows[name]) for name in names):.3f}"
+        for library, names in by_library(rows).items()
+        if library != "graphkit"
+    ]
+    if ratios:
+        print(f"graphkit's {text} to the best of {', '.join(ratios)}")
 
 
 def by_library(names):
@@ -248,6 +287,14 @@ def by_library(names):
     return libraries
 
 
+def write(results, path):
+    """Writes the results so that the file is always complete."""
+    path = Path(path)
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(json.dumps(results, indent=1))
+    os.replace(new, path)
+
+
 def plot(results, path):
     """Draws the times of a step as bars, a panel for each model."""
     from graphkit.plots import figures
@@ -255,6 +302,7 @@ def plot(results, path):
     with figures.drawing(checks.Checker("benchmark"), 4.2 * len(results), 4) as figure:
         axes = figures.panels(figure, len(results), 1, len(results))
         for axis, (model, rows) in zip(axes, results.items(), strict=True):
+            rows = {name: row for name, row in rows.items() if "us" in row}
             is_ours = [CONTENDERS[name].library == "graphkit" for name in rows]
             colors = [figures.COLORS[0] if ours else figures.FAINT for ours in is_ours]
             times = [row["us"] / 1e3 for row in rows.values()]
@@ -268,20 +316,11 @@ def plot(results, path):
 
 
 def main(argv=None):
-    args = parse(argv)
-    if args.worker == "machine":
-        describe_machine(args)
-        return
-    if args.worker:
-        work(args)
-        return
-    results = {}
+    args, results = parse(argv), {}
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # and end the running process
     for model in args.models:
-        results[model] = measure(args, model)
+        measure(args, model, results, lambda: args.json and write(results, args.json))
         show(model, results[model])
-        if args.json:
-            with open(args.json, "w") as stream:
-                json.dump(results, stream, indent=1)
     if args.plot:
         plot(results, args.plot)
 

@@ -1,5 +1,5 @@
-"""The contenders of the benchmark: a module for each library, with a function `train(problem, ...)`.
+"""The contenders of the benchmark: a module for each library, with a function `train(problem, watch, ...)`.
 
-Each returns the seconds since its start at the end of each epoch, the training accuracy of the last
-epoch, and the number of weights trained. The peers build what `networks` describes.
+Each trains what `networks` describes, tells the `Watch` when its steps and epochs end, lets it time a
+prediction, and returns the training accuracy of the last epoch and the number of weights trained.
 """

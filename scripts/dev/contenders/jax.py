@@ -2,7 +2,6 @@
 
 import functools
 import math
-import time
 
 import jax
 import jax.numpy as jnp
@@ -10,13 +9,15 @@ import numpy as np
 import optax
 from jax import lax
 
+from contenders import networks
 
-def train(problem, scan=False):
+
+def train(problem, watch, scan=False):
     config = problem.config
     examples, labels = jnp.asarray(problem.floats), jnp.asarray(problem.labels)
     weights = initial_weights(problem, examples.shape)
-    optimizer = optax.adam(config.learning_rate)
-    state = weights, optimizer.init(weights), jax.random.key(config.seed)
+    optimizer = optax.adam(config["learning_rate"])
+    state = weights, optimizer.init(weights), jax.random.key(config["seed"])
     del weights
 
     def step(state, chosen):
@@ -36,23 +37,35 @@ def train(problem, scan=False):
     one_step = jax.jit(step, donate_argnums=0)
     many_steps = jax.jit(functools.partial(lax.scan, step), donate_argnums=0)
     count = sum(weight.size for weight in jax.tree.leaves(state[0]))
-    started, ends = time.perf_counter(), []
+
+    def wait():
+        jax.block_until_ready(state)
+
+    watch.start()
     for order in problem.orders():
         correct = 0
         whole = [chosen for chosen in order if len(chosen) == len(order[0])]
         if scan:
             state, (hits, _) = many_steps(state, np.stack(whole).astype(np.int32))
             correct, order = hits.sum(), order[len(whole) :]
+            watch.step(wait)
         for chosen in order:
             state, (hits, _) = one_step(state, chosen.astype(np.int32))
+            watch.step(wait)
             correct += hits
         correct = int(correct)
-        ends.append(time.perf_counter() - started)
-    return ends, correct / len(labels), count
+        watch.epoch()
+    infer = jax.jit(functools.partial(predict, problem, key=None))
+
+    def predict_all(unseen):
+        return np.concatenate([infer(state[0], batch) for batch in networks.batches_of(unseen)])
+
+    watch.predict(predict_all, problem.as_floats(problem.unseen))
+    return correct / len(labels), count
 
 
 def initial_weights(problem, shape):
-    random, width, weights = np.random.default_rng(problem.config.seed), shape[-1], []
+    random, width, weights = np.random.default_rng(problem.config["seed"]), shape[-1], []
     side = shape[1]
 
     def glorot(*shape):
@@ -90,12 +103,13 @@ def initial_weights(problem, shape):
         elif kind == "relu_dense":
             made, width = layer(width, *sizes), sizes[0]
         elif kind == "logits":
-            made = layer(width, len(problem.config.classes))
+            made = layer(width, problem.num_classes)
         weights.append(made)
     return weights
 
 
 def predict(problem, weights, net, key):
+    """Returns logits; without a key, dropout keeps everything."""
     for (kind, *sizes), layer in zip(problem.layers, weights, strict=True):
         if kind == "embedding":
             lengths, net = (net != 0).sum(1), layer[net]
@@ -120,8 +134,8 @@ def predict(problem, weights, net, key):
             net = net.reshape(len(net), -1)
         elif kind == "relu_dense":
             net = jax.nn.relu(net @ layer[0] + layer[1])
-        elif kind == "dropout":
-            keep_prob = problem.config.keep_prob
+        elif kind == "dropout" and key is not None:
+            keep_prob = problem.config["keep_prob"]
             net = jnp.where(jax.random.bernoulli(key, keep_prob, net.shape), net / keep_prob, 0)
         elif kind == "logits":
             net = net @ layer[0] + layer[1]

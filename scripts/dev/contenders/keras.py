@@ -1,44 +1,55 @@
 """Keras 3 on TensorFlow: `compile` and `fit`."""
 
-import time
-
 import keras
 from keras import layers
 
+from contenders import networks
+
 
 class Clock(keras.callbacks.Callback):
-    """Records when each epoch ends."""
+    """Tells the watch when runs and epochs end."""
 
-    def __init__(self):
+    def __init__(self, watch):
         super().__init__()
-        self.started = time.perf_counter()
-        self.ends = []
+        self.watch = watch
+        watch.start()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.watch.step()
 
     def on_epoch_end(self, epoch, logs=None):
-        self.ends.append(time.perf_counter() - self.started)
+        self.watch.epoch()
 
 
-def train(problem, jit=False, steps_per_execution=1):
-    config = problem.config
-    keras.utils.set_random_seed(config.seed)
+def train(problem, watch, jit=False, steps_per_execution=1):
+    keras.utils.set_random_seed(problem.config["seed"])
     model = build(problem)
     model.compile(
-        keras.optimizers.Adam(config.learning_rate),
+        keras.optimizers.Adam(problem.config["learning_rate"]),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         jit_compile=jit,
         steps_per_execution=steps_per_execution,
     )
-    examples, clock = problem.floats, Clock()
     kept = model.fit(
-        examples, problem.labels, config.batch_size, problem.epochs, verbose=0, callbacks=[clock]
+        problem.floats,
+        problem.labels,
+        problem.batch_size,
+        problem.epochs,
+        verbose=0,
+        callbacks=[Clock(watch)],
     )
-    return clock.ends, kept.history["accuracy"][-1], model.count_params()
+
+    def predict(unseen):
+        return model.predict(unseen, networks.PREDICT_BATCH, verbose=0)
+
+    watch.predict(predict, problem.as_floats(problem.unseen))
+    return kept.history["accuracy"][-1], model.count_params()
 
 
 def build(problem):
-    config = problem.config
-    net = inputs = keras.Input(problem.examples.shape[1:], dtype="int32" if config.alphabet else "float32")
+    dtype = "int32" if problem.vocabulary_size else "float32"
+    net = inputs = keras.Input(problem.examples.shape[1:], dtype=dtype)
     for kind, *sizes in problem.layers:
         if kind == "embedding":
             net = layers.Embedding(problem.vocabulary_size, *sizes, mask_zero=True)(net)
@@ -57,9 +68,9 @@ def build(problem):
         elif kind == "relu_dense":
             net = layers.Dense(*sizes, activation="relu")(net)
         elif kind == "dropout":
-            net = layers.Dropout(1 - config.keep_prob)(net)
+            net = layers.Dropout(1 - problem.config["keep_prob"])(net)
         elif kind == "logits":
-            net = layers.Dense(len(config.classes))(net)
+            net = layers.Dense(problem.num_classes)(net)
     return keras.Model(inputs, net)
 
 

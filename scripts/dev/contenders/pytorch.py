@@ -1,24 +1,28 @@
 """PyTorch: batches indexed from tensors in memory, eager or by `torch.compile`."""
 
-import time
-
+import numpy as np
 import torch
 from torch import nn
 
+from contenders import networks
 
-def train(problem, channels_last=False, compile=False):
+
+def train(problem, watch, channels_last=False, compile=False):
     config = problem.config
-    torch.manual_seed(config.seed)
-    examples = torch.from_numpy(problem.floats)
-    images = examples.ndim == 4
-    examples = examples.permute(0, 3, 1, 2).contiguous() if images else examples.long()
+    torch.manual_seed(config["seed"])
+
+    def to_tensor(examples):
+        examples = torch.from_numpy(problem.as_floats(examples))
+        examples = examples.permute(0, 3, 1, 2).contiguous() if examples.ndim == 4 else examples.long()
+        return examples.to(memory_format=torch.channels_last) if channels_last else examples
+
+    examples = to_tensor(problem.examples)
     labels = torch.from_numpy(problem.labels).long()
     network = Network(problem, examples.shape)
     if channels_last:
-        examples = examples.to(memory_format=torch.channels_last)
         network = network.to(memory_format=torch.channels_last)
     weights = sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
-    optimizer = torch.optim.Adam(network.parameters(), config.learning_rate)
+    optimizer = torch.optim.Adam(network.parameters(), config["learning_rate"])
     measure = nn.CrossEntropyLoss()
 
     def step(batch, targets):
@@ -30,17 +34,25 @@ def train(problem, channels_last=False, compile=False):
         return (logits.argmax(1) == targets).sum(), loss.detach()
 
     network.train()
-    started, ends = time.perf_counter(), []
+    watch.start()
     if compile:
         network = torch.compile(network)
     for order in problem.orders():
         correct = torch.zeros((), dtype=torch.int64)
         for chosen in map(torch.from_numpy, order):
             hits, _ = step(examples[chosen], labels[chosen])
+            watch.step()
             correct += hits
         correct = int(correct)
-        ends.append(time.perf_counter() - started)
-    return ends, correct / len(labels), weights
+        watch.epoch()
+    network.eval()
+
+    def predict(unseen):
+        with torch.inference_mode():
+            return np.concatenate([network(batch).numpy() for batch in networks.batches_of(unseen)])
+
+    watch.predict(predict, to_tensor(problem.unseen))
+    return correct / len(labels), weights
 
 
 class Network(nn.Module):
@@ -48,7 +60,7 @@ class Network(nn.Module):
 
     def __init__(self, problem, shape):
         super().__init__()
-        config, width = problem.config, shape[1]
+        width = shape[1]
         made, side = [], shape[-1]
         for kind, *sizes in problem.layers:
             if kind == "embedding":
@@ -75,9 +87,9 @@ class Network(nn.Module):
                 made += [nn.Linear(width, *sizes), nn.ReLU()]
                 width = sizes[0]
             elif kind == "dropout":
-                made.append(nn.Dropout(1 - config.keep_prob))
+                made.append(nn.Dropout(1 - problem.config["keep_prob"]))
             elif kind == "logits":
-                made.append(nn.Linear(width, len(config.classes)))
+                made.append(nn.Linear(width, problem.num_classes))
         self.layers = nn.ModuleList(made)
 
     def forward(self, net):

@@ -1,26 +1,29 @@
 """graphkit's trainer."""
 
 import tempfile
-import time
 
 import numpy as np
 import tensorflow as tf
 
 import graphkit as gk
+from contenders import machine, networks
 
 
 class Clock(gk.Callback):
-    """Records when each epoch ends."""
+    """Tells the watch when runs and epochs end."""
 
-    def __init__(self):
-        self.started = time.perf_counter()
-        self.ends = []
+    def __init__(self, watch):
+        self.watch = watch
+        watch.start()
+
+    def on_run_end(self, trainer):
+        self.watch.step()
 
     def on_epoch_end(self, trainer, metrics):
-        self.ends.append(time.perf_counter() - self.started)
+        self.watch.epoch()
 
 
-def train_mapped(problem, gib):
+def train_mapped(problem, watch, gib):
     """Trains on the problem's number of examples, spread over a memory-mapped file of `gib` GiB."""
     images = problem.examples
     copies = max(1, round(gib * 2**30 / images.nbytes))
@@ -31,11 +34,11 @@ def train_mapped(problem, gib):
         for image in images:
             file.write(image.tobytes() * copies)
         file.flush()
-        return train(problem._replace(examples=np.load(file.name, mmap_mode="r")[::copies]))
+        return train(problem._replace(examples=np.load(file.name, mmap_mode="r")[::copies]), watch)
 
 
-def train(problem, execution="auto", compute_dtype="float32"):
-    config = problem.config
+def train(problem, watch, execution="auto", compute_dtype="float32"):
+    config = machine.run_config(problem)
     with tf.Graph().as_default():
         network = gk.runs.build_network(config)
         with gk.Trainer(
@@ -46,15 +49,20 @@ def train(problem, execution="auto", compute_dtype="float32"):
             seed=config.seed,
             compute_dtype=compute_dtype,
         ) as trainer:
-            clock = Clock()
             history = trainer.fit(
                 {network.inputs: problem.examples, network.labels: problem.labels},
                 feed={network.keep_prob: config.keep_prob},
                 epochs=problem.epochs,
                 batch_size=config.batch_size,
-                callbacks=[clock],
+                callbacks=[Clock(watch)],
                 execution=execution,
                 progress=False,
             )
+
+            def predict(unseen):
+                given = {network.inputs: unseen}
+                return trainer.predict(network.logits, given, batch_size=networks.PREDICT_BATCH)
+
+            watch.predict(predict, problem.unseen)
             weights = sum(v.shape.num_elements() for v in tf.compat.v1.trainable_variables())
-    return clock.ends, history["accuracy"][-1], weights
+    return history["accuracy"][-1], weights
