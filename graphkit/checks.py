@@ -6,6 +6,7 @@ import math
 import numbers
 import operator
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator
 from types import ModuleType
@@ -15,6 +16,8 @@ import numpy as np
 
 __all__ = ["GraphkitError"]
 
+# What `repr` makes of a path inside a list, of which the user wrote the string.
+SHOWN_PATH = re.compile(r"""\b(?:Pure)?(?:Posix|Windows)Path\(('[^']*'|"[^"]*")\)""")
 LONGEST = 2000  # characters of a value in a message
 LARGEST = 2**63 - 1  # what NumPy and TensorFlow hold as the size of an axis
 
@@ -189,19 +192,10 @@ def has_mask(value: Any) -> bool:
 def shown(value: Any) -> str:
     """Returns the repr of a value, with paths as plain strings, without its middle if it is long."""
     try:
-        text = repr(with_plain_paths(value))
+        text = SHOWN_PATH.sub(r"\1", repr(os.fspath(value) if isinstance(value, os.PathLike) else value))
     except ValueError:  # an integer of more digits than Python converts
         return f"{type(value).__name__} of too many digits"
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
-
-
-def with_plain_paths(value: Any) -> Any:
-    """Returns the value with the paths in it as strings: `PosixPath('x')` is not what the user wrote."""
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if type(value) in (list, tuple):
-        return type(value)(map(with_plain_paths, value))
-    return {key: with_plain_paths(item) for key, item in value.items()} if type(value) is dict else value
 
 
 def run_script(main: Callable[[], None]) -> None:

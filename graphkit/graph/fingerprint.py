@@ -74,11 +74,14 @@ def of_function(name: str, library: Mapping[str, Any]) -> str:
         return name  # an op's type
     function = library[name]
     signature = function.signature
-    arguments = [(arg.name, arg.type) for arg in (*signature.input_arg, *signature.output_arg)]
+    # By their places: TensorFlow names some arguments after the function.
+    places = {arg.name: f"argument {place}" for place, arg in enumerate(signature.input_arg)}
+    types = [arg.type for arg in (*signature.input_arg, *signature.output_arg)]
     nodes = []
     for node in sorted(function.node_def, key=lambda node: node.name):
         called = of_function(node.op, library) if node.op in library else node.op
-        nodes.append((node.name, called, list(node.input), attributes_of(node, library)))
-    returned = (sorted(function.ret.items()), sorted(function.control_ret.items()))
-    # TensorFlow puts the name of a function also in front of those of arguments that it does not use.
-    return hashlib.sha256(repr((arguments, nodes, returned)).replace(name, "").encode()).hexdigest()
+        inputs = [places.get(text, text) for text in node.input]
+        nodes.append((node.name, called, inputs, attributes_of(node, library)))
+    returned = [function.ret[arg.name] for arg in signature.output_arg]
+    returned = [places.get(text, text) for text in returned] + sorted(function.control_ret.values())
+    return hashlib.sha256(repr((types, nodes, returned)).encode()).hexdigest()

@@ -52,6 +52,13 @@ def counterpart(op: tf.Operation) -> str | None:
     return f"Resource{op.type}" if op.type.startswith(SAME_NAMES) else None
 
 
+def type_in_copy(op: tf.Operation) -> str:
+    """Returns the type that an op has in a copy where resource variables stand in for references."""
+    if op.type in VARIABLES:
+        return "VarHandleOp"
+    return (counterpart(op) if reference_inputs(op) else None) or op.type
+
+
 def obstacle(ops: Iterable[tf.Operation], wanted: Iterable[tf.Tensor]) -> str | None:
     """Returns why no resource variables can stand in for the reference variables of the ops, or None.
 

@@ -82,10 +82,11 @@ class Order:
 
     def let_wait(self, write: "Use", first: "Use") -> None:
         """Makes a write wait for the ends of an earlier use, where neither waits for the other yet."""
-        if any(end in self.before[first.start] for end in write.ends):
+        # Uses with one end are inside one condition or loop of TensorFlow 1, maybe in its two branches.
+        if set(first.ends) & set(write.ends) or any(end in self.before[first.start] for end in write.ends):
             return
         for end in first.ends:
-            if end in self.before[write.start]:
+            if end in self.before[write.start] or end in self.waits.get(write.start, ()):
                 continue
             if can_wait(write.start, end, self.waits):
                 self.waits.setdefault(write.start, []).append(end)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from graphkit.graph import walk
+from graphkit.graph import references, walk
 from graphkit.nn import inputs
 
 Bounds = tuple[float, float]
@@ -57,7 +57,7 @@ class OfGraph(Value):
 
     def __init__(self, op: tf.Operation, place: int = 0) -> None:
         self.op, self.place, self.graph = op, place, op.graph
-        self.key, self.kind, self.attr = (op.name, place), op.type, op.node_def.attr
+        self.key, self.kind, self.attr = (op.name, place), references.type_in_copy(op), op.node_def.attr
         self.tensor = op.outputs[place] if op.outputs else None
         self.dtype = tf.variant if self.tensor is None else self.tensor.dtype
         self.shape = tf.TensorShape(None) if self.tensor is None else self.tensor.shape
@@ -266,13 +266,17 @@ def size_read(value: Value) -> tuple | None:
     return (same(value.operands[0].operands[0]).key, int(start[0])) if single and start is not None else None
 
 
-def counts_below(index: Value, size: tuple) -> bool:
+def counts_below(index: Value, size: tuple | None) -> bool:
     """Whether an index counts the elements of an axis: a range up to its size, or places from a Unique."""
     index = same(index)
     if index.kind == "Range":
         start, limit, delta = index.operands
         return bounds(start)[0] >= 0 and bounds(delta)[0] >= 1 and size_read(limit) == size
-    return index.kind == "Unique" and index.place == 1 and (same(index.operands[0]).key, 0) == size
+    if index.kind != "Unique" or index.place != 1:
+        return False
+    # There are as many places as different numbers, and no more of these than numbers in all.
+    counted = {same(index.operands[0]).key, (index.key[0], 0)}
+    return size is not None and size[0] in counted and size[1] == 0
 
 
 def calls(value: Value, library: Mapping[str, Any], table: Mapping[str, tuple]) -> Iterator[Body]:

@@ -3,10 +3,10 @@
   python scripts/dev/compare_xla.py                  # all that differs
   python scripts/dev/compare_xla.py --group casts --all
 
-Each case of `xla_cases.py` runs as it is and compiled by XLA, at values where kernels may differ: NaN,
-infinities, numbers and indices out of range, ties, divisors of zero, nothing at all. The table has the op,
-the case, what the kernel gives and what XLA gives, at the first place where they differ. Exit code 1 if an op
-differs that `graphkit/running/xla_ops.py` takes for equal.
+Each case of `comparing/xla_cases.py` runs as it is and compiled by XLA, at values where kernels may differ:
+NaN, infinities, numbers and indices out of range, ties, divisors of zero, nothing at all. The table has the
+op, the case, what the kernel gives and what XLA gives, at the first place where they differ. Exit code 1 if
+an op differs that `graphkit/running/xla_ops.py` takes for equal.
 """
 
 import argparse
@@ -123,7 +123,7 @@ def difference(first, second, exact):
 
 def run(groups):
     """Returns the `Result` of each case of the groups."""
-    import xla_cases
+    from comparing import xla_cases
 
     return [compare(case) for group in groups for case in xla_cases.GROUPS[group]()]
 
@@ -147,15 +147,18 @@ def wrong_tables(results):
 
 
 def main(argv):
-    import xla_cases
-
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--group", nargs="+", choices=xla_cases.GROUPS, default=list(xla_cases.GROUPS))
+    parser.add_argument("--group", nargs="+", help="such as casts; all if not given")
     parser.add_argument("--all", action="store_true", help="also show the cases that are the same")
     options = parser.parse_args(argv)
-    results = run(options.group)
+    from comparing import xla_cases  # loads TensorFlow
+
+    unknown = sorted(set(options.group or ()) - set(xla_cases.GROUPS))
+    if unknown:
+        parser.error(f"--group must be of {', '.join(xla_cases.GROUPS)}; received {', '.join(unknown)}")
+    results = run(options.group or xla_cases.GROUPS)
     for result in results:
         if options.all or result.verdict in ("differs", "XLA accepts"):
             print(" | ".join(text[:70].replace("\n", " ") for text in result))

@@ -1,0 +1,1 @@
+"""What `compare_xla.py` compares."""
