@@ -153,8 +153,10 @@ def main(argv):
     parser.add_argument("--group", nargs="+", help="such as casts; all if not given")
     parser.add_argument("--all", action="store_true", help="also show the cases that are the same")
     options = parser.parse_args(argv)
-    from comparing import xla_cases  # loads TensorFlow
+    import tensorflow as tf
+    from comparing import xla_cases
 
+    tf.get_logger().setLevel("ERROR")  # each case is a function of its own, of which TensorFlow warns
     unknown = sorted(set(options.group or ()) - set(xla_cases.GROUPS))
     if unknown:
         parser.error(f"--group must be of {', '.join(xla_cases.GROUPS)}; received {', '.join(unknown)}")
