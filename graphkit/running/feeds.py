@@ -42,6 +42,12 @@ class Source(NamedTuple):
         """Whether the array is a file that is mapped into memory."""
         return isinstance(self.array, np.memmap) or batches.mapping_of(self.array) is not None
 
+    @property
+    def changes(self) -> bool:
+        """Whether a placeholder takes other rows than the array holds, which takes time to compute."""
+        same = self.array.dtype == self.placeholder.dtype.as_numpy_dtype
+        return not same or self.scaling is not None or self.augment is not None
+
     def release(self) -> None:
         """Frees the pages of a mapped file that were read."""
         batches.release(self.array)

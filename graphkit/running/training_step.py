@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from graphkit.graph import walk
+from graphkit.running.inference import NONE, Inference
 
 FLOATS = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 
@@ -26,6 +27,7 @@ class TrainingStep(NamedTuple):
       step_input: scalar placeholder of the number that the masks of a step follow from: the global step.
       global_step: the variable that counts steps.
       skips_overflow: whether a step with gradients that overflow leaves the variables as they are.
+      inference: the copy of the model that evaluations run.
     """
 
     update: tf.Operation
@@ -41,6 +43,7 @@ class TrainingStep(NamedTuple):
     step_input: tf.Tensor
     global_step: tf.Variable
     skips_overflow: bool = False
+    inference: Inference = NONE
 
     @property
     def trained(self) -> list[tf.Variable]:

@@ -12,7 +12,7 @@ from graphkit.graph import fingerprint, lines, walk
 from graphkit.inspection import graph_checks
 from graphkit.nn import inputs, scopes
 from graphkit.nn.metrics import Metric
-from graphkit.running import feeds, kernels, loops, session, training_step
+from graphkit.running import feeds, inference, kernels, loops, session, training_step
 from graphkit.running import metrics as running_metrics
 from graphkit.train import optimizers
 from graphkit.train.learning_rate import LearningRate
@@ -70,12 +70,15 @@ def build(
         loss = optimizers.add_regularization(loss, trained)
         metrics = {"loss": running_metrics.loss_metric(loss), **metrics}
         weights = tf.compat.v1.global_variables()
+        model = graph.get_operations()
+        scalings = feeds.pixel_scalings(graph)
         step = build_step(check, loss, metrics, learning_rate, trained, settings)
         weights = [v for v in weights if v is not step.global_step]
         ops = step.needed_ops()
         checkpoints = saving.Checkpoints(step.variables, weights, ops)
         tables = tf.compat.v1.tables_initializer()
-        made_loops = loops.make_loops(step, feeds.pixel_scalings(graph))
+        made_loops = loops.make_loops(step, scalings)
+        step = step._replace(inference=inference.make_inference(model, scalings))
         hashes = fingerprint.of_scopes(ops)
         initializer = tf.group(session.make_initializer(initialized(step.variables), seed), tables)
         graph.finalize()

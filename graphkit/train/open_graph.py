@@ -67,7 +67,13 @@ class OpenGraph:
 
     def evaluator(self, examples: feeds.Examples, fetches: Sequence[tf.Tensor]) -> steps.FeedSteps:
         """Returns the steps that compute the fetches for mini-batches of examples, without training."""
-        return steps.FeedSteps(self.session, fetches, examples, prefetches=True, step=self.training_step)
+        copy = self.training_step.inference
+        if copy.covers(fetches, examples.constants):
+            fetches = copy.tensors(fetches)
+            sources = [copy.source(source) for source in examples.sources]
+            examples = feeds.Examples(sources, examples.constants)
+        prepared = any(source.changes or source.mapped for source in examples.sources)
+        return steps.FeedSteps(self.session, fetches, examples, prefetches=prepared, step=self.training_step)
 
     def evaluate(
         self, data: Feed, feed: Feed | None = None, *, batch_size: int = EVALUATION_BATCH
