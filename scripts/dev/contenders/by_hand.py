@@ -35,9 +35,9 @@ def train(problem, watch, as_float=True):
 
             def predict(unseen):
                 runs = networks.batches_of(unseen)
-                found = [session.run(network.logits, {network.inputs: floats(batch)}) for batch in runs]
-                return np.concatenate(found)
+                feeds = ({network.inputs: problem.as_floats(batch)} for batch in runs)
+                return np.concatenate([session.run(network.logits, feed) for feed in feeds])
 
-            watch.predict(predict, problem.as_floats(problem.unseen) if as_float else problem.unseen)
+            watch.predict(predict, problem.unseen)
             weights = sum(v.shape.num_elements() for v in tf.compat.v1.trainable_variables())
     return correct / len(problem.labels), weights

@@ -41,9 +41,9 @@ def train(problem, watch, jit=False, steps_per_execution=1):
     )
 
     def predict(unseen):
-        return model.predict(unseen, networks.PREDICT_BATCH, verbose=0)
+        return model.predict(problem.as_floats(unseen), networks.PREDICT_BATCH, verbose=0)
 
-    watch.predict(predict, problem.as_floats(problem.unseen))
+    watch.predict(predict, problem.unseen)
     return kept.history["accuracy"][-1], model.count_params()
 
 

@@ -47,11 +47,20 @@ def train(problem, watch, channels_last=False, compile=False):
         watch.epoch()
     network.eval()
 
+    def scaled(batch):
+        batch = torch.from_numpy(batch)
+        if batch.ndim < 4:
+            return batch.long()
+        batch = batch.permute(0, 3, 1, 2).float().sub_(128).mul_(1 / 128)
+        return batch.contiguous(
+            memory_format=torch.channels_last if channels_last else torch.contiguous_format
+        )
+
     def predict(unseen):
         with torch.inference_mode():
-            return np.concatenate([network(batch).numpy() for batch in networks.batches_of(unseen)])
+            return np.concatenate([network(scaled(batch)).numpy() for batch in networks.batches_of(unseen)])
 
-    watch.predict(predict, to_tensor(problem.unseen))
+    watch.predict(predict, problem.unseen)
     return correct / len(labels), weights
 
 

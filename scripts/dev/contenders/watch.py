@@ -12,7 +12,6 @@ class Watch:
 
     Args:
       started: when the process was started, by `time.time`.
-      unseen: the examples to predict, as the contender takes them.
 
     Attributes:
       first_step: seconds from the start of the process to the end of the first run of steps.
@@ -41,7 +40,7 @@ class Watch:
         self.ends.append(time.perf_counter() - self.fit_started)
 
     def predict(self, function, examples):
-        """Times a function examples -> NumPy array (examples, classes)."""
+        """Times a function examples -> NumPy array (examples, classes), which scales uint8 images itself."""
         times = []
         for _ in range(1 + PREDICTIONS):
             started = time.perf_counter()
