@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-RELATIVE = {"float64": 1e-9, "float32": 2e-5, "float16": 4e-3, "bfloat16": 2e-2}
+RELATIVE = {"float64": 1e-9, "float32": 2e-5, "float16": 1e-2, "bfloat16": 4e-2}
 ABSOLUTE = {"float64": 1e-14, "float32": 1e-6, "float16": 2e-4, "bfloat16": 1e-2}
 
 
