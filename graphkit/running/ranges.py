@@ -51,6 +51,11 @@ class Value:
     def constant(self) -> np.ndarray | None:
         raise NotImplementedError
 
+    def size(self, axis: int) -> int | None:
+        """Returns the size of an axis, if it is known."""
+        # `shape[axis]` is a Dimension in TensorFlow 1.
+        return None if self.shape.rank is None else self.shape.as_list()[axis]
+
 
 class OfGraph(Value):
     """An output of an op of the graph itself; the op may have none."""
@@ -163,8 +168,7 @@ def rule(value: Value, depth: int) -> Bounds:
     if kind in walk.PLACEHOLDERS:
         return of_placeholder(value)
     if kind == "StridedSlice" and operands[0].kind == "Shape" and (read := size_read(value)) is not None:
-        shape = operands[0].operands[0].shape
-        size = shape[read[1]] if shape.rank is not None else None
+        size = operands[0].operands[0].size(read[1])
         return (0, tf.int32.max) if size is None else (size, size)
     if kind in PARTS or (kind in ("GatherV2", "Gather") and operands):
         return of(0)
@@ -185,7 +189,7 @@ def rule(value: Value, depth: int) -> Bounds:
         return (round(low), round(high)) if math.isfinite(high - low) else UNBOUNDED
     if kind in ("ArgMax", "ArgMin"):
         axis = operands[1].constant()
-        size = None if axis is None or operands[0].shape.rank is None else operands[0].shape[int(axis)]
+        size = None if axis is None else operands[0].size(int(axis))
         return 0, math.inf if size is None else size - 1
     if kind == "Unique" and value.place == 0:
         return of(0)
@@ -207,7 +211,7 @@ def of_placeholder(value: Value) -> Bounds:
         return min(low, 0), max(high, 1)
     # Only arrays of examples are checked, and whatever has a first axis of any size is one.
     if value.kind in walk.PLACEHOLDERS[:2] and tensor.dtype.is_integer and tensor.shape.rank:
-        limit, _ = walk.index_limit(tensor) if tensor.shape[0] is None else (None, None)
+        limit, _ = walk.index_limit(tensor) if tensor.shape.as_list()[0] is None else (None, None)
         if limit is not None:
             return 0, limit - 1
     return UNBOUNDED

@@ -130,8 +130,8 @@ def dimension(value: Value, axis: int) -> int | None:
     """Returns the size of an axis of a tensor, or of a handle's variable, if it is known."""
     if value.kind == "VarHandleOp":
         shape = tf.TensorShape(value.attr["shape"].shape)
-        return shape[axis] if shape.rank is not None else None
-    return value.shape[axis] if value.shape.rank is not None else None
+        return shape.as_list()[axis] if shape.rank is not None else None
+    return value.size(axis)
 
 
 def lies_inside(index: Value, params: Value, axis: int) -> bool:
@@ -147,7 +147,7 @@ def columns(indices: Value) -> list[Value] | None:
     indices, last = ranges.same(indices), indices.shape.rank
     if indices.kind == "Pack" and last is not None and indices.attr["axis"].i in (-1, last - 1):
         return list(indices.operands)
-    width = indices.shape[-1] if last else None
+    width = indices.size(-1) if last else None
     return [indices] * width if width else None
 
 
