@@ -102,10 +102,10 @@ def makes_square(first: tf.TensorShape, second: tf.TensorShape) -> bool:
     """True if the shapes are (N,) and (N, 1), in any order, which are broadcast to (N, N)."""
     if first.rank == 2 and second.rank == 1:
         first, second = second, first
-    if first.rank != 1 or second.rank != 2 or second[1] != 1:
+    if first.rank != 1 or second.rank != 2:
         return False
-    sizes = (first[0], second[0])
-    return 1 not in sizes and (None in sizes or sizes[0] == sizes[1])
+    (size,), (rows, columns) = first.as_list(), second.as_list()  # in TensorFlow 1, a shape holds Dimensions
+    return columns == 1 and 1 not in (size, rows) and (None in (size, rows) or size == rows)
 
 
 def l2_on_bias(view: GraphView) -> Problems:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.graph import walk
+from graphkit.graph import control_flow, walk
 from graphkit.nn import initializers, scopes, tensors
 from graphkit.nn import inputs as graph_inputs
 from graphkit.nn.variables import Constraint, Initializer, Regularizer, VariableSpec, get_variable
@@ -282,7 +282,8 @@ def choose_value(condition: bool | tf.Tensor, if_true: tf.Tensor, if_false: tf.T
 def choose(condition: bool | tf.Tensor, if_true: Callable[[], Any], if_false: Callable[[], Any]) -> Any:
     """Calls one branch for a Python boolean, or emits both behind a boolean tensor."""
     if tf.is_tensor(condition):
-        return tf.cond(condition, if_true, if_false)
+        with control_flow.of_functions():  # XLA compiles no others
+            return tf.cond(condition, if_true, if_false)
     return if_true() if condition else if_false()
 
 

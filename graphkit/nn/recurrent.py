@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
+from graphkit.graph import control_flow
 from graphkit.nn import initializers, scopes, tensors
 from graphkit.nn.variables import Initializer, Regularizer, VariableSpec, get_variable
 
@@ -264,6 +265,13 @@ def unroll(step: Step, inputs: tf.Tensor, state: State) -> tuple[list[tf.Tensor]
 def loop(step: Step, inputs: tf.Tensor, state: State) -> tuple[list[tf.Tensor], State]:
     """Does what `unroll` does, for any number of steps."""
     time = tf.shape(inputs)[1]
+    # XLA compiles loops of functions alone; inside a loop of TensorFlow 1, none of them has gradients.
+    wanted = tf.compat.v1.control_flow_v2_enabled() or not scopes.runs_more_than_once(time.op)
+    with control_flow.of_functions(wanted):
+        return add_loop(step, inputs, state, time)
+
+
+def add_loop(step: Step, inputs: tf.Tensor, state: State, time: tf.Tensor) -> tuple[list[tf.Tensor], State]:
     steps = tf.TensorArray(inputs.dtype, time).unstack(tf.transpose(inputs, [1, 0, 2]))
     arrays = [tf.TensorArray(part.dtype, time, element_shape=part.shape) for part in state]
 

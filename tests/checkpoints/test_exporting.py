@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
+from graphkit.graph import control_flow
 
 V1 = tf.compat.v1
 SIGNATURE = "serving_default"
@@ -352,12 +353,9 @@ def old_loop_net():
     """Returns a net with control flow of TensorFlow 1: loops of Enter, Switch and Merge."""
     inputs = features()
     w = V1.get_variable("w", (4, 4), use_resource=False)
-    V1.disable_control_flow_v2()
-    try:
+    with control_flow.of_functions(False):
         _, net = tf.while_loop(lambda i, _: i < 3, lambda i, net: (i + 1, tf.tanh(net @ w)), (0, inputs))
         net = tf.cond(tf.reduce_mean(inputs) > 100, lambda: net, lambda: 2 * net)
-    finally:
-        V1.enable_control_flow_v2()
     return inputs, gk.dense(net, 3)
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 import graphkit as gk
 from graphkit.data import batches
 from graphkit.diagnosis import recorder
+from graphkit.graph import control_flow
 
 EXECUTIONS = ("feed", "chunks", "resident", "compiled")
 EXAMPLES, BATCH, BAD = 70, 8, 37
@@ -297,13 +298,13 @@ def test_loops_are_named_as_a_whole():
         )[1]
         return tf.reduce_mean(weighted(total)), None
 
-    report = failure(build, points_with(0))[0].report
+    with control_flow.of_functions():
+        report = failure(build, points_with(0))[0].report
     assert report.op_type in ("While", "StatelessWhile") and report.examples == (BAD,)
 
 
 def test_loops_and_branches_of_tensorflow_1():
-    v1.disable_control_flow_v2()
-    try:
+    with control_flow.of_functions(False):
 
         def build(points):
             total = tf.while_loop(
@@ -313,8 +314,6 @@ def test_loops_and_branches_of_tensorflow_1():
             return tf.reduce_mean(weighted(chosen)), None
 
         report = failure(build, points_with(0))[0].report
-    finally:
-        v1.enable_control_flow_v2()
     assert report.op_type == "Exit" and any("Merge" in name for name in report.path)
 
 

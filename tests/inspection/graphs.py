@@ -1,7 +1,5 @@
 """Graphs that several tests of this room read, and what TensorFlow itself says about them."""
 
-import contextlib
-
 import numpy as np
 import tensorflow as tf
 
@@ -52,17 +50,6 @@ def raw_rows():
         ("max_pool", ("MaxPool",), 0, 14 * 14 * 8 * 4),
         ("Variable_2", ("MatMul", "AddV2", "Tanh"), 1568 * 16 + 16, gk.sizes.dense_flops(1568, 16)),
     ]
-
-
-@contextlib.contextmanager
-def control_flow(version):
-    """Makes loops and branches of ops (version 1) or of functions (version 2, the default)."""
-    if version == 1:
-        V1.disable_control_flow_v2()
-    try:
-        yield
-    finally:
-        V1.enable_control_flow_v2()
 
 
 def looped(steps, **limits):

@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inspection.graphs import control_flow, looped, profiled, row, trained_parameters
+from inspection.graphs import looped, profiled, row, trained_parameters
 
 import graphkit as gk
-from graphkit.graph import walk
+from graphkit.graph import control_flow, walk
 
 V1 = tf.compat.v1
 
@@ -201,7 +201,7 @@ def test_a_loop_counts_for_its_rounds():
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_loop_without_a_limit_counts_for_one_round(version):
-    with control_flow(version):
+    with control_flow.of_functions(version == 2):
         found = gk.summary(looped(40))
     assert found.parameters == gk.sizes.rnn_parameters(6, 5, "simple")
     assert found.flops == gk.sizes.rnn_flops(6, 5, 1, "simple")
@@ -222,7 +222,7 @@ def test_a_loop_that_while_loop_did_not_make():
 def test_a_layer_after_a_loop_of_fixed_shapes(version):
     """Such a loop starts from constants, and depends on the examples through what its rounds pass on."""
     x, kernel = V1.placeholder(tf.float32, (3, 6)), V1.get_variable("cell/kernel", (6 + 5, 5))
-    with control_flow(version):
+    with control_flow.of_functions(version == 2):
         _, state = V1.while_loop(
             lambda t, h: t < 4,
             lambda t, h: (t + 1, tf.tanh(tf.matmul(tf.concat([x, h], 1), kernel))),
@@ -247,12 +247,12 @@ def test_a_layer_after_a_loop_of_fixed_shapes(version):
     ],
 )
 def test_recurrent_layers(cell, steps, version):
-    """Unrolled (7 steps) and in a loop (50), as the sizes predict."""
-    with control_flow(version):
+    """Unrolled (7 steps) and in a loop (50), of functions in any program, as the sizes predict."""
+    with control_flow.of_functions(version == 2):
         outputs, _ = gk.rnn(V1.placeholder(tf.float32, (None, steps, 6)), 5, cell)
         found = gk.summary(outputs)
     assert found.parameters == gk.sizes.rnn_parameters(6, 5, cell) == trained_parameters()
-    assert found.flops == gk.sizes.rnn_flops(6, 5, 1 if version == 1 else steps, cell)
+    assert found.flops == gk.sizes.rnn_flops(6, 5, steps, cell)
 
 
 def test_the_costliest_branch_counts():
@@ -262,7 +262,9 @@ def test_the_costliest_branch_counts():
     def branch(kernel):
         return lambda: tf.reduce_sum(tf.matmul(x, kernel), 1)
 
-    found = gk.summary(tf.cond(V1.placeholder(tf.bool, ()), branch(narrow), branch(wide)))
+    with control_flow.of_functions():  # of TensorFlow 1's branches all ops count
+        net = tf.cond(V1.placeholder(tf.bool, ()), branch(narrow), branch(wide))
+    found = gk.summary(net)
     assert found.flops == 2 * 6 * 9 + 8
     assert found.parameters == trained_parameters() == 60
 

@@ -7,9 +7,10 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inspection.graphs import control_flow, raw_rows, raw_tf1, row, trained_parameters
+from inspection.graphs import raw_rows, raw_tf1, row, trained_parameters
 
 import graphkit as gk
+from graphkit.graph import control_flow
 
 V1 = tf.compat.v1
 
@@ -185,7 +186,7 @@ def test_residual_blocks():
 )
 def test_char_rnn(length, version):
     """Unrolled (16 steps) and in a loop (50); the lengths mask what the cell reads, in the row `rnn`."""
-    with control_flow(version):
+    with control_flow.of_functions(version == 2):
         logits = gk.char_rnn(gk.token_input(length), 40, 5, keep_prob=gk.keep_prob_input())
     found = gk.summary(logits)
     assert found.edges == (
@@ -420,7 +421,7 @@ def test_a_loop_of_two_layers(batch_size):
     """What the second layer makes is what the first reads in the next round, and what is used after it."""
     features = V1.placeholder(tf.float32, (batch_size, 6), "features")
     first, second = (V1.get_variable(f"{name}/kernel", (6, 6)) for name in ("first", "second"))
-    with control_flow(1):
+    with control_flow.of_functions(False):
         _, state = V1.while_loop(
             lambda t, _: t < 5,
             lambda t, state: (t + 1, tf.matmul(tf.matmul(state, first), second)),

@@ -9,6 +9,7 @@ from nn.mask_statistics import largest_correlation
 from references import assert_gradients, normal, refused
 
 import graphkit as gk
+from graphkit.graph import control_flow
 from graphkit.nn import counter_random, inputs
 
 v1 = tf.compat.v1
@@ -277,13 +278,9 @@ def test_a_program_may_make_its_global_step_before_or_after_dropout():
 
 @pytest.mark.parametrize("v2", [False, True])
 def test_dropout_in_a_branch_of_a_condition_draws_new_masks_in_each_run(v2):
-    enabled = v1.control_flow_v2_enabled()
-    (v1.enable_control_flow_v2 if v2 else v1.disable_control_flow_v2)()
-    try:
+    with control_flow.of_functions(v2):
         net = tf.cond(v1.placeholder_with_default(True, ()), dropped, lambda: tf.zeros((4096,)))
         assert largest_correlation(in_a_loop(net, 4)) < 5
-    finally:
-        (v1.enable_control_flow_v2 if enabled else v1.disable_control_flow_v2)()
 
 
 # Inside loops and functions
@@ -306,15 +303,11 @@ def in_a_branch_of_a_loop(x):
 
 @pytest.mark.parametrize("v2", [False, True])
 def test_each_iteration_of_a_loop_has_its_own_mask(v2):
-    enabled = v1.control_flow_v2_enabled()
-    (v1.enable_control_flow_v2 if v2 else v1.disable_control_flow_v2)()
-    try:
+    with control_flow.of_functions(v2):
         ones = tf.ones((COUNT,))
         loops = [make(ones) for make in (repeated, in_a_branch_of_a_loop)]
         rows = tf.map_fn(lambda row: gk.dropout(row, 0.5), tf.ones((3, COUNT)))
         *loops, carried, rows = run([*loops, scanned(ones), rows])
-    finally:
-        (v1.enable_control_flow_v2 if enabled else v1.disable_control_flow_v2)()
     near = {"atol": 6 / math.sqrt(COUNT)}
     for net in (*loops, carried[-1]):  # three masks of 1/2 keep 1/8, which is scaled by 8
         np.testing.assert_allclose((net > 0).mean(), 1 / 8, **near)
@@ -332,17 +325,13 @@ def test_the_gradient_of_a_loop_goes_through_the_masks_of_its_iterations():
 
 @pytest.mark.parametrize("v2", [False, True])
 def test_branches_and_functions_have_different_masks(v2):
-    enabled = v1.control_flow_v2_enabled()
-    (v1.enable_control_flow_v2 if v2 else v1.disable_control_flow_v2)()
-    try:
+    with control_flow.of_functions(v2):
         nets = [dropped(COUNT)]
         for _ in range(2):
             taken = v1.placeholder_with_default(True, ())
             nets.append(tf.cond(taken, lambda: dropped(COUNT), lambda: tf.zeros((COUNT,))))
             nets.append(tf.function(lambda: dropped(COUNT), autograph=False)())
         masks = np.array(run(nets)) > 0
-    finally:
-        (v1.enable_control_flow_v2 if enabled else v1.disable_control_flow_v2)()
     for place, mask in enumerate(masks):
         for other in masks[:place]:
             np.testing.assert_allclose((mask & other).mean(), 1 / 4, atol=6 / math.sqrt(COUNT))

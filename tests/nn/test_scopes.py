@@ -21,6 +21,7 @@ from nn.layer_table import (
 from references import names, refused, run
 
 import graphkit as gk
+from graphkit.graph import control_flow
 from graphkit.nn import scopes
 
 v1 = tf.compat.v1
@@ -322,14 +323,10 @@ INSIDE = {
 @pytest.mark.parametrize("v2", [False, True])
 @pytest.mark.parametrize("what", INSIDE)
 def test_what_a_trainer_could_not_reach_inside_a_branch_is_refused(what, v2):
-    enabled = v1.control_flow_v2_enabled()
-    (v1.enable_control_flow_v2 if v2 else v1.disable_control_flow_v2)()
-    try:
+    with control_flow.of_functions(v2):
         flag = v1.placeholder_with_default(True, ())
         with refused(ValueError, f"{what} must "):
             tf.cond(flag, lambda: tf.reduce_sum(INSIDE[what]()), lambda: 0.0)
-    finally:
-        (v1.enable_control_flow_v2 if enabled else v1.disable_control_flow_v2)()
 
 
 def test_what_a_trainer_reaches_inside_a_branch_stays():

@@ -12,6 +12,7 @@ from references import fits_from_the_start
 from running.test_keyed import drawn, keyed_copy
 
 import graphkit as gk
+from graphkit.graph import control_flow
 from graphkit.nn import inputs
 from graphkit.running import keyed
 
@@ -123,6 +124,7 @@ def test_a_seed_gives_the_same_bits_in_every_run_and_execution(make, tmp_path, c
     assert "state of a kernel" not in caplog.text
 
 
+@pytest.mark.v2_behavior("no key can enter a loop of TensorFlow 1")
 def test_dropout_in_a_loop_resumes_with_the_same_masks(tmp_path):
     def weights(folder, epochs, **options):
         with trainer_of(dropout_in_loop, logdir=folder) as (trainer, data):
@@ -134,6 +136,7 @@ def test_dropout_in_a_loop_resumes_with_the_same_masks(tmp_path):
     np.testing.assert_array_equal(weights(tmp_path / "parts", 3, resume=True), expected)
 
 
+@pytest.mark.v2_behavior("no key can enter a loop of TensorFlow 1")
 @pytest.mark.parametrize("make", [every_kind, lambda x, w: x * w * uniform()])
 def test_an_evaluation_draws_by_seed_and_step(make):
     def evaluated(seed, steps):
@@ -197,14 +200,11 @@ def test_what_cannot_be_keyed_is_named(caplog):
 
 
 def test_a_loop_of_tensorflow_1_that_draws_is_named(caplog):
-    v1.disable_control_flow_v2()
-    try:
+    with control_flow.of_functions(False):
         with trainer_of(in_loop) as (trainer, data):
             trainer.fit(data, progress=False, execution="resident")
             assert trainer.runner.execution == "feed"
         assert "while/random_uniform/RandomUniform draws from the state of a kernel" in caplog.text
-    finally:
-        v1.enable_control_flow_v2()
 
 
 def test_what_calls_functions_without_random_ops_is_not_random():

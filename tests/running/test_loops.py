@@ -9,6 +9,7 @@ from references import fits_from_the_start
 
 import graphkit as gk
 from graphkit.data import batches
+from graphkit.graph import control_flow
 from graphkit.nn import counter_random
 from graphkit.running import loops, steps
 from graphkit.train import optimizers
@@ -446,11 +447,8 @@ def test_dropout_in_a_condition_of_tensorflow_1(execution):
         flag = tf.compat.v1.placeholder_with_default(True, ())
         return tf.cond(flag, lambda: gk.dropout(inputs, 0.5), lambda: inputs * 1)
 
-    tf.compat.v1.disable_control_flow_v2()
-    try:
+    with control_flow.of_functions(False):
         assert losses_of(build, execution) == losses_of(build, "feed")
-    finally:
-        tf.compat.v1.enable_control_flow_v2()
 
 
 @pytest.mark.parametrize("execution", ["resident", "compiled"])

@@ -6,7 +6,7 @@ import tensorflow as tf
 from references import fits_from_the_start
 
 import graphkit as gk
-from graphkit.graph import walk
+from graphkit.graph import control_flow, walk
 from graphkit.running import order
 
 v1 = tf.compat.v1
@@ -123,8 +123,7 @@ def test_reference_variables_count(caplog):
 
 
 def test_what_writes_a_variable_waits_for_the_end_of_a_condition_of_tensorflow_1():
-    v1.disable_control_flow_v2()
-    try:
+    with control_flow.of_functions(False):
         b = variable("b")
         condition = v1.placeholder(tf.bool, ())
         inside = tf.cond(condition, lambda: b.assign(1.0), lambda: b.assign(2.0))
@@ -134,8 +133,6 @@ def test_what_writes_a_variable_waits_for_the_end_of_a_condition_of_tensorflow_1
         with tf.control_dependencies([inside]):
             later = b.assign(4.0, read_value=False)
         assert left(inside, later) is None
-    finally:
-        v1.enable_control_flow_v2()
 
 
 def scatter(*tensors):

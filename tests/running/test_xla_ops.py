@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
+from graphkit.graph import control_flow
 from graphkit.running import steps, xla_ops
 
 v1 = tf.compat.v1
@@ -25,7 +26,7 @@ def trained(make, execution, numbers=NUMBERS, places=PLACES):
     Args:
       make: function (rows of numbers, places, weights (2,)) -> the loss.
     """
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), control_flow.of_functions():
         x, at = v1.placeholder(tf.float32, (None, 2), "x"), v1.placeholder(tf.int32, (None,), "at")
         w = v1.get_variable("w", (2,), initializer=v1.ones_initializer(), use_resource=True)
         loss = make(x, at, w) + 0 * tf.reduce_sum(x * 0) * tf.cast(tf.size(at), tf.float32)
@@ -203,7 +204,7 @@ def test_what_a_kernel_refuses_is_refused_in_all_executions(make, reason, caplog
 
 def test_auto_keeps_the_plain_loop_and_says_why(caplog):
     caplog.set_level(logging.INFO, "graphkit")
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), control_flow.of_functions():
         x = gk.feature_input(2)
         w = v1.get_variable("w", (2,), use_resource=True)
         with tf.control_dependencies([tf.debugging.assert_less(x, 9.0)]):
