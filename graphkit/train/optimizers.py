@@ -1,5 +1,6 @@
 """Optimizers by name, and the training op that they emit."""
 
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -224,7 +225,8 @@ def minimize(
         if not isinstance(optimizer, LossScaled):
             applied = optimizer.apply_gradients(ready(optimizer, pairs, clip_norm), global_step=global_step)
             return applied, pairs
-        applied = optimizer.apply_gradients(ready(optimizer, pairs, clip_norm))
+        with branches_that_write(pairs):
+            applied = optimizer.apply_gradients(ready(optimizer, pairs, clip_norm))
     # The optimizer that scales the loss would not count a step whose gradients overflow. Positions, seeds
     # and schedules count all mini-batches, so the step is counted here.
     with tf.control_dependencies([applied]):
@@ -305,8 +307,12 @@ def apply_accumulated(
 
     with tf.control_dependencies(added):
         due = tf.equal((global_step + 1) % accumulate, 0)
-        # No function can write a reference variable.
-        with control_flow.of_functions(all(hasattr(variable, "handle") for _, variable in pairs)):
+        with branches_that_write(pairs):
             updated = tf.cond(due, update, lambda: tf.constant(False))
     with tf.control_dependencies([updated]):
         return global_step.assign_add(1, read_value=False)
+
+
+def branches_that_write(pairs: Pairs) -> contextlib.AbstractContextManager[None]:
+    """Returns a block for branches that update; no function can write a reference variable."""
+    return control_flow.of_functions(all(hasattr(variable, "handle") for _, variable in pairs))
