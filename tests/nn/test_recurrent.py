@@ -21,6 +21,7 @@ from references import (
 )
 
 import graphkit as gk
+from graphkit.graph import control_flow
 
 v1 = tf.compat.v1
 BATCH, TIME, FEATURES, UNITS = 4, 5, 3, 2
@@ -509,6 +510,25 @@ def test_sub_graph_of_the_gradients_runs_inside_a_while_loop(time):
         actual, arrays = session.run((looped, x))
         runs = [session.run(sums, {inputs: array, lengths: LENGTHS}) for array in arrays]
     np.testing.assert_allclose(actual, np.sum(runs), rtol=1e-12)
+
+
+def test_a_loop_of_tensorflow_1_around_it_has_gradients():
+    inputs = v1.placeholder(tf.float64, (None, None, UNITS))
+
+    def layer(net):
+        with v1.variable_scope("layer", reuse=v1.AUTO_REUSE):
+            return gk.rnn(net, UNITS, "gru")[0]
+
+    by_hand = layer(layer(inputs))
+    with control_flow.of_functions(False):
+        looped = tf.while_loop(lambda i, _: i < 2, lambda i, net: (i + 1, layer(net)), (0, inputs))[1]
+        wanted = [inputs, *v1.trainable_variables()]
+        found = [tf.gradients(net**2, wanted) for net in (looped, by_hand)]
+    assert "Enter" in {op.type for op in inputs.graph.get_operations()}
+    with session_with_random_weights() as session:
+        looped, by_hand = session.run(found, {inputs: sequences("float64")[..., :1] * np.ones(UNITS)})
+    for actual, expected in zip(looped, by_hand, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-9)
 
 
 # Refusals.
