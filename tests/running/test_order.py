@@ -141,6 +141,7 @@ def scatter(*tensors):
     return order.Order(ops, walk.library_of(ops)).scatter
 
 
+@control_flow.of_functions()
 def test_rows_that_may_repeat_are_noticed():
     table = v1.get_variable("table", (4, 2), use_resource=True)
     numbers, condition = gk.label_input(), v1.placeholder(tf.bool, ())
