@@ -170,6 +170,8 @@ def rule(value: Value, depth: int) -> Bounds:
     if kind == "StridedSlice" and operands[0].kind == "Shape" and (read := size_read(value)) is not None:
         size = operands[0].operands[0].size(read[1])
         return (0, tf.int32.max) if size is None else (size, size)
+    if kind == "StridedSlice" and (element := element_read(value)) is not None:
+        return element, element
     if kind in PARTS or (kind in ("GatherV2", "Gather") and operands):
         return of(0)
     if kind == "Cast":
@@ -268,6 +270,16 @@ def size_read(value: Value) -> tuple | None:
     start = value.operands[1].constant()
     single = value.attr["shrink_axis_mask"].i == 1
     return (same(value.operands[0].operands[0]).key, int(start[0])) if single and start is not None else None
+
+
+def element_read(value: Value) -> float | None:
+    """Returns the number that the scalar is, if it is read from a vector of constants, or None."""
+    vector, start = (value.operands[place].constant() for place in (0, 1))
+    single = value.attr["shrink_axis_mask"].i == 1
+    if vector is None or start is None or np.ndim(vector) != 1 or not single:
+        return None
+    place = int(start[0])
+    return float(vector[place]) if -len(vector) <= place < len(vector) else None
 
 
 def counts_below(index: Value, size: tuple | None) -> bool:

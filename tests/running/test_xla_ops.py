@@ -287,4 +287,5 @@ def test_the_tables_say_what_xla_does():
 def test_the_tables_say_what_xla_does_at_all_cases():
     lines = compared("--all").splitlines()
     ops = {line.split(" | ")[0] for line in lines}
-    assert not {*xla_ops.SAME, *xla_ops.DIFFERS, *xla_ops.LOUDER, *xla_ops.REWRITTEN} - ops
+    listed = {*xla_ops.SAME, *xla_ops.DIFFERS, *xla_ops.LOUDER, *xla_ops.REWRITTEN}
+    assert listed - ops == {"VarHandleOp"}  # whose value is a handle
