@@ -19,7 +19,11 @@ ALIASES = (
     "ExpandDims Cast Enter Exit Switch Merge NextIteration RefEnter RefExit RefSwitch RefMerge "
     "RefNextIteration LoopCond ReadVariableOp BatchToSpaceND SpaceToBatchND"
 ).split()
-LOOPS = "graphkit/loops/"  # scope of a trainer's loops over copies of its step
+COPIES = (
+    "graphkit/loops/",
+    "graphkit/inference/",
+    "graphkit/evaluated/",
+)  # scopes of a trainer's copies of the graph
 WRITES = re.compile(r"(Assign|Save|Restore|(Resource)?(Sparse)?Apply|(Resource)?Scatter(?!Nd$))")
 
 
@@ -84,7 +88,7 @@ def forward_ops(graph: tf.Graph) -> list[tf.Operation]:
     for op in ops:
         if (
             walk.GRADIENTS.search(op.name)
-            or op.name.startswith(LOOPS)
+            or op.name.startswith(COPIES)
             or any(tensor.op in backward for tensor in op.inputs)
         ):
             backward.add(op)

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 import graphkit as gk
 from graphkit.data import batches
+from graphkit.graph import control_flow
 from graphkit.running import inference
 
 v1 = tf.compat.v1
@@ -133,13 +134,10 @@ def test_defaults_that_depend_on_images_can_be_given():
 def test_random_numbers_and_branches_of_tensorflow_1():
     problem = Problem()
     noise = problem.logits + tf.random.normal(tf.shape(problem.logits), seed=1)
-    v1.disable_control_flow_v2()
-    try:
+    with control_flow.of_functions(False):
         branch = tf.cond(
             tf.reduce_mean(problem.images) > 0, lambda: problem.logits + 1, lambda: problem.logits - 1
         )
-    finally:
-        v1.enable_control_flow_v2()
     problem.loss += 0.0 * tf.reduce_mean(noise)
     with problem.trainer() as trainer:
         data = {problem.images: IMAGES, problem.kinds: KINDS}

