@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import graphkit as gk
+
 v1 = tf.compat.v1
 
 
@@ -183,3 +185,19 @@ def fits_from_the_start(trainer, folder):
         return trainer.session.run(trainer.graph.get_collection("variables")), history
 
     return fit
+
+
+class Ended(Exception):
+    """Stands for what ends a process."""
+
+
+class StopAt(gk.Callback):
+    """Saves at a step, and ends the fit there as if the process had been killed."""
+
+    def __init__(self, step):
+        self.every_steps = self.at = step
+
+    def on_run_end(self, trainer):
+        if trainer.step == self.at:
+            trainer.save()
+            raise Ended

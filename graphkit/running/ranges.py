@@ -285,6 +285,8 @@ def element_read(value: Value) -> float | None:
 def counts_below(index: Value, size: tuple | None) -> bool:
     """Whether an index counts the elements of an axis: a range up to its size, or places from a Unique."""
     index = same(index)
+    if size is None:
+        return False
     if index.kind == "Range":
         start, limit, delta = index.operands
         return bounds(start)[0] >= 0 and bounds(delta)[0] >= 1 and size_read(limit) == size
@@ -292,7 +294,7 @@ def counts_below(index: Value, size: tuple | None) -> bool:
         return False
     # There are as many places as different numbers, and no more of these than numbers in all.
     counted = {same(index.operands[0]).key, (index.key[0], 0)}
-    return size is not None and size[0] in counted and size[1] == 0
+    return size[0] in counted and size[1] == 0
 
 
 def calls(value: Value, library: Mapping[str, Any], table: Mapping[str, tuple]) -> Iterator[Body]:

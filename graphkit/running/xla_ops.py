@@ -197,9 +197,8 @@ def labels_lie_inside(node: Node) -> bool:
 def segments_lie_inside(node: Node) -> bool:
     """Whether all places are below the number of segments; both leave out what is negative."""
     _, places, count = node.operands
-    size = ranges.size_read(count)
     below = ranges.bounds(places)[1] < ranges.bounds(count)[0]
-    return below or (size is not None and ranges.counts_below(places, size))
+    return below or ranges.counts_below(places, ranges.size_read(count))
 
 
 INDEX = "an index out of range is refused by TensorFlow's kernel, and not by XLA"

@@ -65,7 +65,7 @@ def begin(trainer: Any, earlier: Earlier, resume: bool | str, total_steps: int) 
     trainer.interrupted = False
     now = identity.of_run(trainer, total_steps)
     if resume and found:
-        resume_from(trainer, earlier, anyway=resume == ANYWAY)
+        resume_from(trainer, earlier, now, anyway=resume == ANYWAY)
     state = trainer.state
     if resume and state.step == 0:
         folder.replace_earlier(stays=found)
@@ -87,10 +87,10 @@ def begin(trainer: Any, earlier: Earlier, resume: bool | str, total_steps: int) 
     return replaces
 
 
-def resume_from(trainer: Any, earlier: Earlier, anyway: bool) -> None:
+def resume_from(trainer: Any, earlier: Earlier, now: dict, anyway: bool) -> None:
     """Restores the newest valid checkpoint of the same run."""
     for path, state in earlier.states:
-        require_same_run(trainer, path, state["identity"], anyway)
+        require_same_run(trainer, path, state["identity"], now, anyway)
         try:
             trainer.restore(path)
         except (checks.GraphkitError, FileNotFoundError) as error:
@@ -102,10 +102,11 @@ def resume_from(trainer: Any, earlier: Earlier, anyway: bool) -> None:
     raise checks.GraphkitError(checks.Checker("fit").message(rule, checkpoints=earlier.found))
 
 
-def require_same_run(trainer: Any, path: str, was: dict | None, anyway: bool) -> None:
+def require_same_run(trainer: Any, path: str, was: dict | None, now: dict, anyway: bool) -> None:
     """Raises if resuming from a checkpoint would not give the same bits, unless that is wanted anyway."""
     # The rates of the steps that the earlier run was to make: a longer run may be resumed from it.
-    different = identity.differences(was, identity.of_run(trainer, identity.steps_of(was)))
+    rates = identity.of_schedule(trainer.learning_rate, identity.steps_of(was))
+    different = identity.differences(was, {**now, "learning_rate": rates})
     rule = f"{path} is of a run with another {', '.join(different)}, and would not resume to the same bits"
     if different and anyway:
         logger.warning("%s; it is resumed all the same", rule)

@@ -6,26 +6,13 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import Ended, StopAt
 
 import graphkit as gk
 from graphkit.checkpoints import unsaved
 from graphkit.graph import walk
 
 ROWS = np.arange(24, dtype=np.float32).reshape(12, 2) / 24
-
-
-class Ended(Exception):
-    """Stands for what ends a process."""
-
-
-class StopAt(gk.Callback):
-    def __init__(self, step):
-        self.every_steps = self.at = step
-
-    def on_run_end(self, trainer):
-        if trainer.step == self.at:
-            trainer.save()
-            raise Ended
 
 
 def hash_table():

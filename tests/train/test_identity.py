@@ -6,6 +6,7 @@ import logging
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import Ended, StopAt
 
 import graphkit as gk
 from graphkit.train import identity
@@ -62,20 +63,6 @@ def go(
             with contextlib.suppress(Ended):
                 made.fit({x: rows}, {keep_prob: keep}, epochs, resume=resume, augment=changes, **options)
             return made.step, made.weights()
-
-
-class Ended(Exception):
-    """Stands for what ends a process."""
-
-
-class StopAt(gk.Callback):
-    def __init__(self, step):
-        self.every_steps = self.at = step
-
-    def on_run_end(self, trainer):
-        if trainer.step == self.at:
-            trainer.save()
-            raise Ended
 
 
 def rates(boundary):
