@@ -24,6 +24,7 @@ ALLOWED = {
     "diagnosis": "checks graph data nn running",
     "plots": "checks sizes data inspection",
     "train": "checks graph data nn inspection running checkpoints diagnosis",
+    "cluster": "checks graph data nn running train",
     "studies": "checks graph data nn running diagnosis train",
     "run_config": "checks data running checkpoints train",
     "runs": "checks data nn models running checkpoints train run_config",

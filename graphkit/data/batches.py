@@ -120,6 +120,11 @@ class Plan:
         return min(self.batch_size, self.examples)
 
     @property
+    def short_size(self) -> int:
+        """Examples in a shorter last mini-batch; 0 where all have `full_size`."""
+        return self.examples_per_epoch % self.full_size
+
+    @property
     def examples_per_epoch(self) -> int:
         """Examples that an epoch visits."""
         return min(self.examples, len(self) * self.batch_size)

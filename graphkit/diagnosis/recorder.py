@@ -110,7 +110,7 @@ class Recorder(Callback):
         self.note()
         if not self.search:
             return
-        if time.monotonic() >= self.due:
+        if self.trainer.workers.decides("snapshot", time.monotonic() >= self.due):
             self.take()
         if trainer.batch == len(trainer.plan):
             self.check()

@@ -105,7 +105,7 @@ class Scene:
         case = self.case
         weights = [case.variables[name] for name in case.gradients if name in case.variables]
         report = dataclasses.replace(report, largest_weight=max(map(largest, weights), default=0.0))
-        if self.trainer.logdir is None:
+        if self.trainer.logdir is None or not self.trainer.workers.is_chief:
             return report
         path = str(self.trainer.logdir / f"notfinite-{report.step}.npz")
         report = dataclasses.replace(report, file=path)

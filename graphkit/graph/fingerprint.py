@@ -11,23 +11,34 @@ from graphkit.graph import walk
 # Of lookup tables: TensorFlow gives each a name that holds a random number.
 NAMED_BY_PROCESS = {"shared_name", "container"}
 # How functions are run, from the settings of the process; not what they compute.
+AMONG_WORKERS = "graphkit/workers/"  # scope of the ops that sum over workers
 SETTINGS = {"config", "config_proto", "executor_type"}
 
 
-def of_scopes(ops: Iterable[tf.Operation]) -> dict[str, str]:
+def of_scopes(
+    ops: Iterable[tf.Operation], originals: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Returns {outermost scope: hash} of names, types, inputs, attributes and functions of the ops.
 
     Names of functions are left out: TensorFlow numbers them over all functions that the process has built,
     so the same program gives other names when it has built another graph before. What functions compute is
     part of the hash. A static lookup table counts with the keys and values that it is initialized with.
+
+    Args:
+      ops: of one graph.
+      originals: {name of a tensor: name of that which it stands for}. What computes the former, in the scope
+        AMONG_WORKERS, is left out, so that the hashes do not follow from the number of workers.
     """
-    ops = set(ops)
+    originals = originals or {}
+    ops = {op for op in ops if not op.name.startswith(AMONG_WORKERS)}
     ops |= walk.ancestors(table_initializers(ops))
     library = walk.library_of(ops)
     digests: dict[str, Any] = {}
     for op in sorted(ops, key=lambda op: op.name):
         digest = digests.setdefault(op.name.partition("/")[0], hashlib.sha256())
-        inputs = [tensor.name for tensor in op.inputs] + sorted(f"^{c.name}" for c in op.control_inputs)
+        inputs = [originals.get(tensor.name, tensor.name) for tensor in op.inputs]
+        waits = [c.name for c in op.control_inputs if not c.name.startswith(AMONG_WORKERS)]
+        inputs += sorted(f"^{name}" for name in waits)
         digest.update(repr((op.name, op.type, inputs)).encode())
         digest.update(attributes_of(op.node_def, library).encode())
         digest.update(file_of(op))

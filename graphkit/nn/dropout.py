@@ -1,6 +1,7 @@
 """Dropout: units set to zero at random in training."""
 
 import json
+import math
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -24,7 +25,8 @@ def dropout(
     The expectation of each unit stays what it was. With keep_prob 1.0, the default of
     `gk.keep_prob_input()`, nothing changes. The mask is a hash of (seed, this op, step, unit), see
     `graphkit.nn.counter_random`. In a trainer the step is its global step, so that a step has the same mask
-    in every execution and on every device. Without a trainer each `session.run` draws new masks; those of a
+    in every execution and on every device; where several workers share a mini-batch, each has its rows of the
+    mask of all. Without a trainer each `session.run` draws new masks; those of a
     session follow from the graph's seed. Inside loops and functions the mask also follows from the iteration
     and the call. Without a trainer a random op of TensorFlow tells them apart, with its limits: iterations
     that run in parallel draw in any order, and where the graph has a seed, two calls of one `tf.function`
@@ -67,7 +69,8 @@ def dropout(
         call = drawn_call(shape.op)
         # Each function numbers its scopes anew: two branches would have the same name, and the same mask.
         op_name = scope if call is None else scopes.unique_outside("graphkit/inner_dropout")
-        mask = counter_random.keep_mask(shape, keep_prob, seed, step, op_name, call)
+        start = start_of(inputs.shape, sizes)
+        mask = counter_random.keep_mask(shape, keep_prob, seed, step, op_name, call, start)
         factor = tf.cast(1 / keep_prob, inputs.dtype)
         # Not inputs * mask: a dropped unit that is not finite must become 0, in the gradient, too.
         outputs = tf.where(mask, inputs * factor, tf.zeros((), inputs.dtype))
@@ -76,6 +79,20 @@ def dropout(
         names = json.dumps([inputs.name, keep_prob.name, outputs.name])
         tf.compat.v1.add_to_collection(graph_inputs.DROPOUTS, names)
         return outputs
+
+
+def start_of(shape: tf.TensorShape, sizes: list[int | None] | None) -> counter_random.Start | None:
+    """Returns where the mask of this process's examples begins in that of the complete mini-batch.
+
+    None where the mask does not have examples: all sizes are known, or it has one row for all of them.
+    """
+    known = shape.as_list() if shape.rank is not None else [None]
+    units = [size if kept is None else 1 for size, kept in zip(known, sizes or [None] * len(known), strict=True)]
+    if None not in units:
+        return None
+    rest = units[1:]
+    row_size = 1 if None in rest or shape.rank is None else math.prod(rest)
+    return counter_random.Start(graph_inputs.rows_input(), graph_inputs.first_row_input(), row_size)
 
 
 def drawn_call(op: tf.Operation) -> tf.Tensor | None:

@@ -25,6 +25,8 @@ DROPOUTS = "graphkit_dropouts"
 SEED = "graphkit_seed"
 STEP = "graphkit_step"
 TRAINING = "graphkit_training"
+ROWS = "graphkit_rows"
+FIRST_ROW = "graphkit_first_row"
 
 
 def image_input(
@@ -202,6 +204,25 @@ def step_input() -> tf.Tensor:
 def training_input() -> tf.Tensor:
     """Returns the graph's scalar flag: False unless fed, as a trainer does in each training step."""
     return graph_scalar(TRAINING, lambda graph: False, "training")
+
+
+def rows_input() -> tf.Tensor:
+    """Returns the graph's scalar number of examples in this process's part of a mini-batch; 1 unless fed."""
+    return graph_scalar(ROWS, lambda graph: np.int64(1), "rows")
+
+
+def first_row_input() -> tf.Tensor:
+    """Returns the graph's scalar place of this process's part in a mini-batch of several processes.
+
+    It is 0 unless fed, as where one process has the complete mini-batch.
+    """
+    return graph_scalar(FIRST_ROW, lambda graph: np.int64(0), "first_row")
+
+
+def whole_batch(graph: tf.Graph) -> dict[str, np.int64]:
+    """Returns {name: value} of the graph's `rows_input` and `first_row_input`, if it has them, in one process."""
+    values = {ROWS: np.int64(1), FIRST_ROW: np.int64(0)}
+    return {scalar.name: value for key, value in values.items() for scalar in graph.get_collection(key)}
 
 
 def graph_scalar(

@@ -16,6 +16,7 @@ from graphkit.running.feeds import Examples
 from graphkit.running.loops import Doubts, Loop, Loops
 from graphkit.running.steps import AUGMENTATION, FeedSteps, LoopSteps, Run, Steps, run_all
 from graphkit.running.training_step import TrainingStep
+from graphkit.running.workers import Workers
 
 logger = logging.getLogger("graphkit")
 EXECUTIONS = ("auto", "feed", "chunks", "resident", "compiled")
@@ -62,7 +63,7 @@ class Runner:
       reason: why it is not another one, or None.
       plan: which examples each mini-batch has.
       steps: what runs mini-batches.
-      short_steps: what runs the last mini-batch of an epoch if it is shorter; None for `steps`.
+      short_steps: what runs the last mini-batch of an epoch if it is shorter.
       stops: a run ends at each step that is a multiple of one of these.
 
     Attributes:
@@ -76,14 +77,14 @@ class Runner:
         reason: str | None,
         plan: batches.Plan,
         steps: Steps,
-        short_steps: Steps | None = None,
+        short_steps: Steps,
         stops: Sequence[int] = (),
     ) -> None:
         self.execution, self.reason = execution, reason
         self.plan = plan
-        self.steps, self.short_steps = steps, short_steps or steps
+        self.steps, self.short_steps = steps, short_steps
         self.stops = stops
-        self.keyed = isinstance(steps, LoopSteps)
+        self.keyed = steps.copied
         self.compiled = execution == "compiled"
 
     def runs(self, position: Position, rates_of: Rates) -> Generator[Run, None, None]:
@@ -125,37 +126,42 @@ def runner_for(
     examples: Examples,
     plan: batches.Plan,
     wanted: Wanted,
+    workers: Workers,
 ) -> Runner:
     """Returns what runs the steps of a fit, and logs which execution was chosen and why.
 
     The choice follows from the graph, the data and the arguments of `fit`, not from timings, so that it is
     the same each time a program runs.
     """
-    execution, reason = choose(loops, examples, wanted)
+    execution, reason = workers.execution(*choose(loops, examples, wanted))
     # `choose` returns an execution whose loop exists; the others may be None.
     plain, compiled = cast(Loop, loops.plain), cast(Loop, loops.compiled_for(examples.sources))
     most = min(wanted.stops, default=math.inf)
 
-    def loop_steps(loop: Loop, count: int | None, resident: bool, fixed: bool = False) -> LoopSteps:
+    def loop_steps(
+        loop: Loop, examples: Examples, count: int | None, resident: bool, fixed: bool = False
+    ) -> LoopSteps:
         return LoopSteps(session, loop, examples, resident, count, fixed, most)
 
+    def plain_steps(examples: Examples) -> Steps:
+        if execution == "feed":
+            return feed_steps(session, step, loops, examples, loop_steps)
+        return loop_steps(plain, examples, wanted.steps_per_run, execution == "resident")
+
     steps: Steps
-    short_steps: Steps | None = None
+    short_steps: Steps
     if execution == "compiled":
         resident = can_be_resident(plain, examples)
-        steps = loop_steps(compiled, wanted.steps_per_run, resident, fixed=True)
+        steps = compiled_steps = loop_steps(compiled, examples, wanted.steps_per_run, resident, fixed=True)
         # XLA would compile once more for the shape of a shorter last mini-batch; the plain loop runs that.
-        short_steps = loop_steps(plain, 1, resident)
-        failure = steps.compile(plan.full_size)
+        short_steps = loop_steps(plain, examples, 1, resident)
+        failure = compiled_steps.compile(plan.full_size)
         if failure is not None:
             execution, reason = "resident" if resident else "chunks", failure
-    if execution in ("chunks", "resident"):
-        steps = loop_steps(plain, wanted.steps_per_run, execution == "resident")
-        short_steps = None
-    if execution == "feed":
-        steps = feed_steps(session, step, loops, examples, loop_steps)
+    if execution != "compiled":
+        steps, short_steps = workers.steps(plain_steps, examples, plan)
     logger.info('execution "%s"%s', execution, f" ({reason})" if reason else "")
-    warn_of_differences(loops.doubts, execution, isinstance(steps, LoopSteps))
+    warn_of_differences(loops.doubts, execution, steps.copied)
     return Runner(execution, reason, plan, steps, short_steps, wanted.stops)
 
 
@@ -185,13 +191,13 @@ def feed_steps(
     step: TrainingStep,
     loops: Loops,
     examples: Examples,
-    loop_steps: Callable[[Loop, int, bool], LoopSteps],
+    loop_steps: Callable[[Loop, Examples, int, bool], LoopSteps],
 ) -> Steps:
     """Returns what runs mini-batches one by one."""
     if loops.plain is not None and loops.rewritten and not mismatch(loops.plain, examples):
         # The loop's random numbers and products are not those of the graph's own ops: a loop of one step
         # gives the bits that all other executions give.
-        return loop_steps(loops.plain, 1, False)
+        return loop_steps(loops.plain, examples, 1, False)
     training = {step.training_input: np.bool_(True), **examples.constants}
     fed = Examples(examples.sources, training)
     return FeedSteps(session, [*step.values, step.update], fed, step.rate_input, step=step)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from graphkit.graph import control_flow, copies, references, walk
+from graphkit.nn import inputs
 from graphkit.running import feeds, keyed, order, xla_ops
 from graphkit.running.training_step import TrainingStep
 
@@ -211,6 +212,9 @@ class StepCopy:
         replaced |= {step.training_input.name, step.step_input.name}
         tensors = [op.outputs[0] for op in outside]
         self.captured = {tensor.name: tensor for tensor in tensors if tensor.name not in replaced}
+        # Where one process has the complete mini-batch, TensorFlow then leaves out what follows from them.
+        self.constants = {} if step.place else inputs.whole_batch(step.loss.graph)
+        self.constants = {name: value for name, value in self.constants.items() if name in self.captured}
         self.definition = copies.definition_of(ops, without=outside, rewrite=self.rewrite)
         self.stand_ins = references.StandIns(ops)
         self.captured |= self.stand_ins.handles
@@ -234,7 +238,10 @@ class StepCopy:
     def emit(self, rows: dict[str, tf.Tensor], rate: tf.Tensor, compile: bool) -> list[tf.Tensor]:
         """Copies the step into the current graph; returns its values, computed after the update."""
         step = self.step
-        given = {name: tf.identity(tensor) for name, tensor in self.captured.items()}
+        given = {
+            name: tf.constant(self.constants[name]) if name in self.constants else tf.identity(tensor)
+            for name, tensor in self.captured.items()
+        }
         counter, dtype = walk.handle_op(step.global_step).outputs[0].name, step.global_step.dtype.base_dtype
         number = tf.raw_ops.ReadVariableOp(resource=given[counter], dtype=dtype)
         given |= rows | self.keys.tensors(tf.identity(step.seed_input), number)

@@ -17,6 +17,7 @@ from graphkit.running import metrics as running_metrics
 from graphkit.running.feeds import Examples, Source
 from graphkit.running.loops import Loop
 from graphkit.running.training_step import TrainingStep
+from graphkit.running.workers import ALONE, Workers
 
 AUGMENTATION = (
     1  # keeps the seeds of augmentation, (seed, step, 1), apart from those of shuffling, (seed, epoch)
@@ -53,9 +54,17 @@ class Run(NamedTuple):
 
 
 class Steps(Protocol):
-    """What runs mini-batches of one size: `FeedSteps` or `LoopSteps`."""
+    """What runs mini-batches of one size: `FeedSteps` or `LoopSteps`.
+
+    Attributes:
+      prefetches: whether the next run is prepared while the session is busy.
+      copied: whether a copy of the step is run, and not the ops of the graph.
+      measured: how many mini-batches a run may have to take RUN_SECONDS, as the last one was measured.
+    """
 
     prefetches: bool
+    copied: bool
+    measured: int
 
     def next_count(self, left: int) -> int:
         """Returns how many of the mini-batches that are left the next run takes."""
@@ -92,6 +101,8 @@ class FeedSteps:
     ) -> None:
         self.sources = examples.sources
         self.prefetches = prefetches
+        self.copied = False
+        self.measured = 1
         constants = examples.constants_for(fetches)
         self.constants = list(constants.values())
         self.has_rate = rate_input is not None
@@ -148,6 +159,7 @@ class LoopSteps:
     ) -> None:
         self.sources = examples.sources
         self.prefetches = not resident
+        self.copied = True
         self.steps_per_run = steps_per_run
         self.fixed = fixed
         self.arrays = [resident_array(loop, source) for source in self.sources] if resident else None
@@ -303,10 +315,11 @@ def evaluate(
     plan: batches.Plan,
     metrics: Mapping[str, Metric],
     after_batch: Callable[[], None] = lambda: None,
+    workers: Workers = ALONE,
 ) -> dict[str, Any]:
     """Returns {name: metric over all examples of the plan}, and calls a function after each mini-batch."""
     means = running_metrics.Means(metrics)
-    for run, _ in run_all(steps, plan.slices()):
+    for run, _ in run_all(steps, workers.slices(plan)):
         means.add(run.values, run.batch_size)
         after_batch()
-    return means.result()
+    return workers.total(means).result()

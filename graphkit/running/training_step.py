@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from graphkit.graph import walk
 from graphkit.running.inference import NONE, Inference
+from graphkit.running.workers import Place
 
 FLOATS = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 
@@ -16,9 +17,11 @@ class TrainingStep(NamedTuple):
     Attributes:
       update: the op that makes a step.
       loss: float scalar tensor that is minimized, regularization included.
-      values: tensors that each step returns, the loss first, computed before the update.
+      values: tensors that each step returns, the loss first, computed before the update; those of a worker
+        of several are of the mini-batch of all, and the last ones are the votes.
       evaluated: the same of a validation: those that draw random numbers are copies that draw from keys.
-      gradients: (gradient, variable) of each trained variable, before gradients are clipped.
+      gradients: (gradient, variable) of each trained variable, before gradients are clipped; those of a
+        worker of several are of its own examples, as is `loss`.
       variables: all that a step may change.
       finite: bool vector: for each of the variables of floats, whether it is finite.
       rate_input: scalar placeholder of the learning rate, or None where the optimizer brings its own.
@@ -28,6 +31,7 @@ class TrainingStep(NamedTuple):
       global_step: the variable that counts steps.
       skips_overflow: whether a step with gradients that overflow leaves the variables as they are.
       inference: the copy of the model that evaluations run.
+      place: placeholders that say which part of a mini-batch a worker has; None for all of it.
     """
 
     update: tf.Operation
@@ -44,6 +48,7 @@ class TrainingStep(NamedTuple):
     global_step: tf.Variable
     skips_overflow: bool = False
     inference: Inference = NONE
+    place: Place | None = None
 
     @property
     def trained(self) -> list[tf.Variable]:

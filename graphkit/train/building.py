@@ -12,7 +12,7 @@ from graphkit.graph import fingerprint, lines, walk
 from graphkit.inspection import graph_checks
 from graphkit.nn import inputs, scopes
 from graphkit.nn.metrics import Metric
-from graphkit.running import feeds, inference, kernels, loops, session, training_step
+from graphkit.running import feeds, inference, kernels, loops, session, training_step, workers
 from graphkit.running import metrics as running_metrics
 from graphkit.train import optimizers
 from graphkit.train.learning_rate import LearningRate
@@ -29,6 +29,7 @@ class Settings(NamedTuple):
     variables: Any
     compute_dtype: str
     strict: bool
+    workers: workers.Workers
 
 
 class Built(NamedTuple):
@@ -72,14 +73,15 @@ def build(
         weights = tf.compat.v1.global_variables()
         model = graph.get_operations()
         scalings = feeds.pixel_scalings(graph)
-        step = build_step(check, loss, metrics, learning_rate, trained, settings)
+        step, originals = build_step(check, loss, metrics, learning_rate, trained, settings)
         weights = [v for v in weights if v is not step.global_step]
         ops = step.needed_ops()
         checkpoints = saving.Checkpoints(step.variables, weights, ops)
         tables = tf.compat.v1.tables_initializer()
         made_loops = loops.make_loops(step, scalings)
         step = step._replace(inference=inference.make_inference(model, scalings))
-        hashes = fingerprint.of_scopes(ops)
+        settings.workers.add_ops(step.variables)
+        hashes = fingerprint.of_scopes(ops, originals)
         initializer = tf.group(session.make_initializer(initialized(step.variables), seed), tables)
         graph.finalize()
     kernels.recommend_onednn(ops)
@@ -93,8 +95,8 @@ def build_step(
     learning_rate: LearningRate,
     trained: list[tf.Variable],
     settings: Settings,
-) -> training_step.TrainingStep:
-    """Adds the training step to the current graph."""
+) -> tuple[training_step.TrainingStep, Mapping[str, str]]:
+    """Adds the training step to the current graph; returns it, and `Combined.originals`."""
     global_step = scopes.global_step()
     seed_input, step_input, training_input = inputs.seed_input(), inputs.step_input(), inputs.training_input()
     rate_input = learning_rate.make_input()
@@ -104,22 +106,22 @@ def build_step(
         optimizer = optimizers.with_loss_scaling(optimizer)
     # The update waits for the loss and the metrics, so that they are those of the weights before it. The user
     # made UPDATE_OPS, and no op can be made to wait afterwards; `running.order` does it in a step's copy.
-    before = [*values, *loss.graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)]
-    update, gradients = optimizers.minimize(
-        check,
+    updates = loss.graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)
+    gradients = optimizers.gradients(check, optimizer, loss, trained)
+    combined = settings.workers.combine(gradients, values, updates)
+    update = optimizers.apply(
         optimizer,
-        loss,
-        trained,
+        combined.pairs,
         clip_norm=settings.clip_norm,
         accumulate=settings.accumulate,
         global_step=global_step,
-        before=before,
+        before=combined.before,
     )
     variables = changed_variables(check, loss.graph, [update, *values])
-    return training_step.TrainingStep(
+    step = training_step.TrainingStep(
         update=update,
         loss=loss,
-        values=values,
+        values=combined.values,
         evaluated=loops.keyed_values(values, seed_input, step_input),
         gradients=gradients,
         variables=variables,
@@ -130,7 +132,9 @@ def build_step(
         step_input=step_input,
         global_step=global_step,
         skips_overflow=isinstance(optimizer, optimizers.LossScaled),
+        place=combined.place,
     )
+    return step, combined.originals
 
 
 def check_graph(check: checks.Checker, loss: tf.Tensor, trained: list[tf.Variable], strict: bool) -> None:

@@ -294,6 +294,8 @@ class HistoryFile(Callback):
     """Writes the history to `history.csv` in the trainer's logdir, with one row per epoch."""
 
     def on_epoch_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
+        if not trainer.workers.is_chief:
+            return
         with files.replacing(trainer.logdir / "history.csv", newline="") as stream:
             writer = csv.writer(stream)
             writer.writerow(trainer.history)
@@ -339,7 +341,8 @@ class Checkpointing(Callback):
     def on_run_end(self, trainer: Any) -> None:
         due = self.every_steps is not None and trainer.step % self.every_steps == 0
         if self.every_seconds is not None:
-            due |= time.monotonic() - self.saved >= self.every_seconds
+            late = time.monotonic() - self.saved >= self.every_seconds
+            due |= trainer.workers.decides("checkpoint", late)
         if due and trainer.batch < len(trainer.plan):  # at the end of an epoch `on_epoch_end` saves
             self.save(trainer)
 

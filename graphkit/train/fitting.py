@@ -75,6 +75,8 @@ def begin(trainer: Any, earlier: Earlier, resume: bool | str, total_steps: int) 
         state.plan != plan or state.identity is None or state.identity["data"] != now["data"]
     ):
         state.start_epoch()  # the last fit ended inside an epoch on other data
+    position = {"step": state.step, "epoch": state.epoch, "batch": state.batch, "steps": total_steps}
+    trainer.workers.agree("fit", {**now, "position": position})
     state.plan, state.identity = plan, now
     replaces = bool(found) and not resume and state.step == 0
     if replaces:
@@ -142,7 +144,7 @@ def fit(trainer: Any, last_epoch: int, validate: Evaluation | None, replaces: bo
 
 def train(trainer: Any, last_epoch: int, validate: Evaluation | None) -> None:
     """Trains and validates until the last epoch, or until a callback or a signal ends it."""
-    with signals.Interrupts() as interrupts:
+    with signals.Interrupts(trainer.workers.decides) as interrupts:
         try:
             while trainer.epoch < last_epoch and trainer.state.stop_reason is None:
                 started = time.perf_counter()
@@ -150,6 +152,9 @@ def train(trainer: Any, last_epoch: int, validate: Evaluation | None) -> None:
                     callback.on_epoch_start(trainer)
                 if train_epoch(trainer, interrupts):
                     end_epoch(trainer, validate, started, interrupts)
+                trainer.workers.meet()
+                if trainer.workers.decides("stop", trainer.state.stop_reason is not None):
+                    trainer.stop(trainer.state.stop_reason or "another worker stopped")
                 interrupts.check()
         except signals.Interrupted:
             trainer.interrupted = True
@@ -169,7 +174,8 @@ def train_epoch(trainer: Any, interrupts: signals.Interrupts) -> bool:
         for run in complete(trainer, runs):
             record(trainer, run)
             interrupts.check()
-            if trainer.stops_now and state.batch < len(trainer.plan):
+            stops = trainer.workers.decides("stop now", trainer.stops_now)
+            if stops and state.batch < len(trainer.plan):
                 if trainer.logdir is not None:
                     trainer.save()
                 return False
@@ -185,7 +191,8 @@ def complete(trainer: Any, runs: Iterable[Run]) -> Iterator[Run]:
     uncounted = trainer.session.run(counter) - state.step  # made before this trainer
     try:
         yield from runs
-    except tf.errors.OpError:
+    except tf.errors.OpError as error:
+        trainer.workers.on_op_error(error)
         for callback in trainer.callbacks:
             callback.on_op_error(trainer)
         made = int(trainer.session.run(counter) - uncounted - state.step)

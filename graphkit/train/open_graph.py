@@ -16,6 +16,7 @@ from graphkit.nn.metrics import Metric
 from graphkit.running import feeds, steps
 from graphkit.running.callback import Callback
 from graphkit.running.training_step import TrainingStep
+from graphkit.running.workers import ALONE, Workers
 
 EVALUATION_BATCH = 1024  # examples; more are hardly faster and need more memory
 
@@ -33,6 +34,7 @@ class OpenGraph:
       step: the training step, of which the inputs are fed.
       checkpoints: saves and restores the variables.
       seed: of all keyed random numbers.
+      target: what the session connects to.
     """
 
     def __init__(
@@ -43,11 +45,12 @@ class OpenGraph:
         step: TrainingStep,
         checkpoints: saving.Checkpoints,
         seed: int,
+        target: str = "",
     ) -> None:
         self.graph, self.metrics, self.training_step = graph, metrics, step
         self.checkpoints, self.config, self.seed = checkpoints, config, seed
         self.callbacks: list[Callback] = []
-        self.session = tf.compat.v1.Session(graph=graph, config=config)
+        self.session = tf.compat.v1.Session(target, graph=graph, config=config)
         self.closer = weakref.finalize(self, self.session.close)  # also when this is garbage collected
 
     def check_examples(
@@ -63,6 +66,8 @@ class OpenGraph:
         own = {step.seed_input: np.int64(self.seed), step.training_input: None}
         if step.rate_input is not None:
             own[step.rate_input] = None
+        if step.place is not None:
+            own[step.place.votes] = None
         return feeds.check_examples(check, self.graph, data, feed, fetches, own, augment)
 
     def evaluator(self, examples: feeds.Examples, fetches: Sequence[tf.Tensor]) -> steps.FeedSteps:
@@ -103,13 +108,14 @@ class OpenGraph:
         data: Feed,
         feed: Feed | None = None,
         batch_size: int = EVALUATION_BATCH,
+        workers: Workers = ALONE,
     ) -> steps.Evaluation:
-        """Checks the data; returns the function that computes the metrics over it."""
+        """Checks the data; returns the function that computes the metrics over it, together with the workers."""
         values = self.training_step.evaluated
         examples = self.check_examples(check, data, feed, values)
         evaluator = self.evaluator(examples, values)
         plan = batches.Plan(len(examples), batch_size, shuffle=False)
-        return lambda after_batch: steps.evaluate(evaluator, plan, self.metrics, after_batch)
+        return lambda after_batch: steps.evaluate(evaluator, plan, self.metrics, after_batch, workers)
 
     def predict(
         self, tensor: tf.Tensor, data: Feed, feed: Feed | None = None, *, batch_size: int = EVALUATION_BATCH

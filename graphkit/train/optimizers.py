@@ -188,49 +188,49 @@ def is_not_deprecation(record: logging.LogRecord) -> bool:
 
 
 @sessions.tensorflow_logs(is_not_deprecation)
-def minimize(
-    check: checks.Checker,
-    optimizer: Any,
-    loss: tf.Tensor,
-    variables: Sequence[tf.Variable],
-    *,
-    clip_norm: float | None,
-    accumulate: int,
-    global_step: tf.Variable,
-    before: Sequence[tf.Tensor | tf.Operation],
-) -> tuple[tf.Operation, Pairs]:
-    """Adds the op that makes one step to the graph.
-
-    Args:
-      check: of the function that was called.
-      optimizer: a `tf.compat.v1.train.Optimizer`.
-      loss: what to minimize.
-      variables: the variables to train.
-      clip_norm: largest global norm of the gradients, or None.
-      accumulate: number of steps whose gradients are averaged into one update.
-      global_step: counts the steps, also those that update nothing.
-      before: tensors and ops that must run before the update.
-
-    Returns:
-      (op, list of (gradient, variable)): the gradients are those before clipping.
-    """
+def gradients(
+    check: checks.Checker, optimizer: Any, loss: tf.Tensor, variables: Sequence[tf.Variable]
+) -> Pairs:
+    """Returns (gradient, variable) of those of the variables that the loss depends on."""
     pairs = optimizer.compute_gradients(loss, variables)
     pairs = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
     rule = "the loss must depend on a trainable variable"
     names = [variable.name for variable in variables]
     check.require(pairs, rule, loss=loss.name, trainable_variables=names)
+    return pairs
+
+
+@sessions.tensorflow_logs(is_not_deprecation)
+def apply(
+    optimizer: Any,
+    pairs: Pairs,
+    *,
+    clip_norm: float | None,
+    accumulate: int,
+    global_step: tf.Variable,
+    before: Sequence[tf.Tensor | tf.Operation],
+) -> tf.Operation:
+    """Adds the op that makes one step to the graph.
+
+    Args:
+      optimizer: a `tf.compat.v1.train.Optimizer`.
+      pairs: (gradient, variable) of each variable to train.
+      clip_norm: largest global norm of the gradients, or None.
+      accumulate: number of steps whose gradients are averaged into one update.
+      global_step: counts the steps, also those that update nothing.
+      before: tensors and ops that must run before the update.
+    """
     if accumulate > 1:
-        return apply_accumulated(optimizer, pairs, clip_norm, accumulate, global_step, before), pairs
+        return apply_accumulated(optimizer, pairs, clip_norm, accumulate, global_step, before)
     with tf.control_dependencies(before):
         if not isinstance(optimizer, LossScaled):
-            applied = optimizer.apply_gradients(ready(optimizer, pairs, clip_norm), global_step=global_step)
-            return applied, pairs
+            return optimizer.apply_gradients(ready(optimizer, pairs, clip_norm), global_step=global_step)
         with branches_that_write(pairs):
             applied = optimizer.apply_gradients(ready(optimizer, pairs, clip_norm))
     # The optimizer that scales the loss would not count a step whose gradients overflow. Positions, seeds
     # and schedules count all mini-batches, so the step is counted here.
     with tf.control_dependencies([applied]):
-        return global_step.assign_add(1, read_value=False), pairs
+        return global_step.assign_add(1, read_value=False)
 
 
 def ready(optimizer: Any, pairs: Pairs, clip_norm: float | None) -> Pairs:

@@ -13,13 +13,14 @@ class RunFolder:
 
     Args:
       logdir: the folder, which exists.
+      writes: False for a worker of several that only reads what the chief writes.
 
     Attributes:
       replaced: checkpoints of an earlier run, which stay until this run has a step to keep.
     """
 
-    def __init__(self, logdir: Path) -> None:
-        self.logdir = logdir
+    def __init__(self, logdir: Path, *, writes: bool = True) -> None:
+        self.logdir, self.writes = logdir, writes
         self.lock: locks.FolderLock | None = None
         self.replaced: list[str] = []
 
@@ -32,7 +33,7 @@ class RunFolder:
         Raises:
           GraphkitError: another trainer writes the folder.
         """
-        if self.lock is None or not self.lock.held:
+        if self.writes and (self.lock is None or not self.lock.held):
             self.lock = locks.FolderLock(checks.Checker(function), self.logdir)
             saving.remove_remains(self.logdir)
         return saving.kept(self.logdir)

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -24,11 +25,15 @@ class Interrupts:
     Signals that the process ignores stay ignored. Python lets only the main thread set handlers; in other
     threads nothing is noted.
 
+    Args:
+      decides: function (topic, wish) -> decision of all workers, see `Workers.decides`.
+
     Attributes:
       received: the number of the first signal, or None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, decides: Callable[[str, bool], bool] = lambda topic, wish: wish) -> None:
+        self.decides = decides
         self.received: int | None = None
         self.previous: dict[int, Any] = {}  # handlers that were set before the block
 
@@ -53,9 +58,11 @@ class Interrupts:
             os._exit(STATUS + number)  # at once, since the session may be busy for long
 
     def check(self) -> None:
-        """Raises `Interrupted` if a signal was received."""
-        if self.received is not None:
-            raise Interrupted
+        """Raises `Interrupted` if a signal was received, by any worker."""
+        for number in SIGNALS:
+            if self.decides(signal.Signals(number).name, self.received == number):
+                self.received = number
+                raise Interrupted
 
     def exception(self) -> BaseException:
         """Returns the exception that the signal received stands for in Python."""

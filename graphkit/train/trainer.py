@@ -13,7 +13,7 @@ from graphkit.checkpoints import restoring, saving
 from graphkit.data import batches
 from graphkit.graph import walk
 from graphkit.running import execution as executions
-from graphkit.running import feeds, session, steps
+from graphkit.running import feeds, session, steps, workers
 from graphkit.running import metrics as running_metrics
 from graphkit.running.callback import Callback, check_callbacks, observes_steps, restore_states, states_of
 from graphkit.train import building, fitting, optimizers
@@ -54,6 +54,8 @@ class Trainer(OpenGraph):
         that does not fit in memory; `step` and schedules count mini-batches. Sparse gradients become dense.
       variables: the variables to train; None for all trainable ones.
       session_config: a `tf.compat.v1.ConfigProto` to start from.
+      cluster: a `gk.Cluster`, as `gk.cluster_from_env()` returns, to train together with other processes that
+        run the same program; None trains in this process alone.
       strict: True refuses a graph in which `check_graph` finds an issue, which is only logged otherwise;
         what is done on purpose, such as dropout that is always on, is refused too.
 
@@ -109,6 +111,7 @@ class Trainer(OpenGraph):
         variables: Sequence[tf.Variable] | None = None,
         session_config: Any = None,
         strict: bool = False,
+        cluster: Any = None,
     ) -> None:
         check = checks.Checker("Trainer")
         graph = walk.check_loss(check, loss)
@@ -121,18 +124,23 @@ class Trainer(OpenGraph):
         self.learning_rate = LearningRate(learning_rate, own=optimizers.brings_rate(optimizer))
         folder = saving.check_logdir(logdir)
         self.compute_dtype = compute_dtype
-        config = session.make_config(device, session_config, compute_dtype)
-        settings = building.Settings(optimizer, clip_norm, accumulate, variables, compute_dtype, strict)
+        self.workers = workers.workers_of(check, cluster)
+        config = self.workers.configure(session.make_config(device, session_config, compute_dtype))
+        settings = building.Settings(
+            optimizer, clip_norm, accumulate, variables, compute_dtype, strict, self.workers
+        )
         built = building.build(loss, checked_metrics, self.learning_rate, seed, settings)
         self.loops, self.fingerprint, self.unsaved = built.loops, built.fingerprint, built.unsaved
-        super().__init__(graph, config, built.metrics, built.step, built.checkpoints, seed)
+        target = self.workers.target
+        super().__init__(graph, config, built.metrics, built.step, built.checkpoints, seed, target)
         self.state = TrainingState(running_metrics.Means(self.metrics))
-        self.folder = None if folder is None else RunFolder(folder)
+        self.folder = None if folder is None else RunFolder(folder, writes=self.workers.is_chief)
         self.metric_names = list(self.metrics)
         self.interrupted = self.stops_now = False
         self.last_run: steps.Run | None = None
         try:
             self.session.run(built.initializer)
+            self.workers.start(self.session, {"graph": self.fingerprint, "seed": seed})
         except BaseException:
             self.close()
             raise
@@ -239,7 +247,9 @@ class Trainer(OpenGraph):
         )
         rule = "batch_size must leave at least one whole mini-batch where the remainder is dropped"
         check.require(len(self.plan), rule, batch_size=batch_size, examples=len(self.examples))
-        validation = None if valid is None else self.evaluation(checks.Checker("fit (valid)"), valid)
+        validation = None
+        if valid is not None:
+            validation = self.evaluation(checks.Checker("fit (valid)"), valid, workers=self.workers)
         validated = [] if valid is None else [f"valid_{name}" for name in self.metrics]
         self.metric_names = [*self.metrics, *validated]
         self.callbacks = check_callbacks(check, callbacks)
@@ -247,7 +257,7 @@ class Trainer(OpenGraph):
         self.stops_now = False
         earlier = fitting.find_earlier(self, resume)
         last_epoch = epochs if resume else self.epoch + epochs
-        if progress:
+        if progress and self.workers.is_chief:
             self.callbacks.append(built_in.Progress(last_epoch))
         wanted = executions.Wanted(
             execution,
@@ -258,7 +268,7 @@ class Trainer(OpenGraph):
             was_compiled=earlier.compiled,
         )
         self.runner = executions.runner_for(
-            self.session, self.training_step, self.loops, self.examples, self.plan, wanted
+            self.session, self.training_step, self.loops, self.examples, self.plan, wanted, self.workers
         )
         replaces = fitting.begin(self, earlier, resume, wanted.total_steps)
         fitting.fit(self, last_epoch, validation, replaces)
@@ -268,6 +278,8 @@ class Trainer(OpenGraph):
 
     def save(self, path: str | os.PathLike | None = None, *, keep: int = 2) -> str:
         """Writes a checkpoint: variables, slots, position, history and callbacks in one unit.
+
+        Of several workers only the chief, worker 0, writes.
 
         Args:
           path: prefix of its files; None names it `model-<step>` in the logdir.
@@ -293,6 +305,8 @@ class Trainer(OpenGraph):
             callback.on_save_start(self)
         kept = states_of(self.callbacks)
         state = {**self.state.to_json(), "seed": self.seed, "callbacks": kept}
+        if not self.workers.is_chief:
+            return target
         written = self.checkpoints.save(self.session, target, state)
         if path is None and self.folder is not None:
             self.folder.keep(written, self.step, keep)

@@ -1,0 +1,156 @@
+"""The processes that train one graph together. Here there is one; `graphkit.cluster` has several.
+
+A trainer asks its workers for all that depends on how many there are. So it does the same everywhere.
+"""
+
+import abc
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from graphkit import checks
+from graphkit.data import batches
+from graphkit.running.feeds import Examples
+from graphkit.running.metrics import Means
+
+Pairs = list[tuple[Any, tf.Variable]]  # (gradient, variable); the gradient of a gather is an IndexedSlices
+
+
+class Combined(NamedTuple):
+    """What a training step applies and returns.
+
+    Attributes:
+      pairs: (gradient, variable) over the mini-batch of all workers.
+      values: the loss and the metrics over the mini-batch of all workers.
+      before: what must run before the update.
+      place: placeholders that say which part of the mini-batch a worker has; None for all of it.
+      originals: {name of a sum over all workers: name of the tensor of one that it stands for}.
+    """
+
+    pairs: Pairs
+    values: list[tf.Tensor]
+    before: list[Any]
+    place: "Place | None" = None
+    originals: Mapping[str, str] = {}
+
+
+class Place(NamedTuple):
+    """Placeholders that say which part of a mini-batch a worker has.
+
+    Attributes:
+      rows: int64: its number of examples.
+      first_row: int64: the examples of the mini-batch before its own.
+      share: float32: the fraction of the mini-batch that counts as its own.
+      votes: float32 (topics,): what it wishes to decide, see `Workers.decides`.
+    """
+
+    rows: tf.Tensor
+    first_row: tf.Tensor
+    share: tf.Tensor
+    votes: tf.Tensor
+
+
+class Workers:
+    """A single process, which trains alone.
+
+    Attributes:
+      size: the number of workers.
+      index: the place of this one among them; the worker 0 is the chief, which alone writes files.
+      target: what the session connects to.
+    """
+
+    size = 1
+    index = 0
+    target = ""
+
+    @property
+    def is_chief(self) -> bool:
+        return self.index == 0
+
+    def configure(self, config: Any) -> Any:
+        """Returns the configuration of the session."""
+        return config
+
+    def combine(self, pairs: Pairs, values: list[tf.Tensor], updates: list[Any]) -> Combined:
+        """Adds to the graph what makes gradients and values of one worker those of all.
+
+        Args:
+          pairs: (gradient, variable) of this worker's examples.
+          values: the loss and the metrics of this worker's examples, each a mean over them.
+          updates: UPDATE_OPS of the graph.
+        """
+        return Combined(pairs, values, [*values, *updates])
+
+    def add_ops(self, variables: Sequence[tf.Variable]) -> None:
+        """Adds to the graph what else `start` and `agree` run."""
+
+    def start(self, session: Any, facts: Mapping[str, Any]) -> None:
+        """Waits for the others, and makes sure that all have the same graph and the same initial values.
+
+        Args:
+          session: open, with initial values.
+          facts: {what must be equal on all workers: JSON}.
+        """
+
+    def agree(self, function: str, facts: Mapping[str, Any]) -> None:
+        """Raises `ValueError` where the facts of the workers differ, and names what differs."""
+
+    def execution(self, execution: str, reason: str | None) -> tuple[str, str | None]:
+        """Returns which execution all workers take, and why, if this one could take the one given."""
+        return execution, reason
+
+    def steps(
+        self, make: Callable[[Examples], Any], examples: Examples, plan: batches.Plan
+    ) -> tuple[Any, Any]:
+        """Returns what runs this worker's part of mini-batches, and that of a shorter last one.
+
+        Args:
+          make: function examples -> `Steps`.
+          examples: of the fit.
+          plan: which examples the mini-batches of all workers have.
+        """
+        steps = make(examples)
+        return steps, steps
+
+    def slices(self, plan: batches.Plan) -> list[slice]:
+        """Returns those of the mini-batches of a validation that this worker evaluates."""
+        return plan.slices()
+
+    def total(self, means: Means) -> Means:
+        """Returns the means over what all workers have evaluated."""
+        return means
+
+    def decides(self, topic: str, wish: bool) -> bool:
+        """Returns whether all are to do something now: whether any worker wished it.
+
+        What depends on a clock, or on one process, must not be done by one worker alone: the others would
+        wait for it. Wishes travel with the next run of steps. In a single process a wish is a decision.
+        """
+        return wish
+
+    def meet(self) -> None:
+        """Makes the wishes of all workers known at the end of an epoch."""
+
+    def on_op_error(self, error: Exception) -> None:
+        """Raises what an op's error in a step means for a worker of several; else does nothing."""
+
+
+ALONE = Workers()
+
+
+class Several(abc.ABC):
+    """What a trainer takes as its `cluster`: makes the `Workers` of one trainer."""
+
+    @abc.abstractmethod
+    def for_trainer(self) -> Workers:
+        """Returns the workers of a new trainer, in the process of one of them."""
+
+
+def workers_of(check: checks.Checker, cluster: Any) -> Workers:
+    """Returns the workers of a trainer: of a `gk.Cluster`, or this process alone."""
+    if cluster is None:
+        return ALONE
+    rule = "cluster must be a gk.Cluster, as gk.cluster_from_env() returns, or None"
+    check.require_type(isinstance(cluster, Several), rule, cluster=cluster)
+    return cluster.for_trainer()
