@@ -89,7 +89,9 @@ def check_free(check: checks.Checker, name: str, address: str) -> None:
         try:
             free.bind(("", port))
         except OSError as error:
-            rule = f"{name} cannot listen on its port ({(error.strerror or '').lower()}): end the process that "
+            rule = (
+                f"{name} cannot listen on its port ({(error.strerror or '').lower()}): end the process that "
+            )
             raise OSError(check.message(f"{rule}does, or take another port", address=address)) from None
 
 

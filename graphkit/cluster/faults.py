@@ -6,7 +6,12 @@ from graphkit import checks
 from graphkit.cluster import addresses
 
 EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: the same command may succeed when it is started again
-LOST = (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.AbortedError, tf.errors.CancelledError)
+LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+)
 
 
 class WorkerLostError(checks.GraphkitError, SystemExit):

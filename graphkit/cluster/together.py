@@ -21,7 +21,7 @@ from graphkit.running.metrics import Means
 from graphkit.running.training_step import is_float
 
 logger = logging.getLogger("graphkit")
-TOPICS = ("SIGINT", "SIGTERM", "stop", "stop now", "checkpoint", "snapshot")
+TOPICS = ("SIGINT", "SIGTERM", "stop now", "checkpoint", "snapshot")
 SHOWN = 60  # characters of a fact in a message
 
 
@@ -52,9 +52,7 @@ class Together(workers.Workers):
 
     # What the graph needs.
 
-    def combine(
-        self, pairs: workers.Pairs, values: list[tf.Tensor], updates: list[Any]
-    ) -> workers.Combined:
+    def combine(self, pairs: workers.Pairs, values: list[tf.Tensor], updates: list[Any]) -> workers.Combined:
         with tf.compat.v1.name_scope(fingerprint.AMONG_WORKERS):
             share = tf.compat.v1.placeholder_with_default(np.float32(1 / self.size), (), "share")
             votes = tf.compat.v1.placeholder(tf.float32, self.votes.shape, "votes")
@@ -133,7 +131,7 @@ class Together(workers.Workers):
         slowest = min(of_all, key=EXECUTIONS.index)
         if slowest != execution:
             return slowest, f'worker {of_all.index(slowest)} takes "{slowest}"'
-        return execution, reason
+        return execution, None if execution in ("chunks", "resident") else reason
 
     def part(self, count: int) -> range:
         """Returns the places of this worker's examples in a mini-batch of some examples."""
@@ -157,7 +155,9 @@ class Together(workers.Workers):
         of_all = [json.loads(text) for text in self.texts_of_all(json.dumps([means.examples, means.state()]))]
         counted = [(examples, totals) for examples, totals in of_all if examples]
         # In the order of the workers, so that all have the same bits.
-        summed = [sum(np.array(total) for total in place) for place in zip(*(t for _, t in counted), strict=True)]
+        summed = [
+            sum(np.array(total) for total in place) for place in zip(*(t for _, t in counted), strict=True)
+        ]
         return Means(means.metrics, summed, sum(examples for examples, _ in counted))
 
     def decides(self, topic: str, wish: bool) -> bool:
@@ -170,11 +170,8 @@ class Together(workers.Workers):
         """Takes in the votes of all workers."""
         self.decided = np.array(votes)
 
-    def meet(self) -> None:
-        of_all = [json.loads(text) for text in self.texts_of_all(json.dumps(self.votes.tolist()))]
-        steps = self.decided[-1]
-        self.count(np.sum(of_all, axis=0, dtype=np.float32))
-        self.decided[-1] = steps
+    def any_wishes(self, wish: bool) -> bool:
+        return any(map(json.loads, self.texts_of_all(json.dumps(bool(wish)))))
 
     def on_op_error(self, error: Exception) -> None:
         if not faults.is_loss(error):

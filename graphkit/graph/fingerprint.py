@@ -15,9 +15,7 @@ AMONG_WORKERS = "graphkit/workers/"  # scope of the ops that sum over workers
 SETTINGS = {"config", "config_proto", "executor_type"}
 
 
-def of_scopes(
-    ops: Iterable[tf.Operation], originals: Mapping[str, str] | None = None
-) -> dict[str, str]:
+def of_scopes(ops: Iterable[tf.Operation], originals: Mapping[str, str] | None = None) -> dict[str, str]:
     """Returns {outermost scope: hash} of names, types, inputs, attributes and functions of the ops.
 
     Names of functions are left out: TensorFlow numbers them over all functions that the process has built,

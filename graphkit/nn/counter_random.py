@@ -68,9 +68,7 @@ class Start(NamedTuple):
         return tf.cast(count, tf.int64) // tf.maximum(self.rows, np.int64(1)) * self.first_row
 
 
-def random_bits(
-    shape: tf.Tensor, key: tf.Tensor, dtype: tf.DType, start: Start | None = None
-) -> tf.Tensor:
+def random_bits(shape: tf.Tensor, key: tf.Tensor, dtype: tf.DType, start: Start | None = None) -> tf.Tensor:
     """Returns a tensor of random uint16 or uint32 of the shape, the stream of SplitMix64 from the key."""
     count, lanes = tf.reduce_prod(shape), 8 // dtype.size
     needed, offset = (count + lanes - 1) // lanes, None
@@ -86,9 +84,7 @@ def random_bits(
     return tf.reshape(bits, shape)
 
 
-def uniform(
-    shape: tf.Tensor, key: tf.Tensor, dtype: tf.DType, start: Start | None = None
-) -> tf.Tensor:
+def uniform(shape: tf.Tensor, key: tf.Tensor, dtype: tf.DType, start: Start | None = None) -> tf.Tensor:
     """Returns numbers of [0, 1) in steps of 2**-24 (2**-11 for float16, 2**-8 for bfloat16)."""
     digits = {tf.float16: 11, tf.bfloat16: 8}.get(dtype, 24)
     bits = tf.bitwise.right_shift(random_bits(shape, key, tf.uint32, start), np.uint32(32 - digits))

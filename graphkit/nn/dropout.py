@@ -87,7 +87,9 @@ def start_of(shape: tf.TensorShape, sizes: list[int | None] | None) -> counter_r
     None where the mask does not have examples: all sizes are known, or it has one row for all of them.
     """
     known = shape.as_list() if shape.rank is not None else [None]
-    units = [size if kept is None else 1 for size, kept in zip(known, sizes or [None] * len(known), strict=True)]
+    units = [
+        size if kept is None else 1 for size, kept in zip(known, sizes or [None] * len(known), strict=True)
+    ]
     if None not in units:
         return None
     rest = units[1:]

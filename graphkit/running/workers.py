@@ -129,8 +129,9 @@ class Workers:
         """
         return wish
 
-    def meet(self) -> None:
-        """Makes the wishes of all workers known at the end of an epoch."""
+    def any_wishes(self, wish: bool) -> bool:
+        """Returns whether any worker wishes something, once all have said so, as at the end of an epoch."""
+        return wish
 
     def on_op_error(self, error: Exception) -> None:
         """Raises what an op's error in a step means for a worker of several; else does nothing."""

@@ -152,9 +152,8 @@ def train(trainer: Any, last_epoch: int, validate: Evaluation | None) -> None:
                     callback.on_epoch_start(trainer)
                 if train_epoch(trainer, interrupts):
                     end_epoch(trainer, validate, started, interrupts)
-                trainer.workers.meet()
-                if trainer.workers.decides("stop", trainer.state.stop_reason is not None):
-                    trainer.stop(trainer.state.stop_reason or "another worker stopped")
+                if trainer.workers.any_wishes(trainer.state.stop_reason is not None):
+                    trainer.stop(trainer.state.stop_reason or "another worker stopped the training")
                 interrupts.check()
         except signals.Interrupted:
             trainer.interrupted = True
