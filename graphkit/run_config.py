@@ -130,11 +130,11 @@ class RunFile(callback.Callback):
         self.config, self.path = config, Path(logdir) / FILE
 
     def on_fit_start(self, trainer: trainers.Trainer) -> None:
-        if trainer.step == 0:
+        if trainer.step == 0 and trainer.workers.is_chief:
             self.path.unlink(missing_ok=True)
 
     def on_epoch_end(self, trainer: trainers.Trainer, metrics: Mapping[str, float]) -> None:
-        if not self.path.exists():
+        if trainer.workers.is_chief and not self.path.exists():
             fields = {**dataclasses.asdict(self.config), ONEDNN: kernels.onednn_kernels()}
             files.write_json(self.path, fields)
 

@@ -20,15 +20,15 @@ def read_config(check: checks.Checker, text: str) -> dict[str, Any]:
 
     A task "chief" counts as worker 0, as in `tf.distribute`.
     """
-    rule = 'TF_CONFIG must be {"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+    rule = 'TF_CONFIG must be {"cluster": {"worker": ["host:port", ...]}, '
+    rule += '"task": {"type": "worker", "index": 0}}'
     try:
         config = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(check.message(f"{rule}; it is not JSON ({error})", TF_CONFIG=text)) from None
-    cluster = config.get("cluster") if isinstance(config, Mapping) else None
-    task = config.get("task") if isinstance(config, Mapping) else None
-    shaped = isinstance(cluster, Mapping) and isinstance(task, Mapping) and {"type", "index"} <= task.keys()
-    check.require(shaped, rule, TF_CONFIG=config)
+    parts = [config.get(name) if isinstance(config, dict) else None for name in ("cluster", "task")]
+    cluster, task = [part if isinstance(part, dict) else {} for part in parts]
+    check.require(cluster and {"type", "index"} <= task.keys(), rule, TF_CONFIG=config)
     unknown = sorted(set(cluster) - {"chief", *JOBS})
     check.require(not unknown, "TF_CONFIG may name the jobs chief, worker and ps", jobs=unknown)
     chief, workers = list(cluster.get("chief", ())), list(cluster.get("worker", ()))

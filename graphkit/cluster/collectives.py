@@ -6,7 +6,7 @@ a loop, since TensorFlow adds the iteration to it.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,21 +14,27 @@ import tensorflow as tf
 
 GROUP = 1  # the key of the group of all workers
 BLOCK = 1 << 12  # integers that a worker sends at a time in an exchange
-# Of the process: trainers that follow each other must not share a key, and all workers make the same ones.
-instances = itertools.count(1)
+KEYS = 1 << 16  # instance keys of a trainer; no two trainers of a process may share one
+trainers = itertools.count(1)
 
 # What CollectiveReduce sums without loss; other numbers are summed as float64.
 SUMMED = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 SENT = (tf.bool, *SUMMED[:1], *SUMMED[2:], tf.int32, tf.int64)  # what a broadcast takes
 
 
-def all_reduce(vector: tf.Tensor, size: int, group: int = GROUP) -> tf.Tensor:
+def new_keys() -> Iterator[int]:
+    """Yields the instance keys of a new trainer, which are those of the same trainer on the other workers."""
+    number = next(trainers)
+    return iter(range(number * KEYS, (number + 1) * KEYS))
+
+
+def all_reduce(vector: tf.Tensor, size: int, keys: Iterator[int], group: int = GROUP) -> tf.Tensor:
     """Returns the sum of a vector over all workers, to the same bits on each of them."""
     total = tf.raw_ops.CollectiveReduce(
         input=vector,
         group_size=size,
         group_key=group,
-        instance_key=next(instances),
+        instance_key=next(keys),
         merge_op="Add",
         final_op="Id",
         subdiv_offsets=[0],
@@ -87,16 +93,17 @@ class Exchange:
 
     Args:
       size: number of workers.
+      keys: instance keys.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, keys: Iterator[int]) -> None:
         self.size = size
         self.sent = tf.compat.v1.placeholder(tf.int32, (BLOCK,), name="sent")
         self.received = tf.raw_ops.CollectiveGather(
             input=self.sent,
             group_size=size,
             group_key=GROUP,
-            instance_key=next(instances),
+            instance_key=next(keys),
             shape=[BLOCK * size],
             communication_hint="ring",
             timeout_seconds=0.0,
@@ -121,17 +128,18 @@ class Exchange:
         return [content[:length].decode() for content, length in zip(texts, lengths, strict=True)]
 
 
-def broadcast(variables: Sequence[tf.Variable], size: int, sends: bool) -> tf.Operation:
+def broadcast(variables: Sequence[tf.Variable], size: int, keys: Iterator[int], sends: bool) -> tf.Operation:
     """Returns the op that gives the variables of all workers the values of the chief.
 
     Args:
       variables: those of dtypes that can be sent, see `SENT`.
       size: number of workers.
+      keys: instance keys.
       sends: whether this worker is the chief.
     """
     done = []
     for variable in variables:
-        attributes = {"group_size": size, "group_key": GROUP, "instance_key": next(instances)}
+        attributes: dict[str, Any] = {"group_size": size, "group_key": GROUP, "instance_key": next(keys)}
         attributes |= {"shape": variable.shape, "communication_hint": "ring"}
         if sends:
             done.append(tf.raw_ops.CollectiveBcastSend(input=variable.read_value(), **attributes))

@@ -44,6 +44,8 @@ class Together(workers.Workers):
         self.decided = np.zeros(len(TOPICS) + 1, np.float32)
         self.place: workers.Place | None = None
         self.session: Any = None
+        self.keys = collectives.new_keys()
+        self.function = "Trainer"  # that runs
 
     def configure(self, config: Any) -> Any:
         config = self.cluster.configure(config)
@@ -66,20 +68,20 @@ class Together(workers.Workers):
             combined = [(whole(gradient, totals), variable) for gradient, variable in pairs]
             of_all = [next(totals) for _ in values]
             assigned = [variable.assign(next(totals), read_value=False) for variable in moved]
-            self.exchange = collectives.Exchange(self.size)
+            self.exchange = collectives.Exchange(self.size, self.keys)
         originals = dict(originals_of(pairs, combined))
         return workers.Combined(
             combined, [*of_all, ballot], [*values, *updates, *of_all, *assigned], self.place, originals
         )
 
     def add(self, vector: tf.Tensor) -> tf.Tensor:
-        return collectives.all_reduce(vector, self.size)
+        return collectives.all_reduce(vector, self.size, self.keys)
 
     def add_ops(self, variables: Sequence[tf.Variable]) -> None:
         self.variables = list(variables)
         sent = [v for v in variables if v.dtype.base_dtype in collectives.SENT]
         with tf.compat.v1.name_scope(fingerprint.AMONG_WORKERS):
-            self.take_initial = collectives.broadcast(sent, self.size, sends=self.is_chief)
+            self.take_initial = collectives.broadcast(sent, self.size, self.keys, sends=self.is_chief)
 
     # Before the first step.
 
@@ -127,6 +129,7 @@ class Together(workers.Workers):
     # In training.
 
     def execution(self, execution: str, reason: str | None) -> tuple[str, str | None]:
+        self.function = "fit"
         of_all = self.texts_of_all(execution)
         slowest = min(of_all, key=EXECUTIONS.index)
         if slowest != execution:
@@ -177,11 +180,10 @@ class Together(workers.Workers):
         if not faults.is_loss(error):
             raise error
         others = addresses.numbered("worker", self.cluster.workers, without=[self.index])
-        text = faults.described(error, others, self.cluster.timeout)
-        text = checks.Checker("fit").message(
-            f"worker {self.index} cannot go on: {text}. Start all workers again; with resume=True (a script's "
-            "--resume) they go on from the last checkpoint"
-        )
+        found = faults.described(error, others, self.cluster.timeout)
+        rule = f"worker {self.index} cannot go on: {found}. Start all workers again; with resume=True (a "
+        rule += "script's --resume) they go on from the last checkpoint"
+        text = checks.Checker(self.function).message(rule)
         logger.error("%s", text)
         raise faults.WorkerLostError(text) from error
 

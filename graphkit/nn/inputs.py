@@ -220,7 +220,7 @@ def first_row_input() -> tf.Tensor:
 
 
 def whole_batch(graph: tf.Graph) -> dict[str, np.int64]:
-    """Returns {name: value} of the graph's `rows_input` and `first_row_input`, if it has them, in one process."""
+    """Returns {name: value} of the graph's `rows_input` and `first_row_input` where one process trains."""
     values = {ROWS: np.int64(1), FIRST_ROW: np.int64(0)}
     return {scalar.name: value for key, value in values.items() for scalar in graph.get_collection(key)}
 

@@ -63,7 +63,7 @@ class Runner:
       reason: why it is not another one, or None.
       plan: which examples each mini-batch has.
       steps: what runs mini-batches.
-      short_steps: what runs the last mini-batch of an epoch if it is shorter.
+      short_steps: what runs the last mini-batch of an epoch if it is shorter; None for `steps`.
       stops: a run ends at each step that is a multiple of one of these.
 
     Attributes:
@@ -77,12 +77,12 @@ class Runner:
         reason: str | None,
         plan: batches.Plan,
         steps: Steps,
-        short_steps: Steps,
+        short_steps: Steps | None = None,
         stops: Sequence[int] = (),
     ) -> None:
         self.execution, self.reason = execution, reason
         self.plan = plan
-        self.steps, self.short_steps = steps, short_steps
+        self.steps, self.short_steps = steps, short_steps or steps
         self.stops = stops
         self.keyed = steps.copied
         self.compiled = execution == "compiled"

@@ -17,6 +17,7 @@ from graphkit.running import keyed_functions
 
 PHILOX = keyed_functions.PHILOX
 STATELESS = keyed_functions.STATELESS
+ROWS_OF_WORKER = "graphkit_rows_of_worker"
 
 
 class RandomOps:
@@ -86,21 +87,40 @@ class Keys:
     `rewrite` turns nodes into keyed ones, `complete` adds to the definition what they refer to, and
     `tensors` makes the keys of a step in the graph that the definition is imported into.
 
+    Where several workers share a mini-batch, each draws its rows of what one process would draw for
+    all: of uniform numbers, from which dropout is made. Other numbers for examples, and those that functions
+    draw, follow from the place of the worker's rows too, and are other ones than those of one process.
+
     Args:
       library: {name: FunctionDef} of the functions that the nodes call.
+      place: (rows, first row) of this worker of several, see `counter_random.Start`.
     """
 
-    def __init__(self, library: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        library: Mapping[str, Any] | None = None,
+        place: tuple[tf.Tensor, tf.Tensor] | None = None,
+    ) -> None:
+        self.place = place
+        self.of_examples: set[str] = set()  # placeholders of the keys that follow from the place
         self.ops: dict[str, str] = {}  # placeholder of a key: the random op, by whose name it is set
         self.placeholders: list[tuple[str, tf.DType]] = []
         self.functions: list[Any] = []
         self.inside = keyed_functions.KeyedFunctions(library or {})
 
-    def rewrite(self, node: Any) -> None:
-        """Turns the node of a random op, or of a call of functions that draw, into one that takes a key."""
+    def rewrite(self, node: Any, of_examples: bool = False) -> None:
+        """Turns the node of a random op, or of a call of functions that draw, into one that takes a key.
+
+        Args:
+          node: is changed.
+          of_examples: whether what it draws has an unknown number of rows.
+        """
         key = f"graphkit_key_{len(self.ops)}"
+        among = self.place is not None and of_examples
         self.ops[key] = node.name
         self.placeholders.append((key, tf.uint64))
+        if among and node.op != "RandomUniform":
+            self.of_examples.add(key)
         if not has_key(node):
             self.inside.add_key(node, key)
             return
@@ -110,8 +130,8 @@ class Keys:
         dtype = tf.as_dtype(node.attr["Tout" if bounds else "dtype"].type)
         node.ClearField("attr")
         if node.op == "RandomUniform":
-            inputs = [shape, key]
-            self.call_uniform(node, shape_dtype, dtype)
+            inputs = [shape, key, *(f"{ROWS_OF_WORKER}_{name}" for name in ("count", "first") if among)]
+            self.call_uniform(node, shape_dtype, dtype, among)
         else:
             parts = {f"{key}_vector": tf.uint64, f"{key}_counter": tf.uint64, f"{key}_algorithm": tf.int32}
             self.placeholders += parts.items()
@@ -121,22 +141,26 @@ class Keys:
             node.attr["dtype"].type = dtype.as_datatype_enum
         node.input[:] = [*inputs, *controls]
 
-    def call_uniform(self, node: Any, shape_dtype: tf.DType, dtype: tf.DType) -> None:
+    def call_uniform(self, node: Any, shape_dtype: tf.DType, dtype: tf.DType, among: bool) -> None:
         """Makes the node a call of a function (shape, key) -> uniform numbers.
 
         Uniform numbers come from the hash that `gk.dropout` uses, since TensorFlow's stateless ones take
         longer than the arithmetic of a small network, and are other ones under XLA.
         """
-        drawn = keyed_functions.traced(
-            lambda shape, key: counter_random.uniform(shape, key, dtype),
-            ([None], []),
-            (shape_dtype, tf.uint64),
-        )
+
+        def uniform(shape: tf.Tensor, key: tf.Tensor, *place: tf.Tensor) -> tf.Tensor:
+            return counter_random.uniform(shape, key, dtype, counter_random.Start(*place) if place else None)
+
+        more = [tf.int64, tf.int64] if among else []
+        dtypes = [shape_dtype, tf.uint64, *more]
+        drawn = keyed_functions.traced(uniform, [[None], [], *([] for _ in more)], dtypes)
         self.functions.append(drawn)
         keyed_functions.call(node, drawn)
 
     def complete(self, definition: Any) -> None:
         """Adds to a definition the placeholders and functions that its rewritten nodes refer to."""
+        if self.place is not None:
+            self.placeholders += [(f"{ROWS_OF_WORKER}_{name}", tf.int64) for name in ("count", "first")]
         for name, dtype in self.placeholders:
             node = definition.node.add(name=name, op="Placeholder")
             node.attr["dtype"].type = dtype.as_datatype_enum
@@ -145,9 +169,14 @@ class Keys:
 
     def tensors(self, seed: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns {tensor of the definition: key} of a step, as tensors of the current graph."""
-        given = {}
+        given: dict[str, tf.Tensor] = {}
+        if self.place is not None:
+            rows, first_row = map(tf.identity, self.place)
+            given |= {f"{ROWS_OF_WORKER}_count:0": rows, f"{ROWS_OF_WORKER}_first:0": first_row}
         for name, op_name in self.ops.items():
             key = counter_random.mask_key(seed, step, op_name)
+            if name in self.of_examples:
+                key += tf.cast(first_row, tf.uint64) * counter_random.GOLDEN
             given[f"{name}:0"] = key
             given[f"{name}_vector:0"] = tf.reshape(key, [1])
             given[f"{name}_counter:0"] = tf.zeros([2], tf.uint64)

@@ -200,7 +200,8 @@ class StepCopy:
         waits: order.Waits,
     ) -> None:
         self.step, self.scalings, self.random, self.waits = step, scalings, random, waits
-        self.keys = keyed.Keys(random.library)
+        place = step.place and (step.place.rows, step.place.first_row)
+        self.keys = keyed.Keys(random.library, place)
         self.rewritten = False
         ops = list(ops)
         self.narrow = {op.name for op in ops if is_narrow_product(op)}
@@ -228,7 +229,7 @@ class StepCopy:
             node.input.extend(f"^{first.name}" for first in self.waits[op])
             self.rewritten = True
         if op in self.random:
-            self.keys.rewrite(node)
+            self.keys.rewrite(node, of_examples=not all(t.shape.is_fully_defined() for t in op.outputs))
         elif is_slow_product(op):
             multiply_in_batch(node)
         else:

@@ -32,6 +32,16 @@ class Settings(NamedTuple):
     workers: workers.Workers
 
 
+def check_settings(check: checks.Checker, *given: Any) -> Settings:
+    """Returns the settings, of which the numbers are checked; the others are where they are used."""
+    settings = Settings(*given)
+    clip_norm = settings.clip_norm
+    if clip_norm is not None:
+        clip_norm = check.number("clip_norm", clip_norm, above=0)
+    accumulate = check.integer("accumulate", settings.accumulate)
+    return settings._replace(clip_norm=clip_norm, accumulate=accumulate)
+
+
 class Built(NamedTuple):
     """What a trainer runs.
 

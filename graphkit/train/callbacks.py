@@ -90,6 +90,9 @@ class EarlyStopping(Remembering):
     def on_fit_start(self, trainer: Any) -> None:
         super().on_fit_start(trainer)
         self.watch.start(trainer)
+        alone = trainer.workers.size == 1
+        rule = "to restore the best weights, several workers need a trainer with a logdir"
+        self.watch.checker.require(alone or trainer.logdir or not self.restore_best, rule, logdir=None)
         if trainer.logdir is None and self.restore_best and self.temporary is None:
             self.temporary = files.temporary_folder(self.watch.checker)
         self.started = True
@@ -123,6 +126,8 @@ class EarlyStopping(Remembering):
 
     def remove_older(self, trainer: Any) -> None:
         """Removes the best checkpoints that no callback names: several may watch different metrics."""
+        if not trainer.workers.is_chief:
+            return
         named = {c.best_name for c in trainer.callbacks if isinstance(c, EarlyStopping)}
         for path in saving.paths_in(self.folder(trainer), "best"):
             if os.path.basename(path) not in named:
@@ -397,6 +402,8 @@ class Progress(Callback):
 
     def on_fit_end(self, trainer: Any) -> None:
         self.close()
+        if trainer.state.stop_reason is not None:
+            print(f"stopped: {trainer.state.stop_reason}", flush=True)
 
     def close(self) -> None:
         if self.bar is not None:

@@ -11,7 +11,9 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.checkpoints import saving
+from graphkit.data import batches
 from graphkit.running.callback import observes_steps
+from graphkit.running.execution import Wanted
 from graphkit.running.metrics import Means, add_row
 from graphkit.running.steps import Evaluation, Run
 from graphkit.train import identity, signals
@@ -59,6 +61,35 @@ def find_earlier(trainer: Any, resume: bool | str) -> Earlier:
     return Earlier(found, states)
 
 
+def make_plan(check: checks.Checker, examples: int, batch_size: int, *rest: Any) -> batches.Plan:
+    """Returns the plan of a fit, see `batches.Plan`, which must have a mini-batch."""
+    plan = batches.Plan(examples, batch_size, *rest)
+    rule = "batch_size must leave at least one whole mini-batch where the remainder is dropped"
+    check.require(len(plan), rule, batch_size=batch_size, examples=examples)
+    return plan
+
+
+def validation(trainer: Any, valid: Any) -> Evaluation | None:
+    """Checks the validation data, names the metrics of the history; returns what evaluates, or None."""
+    trainer.metric_names = list(trainer.metrics)
+    if valid is None:
+        return None
+    trainer.metric_names += [f"valid_{name}" for name in trainer.metrics]
+    return trainer.evaluation(checks.Checker("fit (valid)"), valid, workers=trainer.workers)
+
+
+def wanted(trainer: Any, execution: str, count: int | None, last_epoch: int, earlier: Earlier) -> Wanted:
+    """Returns what a fit asks for, by its arguments, its callbacks and the run that it resumes."""
+    return Wanted(
+        execution,
+        count,
+        total_steps=last_epoch * len(trainer.plan),
+        observed=any(map(observes_steps, trainer.callbacks)),
+        stops=[c.every_steps for c in trainer.callbacks if c.every_steps is not None],
+        was_compiled=earlier.compiled,
+    )
+
+
 def begin(trainer: Any, earlier: Earlier, resume: bool | str, total_steps: int) -> bool:
     """Restores the checkpoint to resume from, if any; returns whether the fit replaces an earlier run."""
     plan, found, folder = trainer.plan, earlier.found, trainer.folder
@@ -76,7 +107,8 @@ def begin(trainer: Any, earlier: Earlier, resume: bool | str, total_steps: int) 
     ):
         state.start_epoch()  # the last fit ended inside an epoch on other data
     position = {"step": state.step, "epoch": state.epoch, "batch": state.batch, "steps": total_steps}
-    trainer.workers.agree("fit", {**now, "position": position})
+    stops = {"every_steps of callbacks": sorted({*trainer.runner.stops})}
+    trainer.workers.agree("fit", {**now, **stops, "position": position})
     state.plan, state.identity = plan, now
     replaces = bool(found) and not resume and state.step == 0
     if replaces:
@@ -99,6 +131,10 @@ def resume_from(trainer: Any, earlier: Earlier, now: dict, anyway: bool) -> None
             logger.warning("%s; trying the previous checkpoint", error)
             continue
         logger.info("resumed from %s at step %d", path, trainer.step)
+        before, size = (state["identity"] or {}).get(identity.WORKERS, 1), trainer.workers.size
+        if before != size:
+            text = "the run had %d workers, and has %d now: the same steps, rounded in another order"
+            logger.info(text, before, size)
         return
     rule = f"no valid checkpoint in {trainer.logdir}"
     raise checks.GraphkitError(checks.Checker("fit").message(rule, checkpoints=earlier.found))

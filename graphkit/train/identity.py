@@ -11,6 +11,7 @@ from graphkit.running import feeds, kernels
 
 RATES = 1 << 14  # of a schedule that are compared; of a longer training, as many that are evenly spaced
 COMPILED = "compiled"
+WORKERS = "number of workers"  # changes the rounding alone, so that a run may go on with another one
 SHOWN = (int, float, str, bool, type(None))
 
 
@@ -43,6 +44,7 @@ def of_run(trainer: Any, steps: int) -> dict[str, Any]:
         "session_config": hashed(trainer.config.graph_options.SerializeToString(deterministic=True)),
         "oneDNN kernels": kernels.onednn_kernels(),
         "TensorFlow": tf.__version__,
+        WORKERS: trainer.workers.size,
     }
     for placeholder, value in examples.given.items():
         if not feeds.is_default(placeholder, value):
@@ -80,10 +82,13 @@ def steps_of(fields: Mapping[str, Any] | None) -> int:
 
 
 def differences(was: Mapping[str, Any] | None, now: Mapping[str, Any]) -> list[str]:
-    """Returns what differs between the run of a checkpoint and one that is to continue it, as texts."""
+    """Returns what differs between the run of a checkpoint and one that is to continue it, as texts.
+
+    The number of workers may differ.
+    """
     if was is None:
         return ["fit, since none had begun"]
-    keys = [key for key in {**was, **now} if was.get(key) != now.get(key)]
+    keys = [key for key in {**was, **now} if key != WORKERS and was.get(key) != now.get(key)]
     if "data" in keys:  # what augmentations make of the examples differs then, too
         keys = [key for key in keys if not key.startswith("augment")]
     return [text(key, was.get(key), now.get(key)) for key in keys]

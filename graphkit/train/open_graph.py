@@ -110,7 +110,7 @@ class OpenGraph:
         batch_size: int = EVALUATION_BATCH,
         workers: Workers = ALONE,
     ) -> steps.Evaluation:
-        """Checks the data; returns the function that computes the metrics over it, together with the workers."""
+        """Checks the data; returns the function by which the workers compute the metrics over it."""
         values = self.training_step.evaluated
         examples = self.check_examples(check, data, feed, values)
         evaluator = self.evaluator(examples, values)

@@ -10,12 +10,11 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.checkpoints import restoring, saving
-from graphkit.data import batches
 from graphkit.graph import walk
 from graphkit.running import execution as executions
 from graphkit.running import feeds, session, steps, workers
 from graphkit.running import metrics as running_metrics
-from graphkit.running.callback import Callback, check_callbacks, observes_steps, restore_states, states_of
+from graphkit.running.callback import Callback, check_callbacks, restore_states, states_of
 from graphkit.train import building, fitting, optimizers
 from graphkit.train import callbacks as built_in
 from graphkit.train.learning_rate import LearningRate
@@ -118,17 +117,13 @@ class Trainer(OpenGraph):
         checked_metrics = running_metrics.check_metrics(graph, metrics or {})
         seed = check.integer("seed", seed, minimum=0)
         check.require(seed < 2**31, "seed must be below 2**31", seed=seed)
-        if clip_norm is not None:
-            clip_norm = check.number("clip_norm", clip_norm, above=0)
-        accumulate = check.integer("accumulate", accumulate)
         self.learning_rate = LearningRate(learning_rate, own=optimizers.brings_rate(optimizer))
         folder = saving.check_logdir(logdir)
         self.compute_dtype = compute_dtype
         self.workers = workers.workers_of(check, cluster)
         config = self.workers.configure(session.make_config(device, session_config, compute_dtype))
-        settings = building.Settings(
-            optimizer, clip_norm, accumulate, variables, compute_dtype, strict, self.workers
-        )
+        settings = (optimizer, clip_norm, accumulate, variables, compute_dtype, strict, self.workers)
+        settings = building.check_settings(check, *settings)
         built = building.build(loss, checked_metrics, self.learning_rate, seed, settings)
         self.loops, self.fingerprint, self.unsaved = built.loops, built.fingerprint, built.unsaved
         target = self.workers.target
@@ -233,6 +228,7 @@ class Trainer(OpenGraph):
             placeholder without data; a number out of range; a run to resume of other data or another graph.
           NotFiniteError: the loss, a gradient or a variable is not finite; it says where and why.
           GraphkitError: no valid checkpoint to resume from, or another trainer writes the logdir.
+          WorkerLostError: another worker of the cluster ended, or does not answer.
           OSError: a checkpoint cannot be written; earlier ones are as they were.
         """
         check = self.check_open("fit")
@@ -242,16 +238,10 @@ class Trainer(OpenGraph):
         count = None if steps_per_run == "auto" else check.integer("steps_per_run", steps_per_run)
         fetches = [*self.training_step.values, self.training_step.update]
         self.examples = self.check_examples(check, data, feed, fetches, augment)
-        self.plan = batches.Plan(
-            len(self.examples), batch_size, bool(shuffle), bool(drop_remainder), self.seed
+        self.plan = fitting.make_plan(
+            check, len(self.examples), batch_size, bool(shuffle), bool(drop_remainder), self.seed
         )
-        rule = "batch_size must leave at least one whole mini-batch where the remainder is dropped"
-        check.require(len(self.plan), rule, batch_size=batch_size, examples=len(self.examples))
-        validation = None
-        if valid is not None:
-            validation = self.evaluation(checks.Checker("fit (valid)"), valid, workers=self.workers)
-        validated = [] if valid is None else [f"valid_{name}" for name in self.metrics]
-        self.metric_names = [*self.metrics, *validated]
+        validation = fitting.validation(self, valid)
         self.callbacks = check_callbacks(check, callbacks)
         self.callbacks = built_in.with_built_in(self.callbacks, writes=self.logdir is not None)
         self.stops_now = False
@@ -259,21 +249,12 @@ class Trainer(OpenGraph):
         last_epoch = epochs if resume else self.epoch + epochs
         if progress and self.workers.is_chief:
             self.callbacks.append(built_in.Progress(last_epoch))
-        wanted = executions.Wanted(
-            execution,
-            count,
-            total_steps=last_epoch * len(self.plan),
-            observed=any(map(observes_steps, self.callbacks)),
-            stops=[c.every_steps for c in self.callbacks if c.every_steps is not None],
-            was_compiled=earlier.compiled,
-        )
+        wanted = fitting.wanted(self, execution, count, last_epoch, earlier)
         self.runner = executions.runner_for(
             self.session, self.training_step, self.loops, self.examples, self.plan, wanted, self.workers
         )
         replaces = fitting.begin(self, earlier, resume, wanted.total_steps)
         fitting.fit(self, last_epoch, validation, replaces)
-        if self.state.stop_reason is not None and progress:
-            print(f"stopped: {self.state.stop_reason}", flush=True)
         return self.history
 
     def save(self, path: str | os.PathLike | None = None, *, keep: int = 2) -> str:

@@ -145,7 +145,8 @@ class Noted:
     """Steps that run nothing; they note the size of their mini-batches, and what happens when."""
 
     def __init__(self, name, log, most=100):
-        self.name, self.log, self.most, self.prefetches = name, log, most, False
+        self.name, self.log, self.most = name, log, most
+        self.prefetches = self.copied = False
 
     def next_count(self, left):
         return min(left, self.most)
