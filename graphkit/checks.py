@@ -205,6 +205,8 @@ def run_script(main: Callable[[], None]) -> None:
     """
     try:
         main()
+    except SystemExit:  # also the error of a worker that lost another one, which has been logged
+        raise
     except (GraphkitError, ValueError, TypeError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -119,6 +119,7 @@ def make_trainer(
     *,
     logdir: str | os.PathLike[str] | None = None,
     device: str = "auto",
+    cluster: Any = None,
 ) -> trainers.Trainer:
     """Makes the trainer of a run."""
     return trainers.Trainer(
@@ -129,6 +130,7 @@ def make_trainer(
         seed=config.seed,
         logdir=logdir,
         device=device,
+        cluster=cluster,
     )
 
 
@@ -178,6 +180,7 @@ def train_run(
     patience: int | None = None,
     resume: bool = False,
     device: str = "auto",
+    cluster: Any = None,
 ) -> dict[str, float]:
     """Trains a network, saves it in a run's folder and evaluates it on the test set.
 
@@ -189,6 +192,7 @@ def train_run(
       patience: number of epochs without a better validation loss after which training stops; None for never.
       resume: True continues the run in the folder, if there is one.
       device: see `Trainer`.
+      cluster: see `Trainer`.
 
     Returns:
       {"loss": float, "accuracy": float} on the test set.
@@ -219,7 +223,7 @@ def train_run(
         observers.append(callbacks.EarlyStopping("valid_loss", patience))
     with tf.Graph().as_default():
         network = build_network(config)
-        with make_trainer(config, network, logdir=logdir, device=device) as trainer:
+        with make_trainer(config, network, logdir=logdir, device=device, cluster=cluster) as trainer:
             trainer.fit(
                 network.feed(data.train),
                 feed={network.keep_prob: config.keep_prob},

@@ -53,6 +53,7 @@ def parse(argv):
 def main(argv=None):
     args = parse(argv)
     logging.basicConfig(format="%(message)s", level=logging.INFO)
+    cluster = gk.cluster_from_env()  # of scripts/launch.py; None where this process trains alone
     data = gk.load_dataset(args.data, folder=args.data_folder, seed=args.seed)
     config = gk.runs.RunConfig.for_data(
         data,
@@ -74,7 +75,10 @@ def main(argv=None):
         patience=args.patience,
         resume=args.resume,
         device=args.device,
+        cluster=cluster,
     )
+    if cluster is not None and not cluster.is_chief:
+        return
     print(f"test  loss {metrics['loss']:.4f}  accuracy {metrics['accuracy']:.4f}")
     print(f"saved in {logdir}; next: python scripts/evaluate.py {logdir}")
 

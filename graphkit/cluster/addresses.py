@@ -4,7 +4,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphkit import checks
@@ -95,37 +95,27 @@ def check_free(check: checks.Checker, name: str, address: str) -> None:
             raise OSError(check.message(f"{rule}does, or take another port", address=address)) from None
 
 
-def wait_for(check: checks.Checker, missing: Mapping[str, str], timeout: float, say: Any) -> None:
-    """Waits until something answers at all addresses.
+def wait_for(missing: Mapping[str, str], timeout: float, say: Callable[[str], None]) -> str | None:
+    """Waits until something answers at all addresses; returns the names of those where nothing did, or None.
 
     Args:
-      check: of the function that was called.
       missing: {name of a worker: its address}.
-      timeout: seconds after which the workers that have not come are named.
-      say: function (text), called once if it does not answer at once.
-
-    Raises:
-      TimeoutError: some have not come.
+      timeout: seconds to wait.
+      say: function (text), called once if some do not answer at once.
     """
     end, told = time.monotonic() + timeout, False
     while True:
         reasons = {name: why_not_reached(a, min(TRY_SECONDS, timeout)) for name, a in missing.items()}
         missing = {name: address for name, address in missing.items() if reasons[name]}
         if not missing:
-            return
-        texts = described({f"{name} ({address})": reasons[name] for name, address in missing.items()})
+            return None
+        text = ", ".join(f"{name} ({address}, {reasons[name]})" for name, address in missing.items())
         if time.monotonic() >= end:
-            rule = f"{texts} did not come within {timeout:g} s: start the same program there"
-            raise TimeoutError(check.message(rule))
+            return text
         if not told:
-            say(f"waiting up to {timeout:g} s for {texts}")
+            say(f"waiting up to {timeout:g} s for {text}")
             told = True
         time.sleep(PAUSE)
-
-
-def described(reasons: Mapping[str, str | None]) -> str:
-    """Returns "worker 1 (host:port): no answer, ..."."""
-    return ", ".join(f"{name}: {reason}" for name, reason in reasons.items())
 
 
 def numbered(job: str, addresses: Sequence[str], without: Iterable[int] = ()) -> dict[str, str]:

@@ -1,9 +1,14 @@
 """What it means that a collective failed: which worker was lost, and how to go on."""
 
+import logging
+from typing import NoReturn
+
 import tensorflow as tf
 
 from graphkit import checks
 from graphkit.cluster import addresses
+
+logger = logging.getLogger("graphkit")
 
 EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: the same command may succeed when it is started again
 LOST = (
@@ -15,7 +20,7 @@ LOST = (
 
 
 class WorkerLostError(checks.GraphkitError, SystemExit):
-    """Raised in `fit` when another worker of the cluster ended or does not answer.
+    """Raised when another worker of the cluster ended, does not come or does not answer.
 
     TensorFlow's collectives cannot be repaired in a living process: all workers must be started again, and
     resume from the last checkpoint. A program that does not catch this error ends with exit code 75, by which
@@ -35,6 +40,12 @@ class WorkerLostError(checks.GraphkitError, SystemExit):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+def lose(text: str, cause: BaseException | None = None) -> NoReturn:
+    """Logs and raises the error: a process that it ends shows no other message."""
+    logger.error("%s", text)
+    raise WorkerLostError(text) from cause
 
 
 def is_loss(error: Exception) -> bool:

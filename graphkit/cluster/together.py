@@ -45,6 +45,7 @@ class Together(workers.Workers):
         self.place: workers.Place | None = None
         self.session: Any = None
         self.keys = collectives.new_keys()
+        self.others = addresses.numbered("worker", cluster.workers, without=[cluster.index])
         self.function = "Trainer"  # that runs
 
     def configure(self, config: Any) -> Any:
@@ -86,10 +87,12 @@ class Together(workers.Workers):
     # Before the first step.
 
     def start(self, session: Any, facts: Mapping[str, Any]) -> None:
-        check = checks.Checker("Trainer")
         self.session = session
-        others = addresses.numbered("worker", self.cluster.workers, without=[self.index])
-        addresses.wait_for(check, others, self.cluster.timeout, logger.info)
+        timeout = self.cluster.timeout
+        missing = addresses.wait_for(self.others, timeout, logger.info)
+        if missing is not None:
+            rule = f"{missing} did not come within {timeout:g} s: start the same program there"
+            faults.lose(checks.Checker(self.function).message(rule))
         self.agree("Trainer", {**facts, "TensorFlow": tf.__version__, "local_steps": 1})
         if len(set(self.texts_of_all(self.digest()))) > 1:
             logger.info("the workers have other initial values; all take those of worker 0")
@@ -179,13 +182,10 @@ class Together(workers.Workers):
     def on_op_error(self, error: Exception) -> None:
         if not faults.is_loss(error):
             raise error
-        others = addresses.numbered("worker", self.cluster.workers, without=[self.index])
-        found = faults.described(error, others, self.cluster.timeout)
+        found = faults.described(error, self.others, self.cluster.timeout)
         rule = f"worker {self.index} cannot go on: {found}. Start all workers again; with resume=True (a "
         rule += "script's --resume) they go on from the last checkpoint"
-        text = checks.Checker(self.function).message(rule)
-        logger.error("%s", text)
-        raise faults.WorkerLostError(text) from error
+        faults.lose(checks.Checker(self.function).message(rule), error)
 
 
 class PartSteps:

@@ -8,10 +8,13 @@ is written), started again with `resume=True`, killed again, and so on. When it 
 its variables (weights, slots, step) and of its history are compared with those of the undisturbed training.
 The trainings have dropout and, by model, batch norm, augmentation, schedules, plateaus, accumulation or early
 stopping; those of `crashing/foreign_graphs.py` are graphs in plain TensorFlow 1 style with other state.
-Checkpoints are written every few steps. Exit code 1 if a training differs.
+Checkpoints are written every few steps. With `--workers 2`, each training is that of two processes on this
+machine, of which a random one is killed; the other must notice, and end with exit code 75. Exit code 1 if a
+training differs.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import multiprocessing
@@ -19,11 +22,13 @@ import os
 import random
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
 
 from graphkit import checks
+from graphkit.cluster import faults
 
 MODELS = ("softmax_regression", "mlp", "convnet", "inception_net", "char_rnn", "norms")
 FOREIGN = (  # functions of `crashing/foreign_graphs.py`
@@ -51,6 +56,7 @@ def parse(argv):
     )
     add("--executions", nargs="+", choices=EXECUTIONS, default=EXECUTIONS, help="how steps are run")
     add("--kills", type=int, default=100, help="number of kills in all (default: 100)")
+    add("--workers", type=int, default=1, help="processes that train together (default: 1)")
     add("--seed", type=int, default=0, help="seed of the times of the kills")
     return parser.parse_args(argv)
 
@@ -115,8 +121,9 @@ def build(model):
     return loss, {"accuracy": gk.accuracy(logits, labels)}, *parts, {keep_prob: 0.7}, augment
 
 
-def train(model, execution, logdir, resume):
+def train(model, execution, logdir, resume, tf_config=""):
     """Trains to the end, and writes the digests of the variables and of the history."""
+    os.environ["TF_CONFIG"] = tf_config
     import tensorflow as tf
 
     import graphkit as gk
@@ -129,7 +136,9 @@ def train(model, execution, logdir, resume):
             options, callbacks = recipe(model)
         else:
             loss, metrics, data, valid, options = foreign(model)
-        with gk.Trainer(loss, metrics=metrics, seed=5, logdir=logdir, **options) as trainer:
+        cluster = gk.cluster_from_env(timeout=20)
+        trainer = gk.Trainer(loss, metrics=metrics, seed=5, logdir=logdir, cluster=cluster, **options)
+        with trainer:
             history = trainer.fit(
                 data,
                 feed=feed,
@@ -147,6 +156,8 @@ def train(model, execution, logdir, resume):
             for variable, value in zip(variables, trainer.session.run(variables), strict=True):
                 digest.update(variable.name.encode() + value.tobytes())
     untimed = {k: v for k, v in history.items() if k not in ("seconds", "examples_per_second")}
+    if not trainer.workers.is_chief:
+        return
     result = {"variables": digest.hexdigest(), "history": repr(untimed)}
     with open(os.path.join(logdir, "result.new"), "w") as stream:
         json.dump(result, stream)
@@ -166,20 +177,39 @@ def quiet_train(*arguments):
         raise
 
 
-def run(processes, arguments, seconds=None, target=quiet_train):
-    """Runs a training in a new process, killed after `seconds`; returns whether it was killed."""
-    process = processes.Process(target=target, args=arguments)
-    process.start()
-    process.join(seconds)
-    if process.is_alive():
-        process.kill()
+def run(processes, arguments, seconds=None, workers=1, victim=0, target=quiet_train):
+    """Runs a training in new processes, one of them killed after `seconds`; returns whether it was killed."""
+    configs = tf_configs(workers) if workers > 1 else [()]
+    started = [processes.Process(target=target, args=(*arguments, *config)) for config in configs]
+    for process in started:
+        process.start()
+    killed = started[victim]
+    killed.join(seconds)
+    if killed.is_alive():
+        killed.kill()
+    for process in started:
         process.join()
+    codes = [process.exitcode for process in started]
+    if codes[victim] == -signal.SIGKILL:
+        others = codes[:victim] + codes[victim + 1 :]
+        if set(others) != {faults.EXIT_CODE} and workers > 1:
+            raise checks.GraphkitError(f"the others ended with {others} when worker {victim} was killed")
         return True
-    if process.exitcode == -signal.SIGKILL:
-        return True
-    if process.exitcode:
-        raise checks.GraphkitError(f"the training of {arguments[:2]} failed (exit code {process.exitcode})")
+    if any(codes):
+        raise checks.GraphkitError(f"the training of {arguments[:2]} failed (exit codes {codes})")
     return False
+
+
+def tf_configs(workers):
+    """Returns [TF_CONFIG] for each worker, as the arguments of its process."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(workers)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    cluster = {"worker": addresses}
+    tasks = [{"type": "worker", "index": index} for index in range(workers)]
+    return [[json.dumps({"cluster": cluster, "task": task})] for task in tasks]
 
 
 def result_of(logdir):
@@ -205,7 +235,7 @@ def main(argv=None):
     wrong = total = 0
     for (model, execution), kills in zip(cells, counts, strict=True):
         started = time.perf_counter()
-        trainings, differences = test_cell(processes, chances, model, execution, kills)
+        trainings, differences = test_cell(processes, chances, model, execution, kills, args.workers)
         wrong, total = wrong + differences, total + kills
         seconds = time.perf_counter() - started
         print(
@@ -215,23 +245,24 @@ def main(argv=None):
     sys.exit(1 if wrong else 0)
 
 
-def test_cell(processes, chances, model, execution, kills):
+def test_cell(processes, chances, model, execution, kills, workers):
     """Returns (number of trainings that ended, number that differ from the undisturbed one)."""
     with tempfile.TemporaryDirectory() as folder:
         undisturbed = os.path.join(folder, "undisturbed")
         started = time.perf_counter()
-        run(processes, (model, execution, undisturbed, False))
+        run(processes, (model, execution, undisturbed, False), workers=workers)
         duration = time.perf_counter() - started
         expected, trainings, differences = result_of(undisturbed), 0, 0
         while kills:
             logdir, resume, of_this = os.path.join(folder, "killed"), False, 0
             while kills and of_this < MOST_KILLS:
                 seconds = chances.uniform(0.1, 0.7) * duration
-                if not run(processes, (model, execution, logdir, resume), seconds):
+                victim = chances.randrange(workers)
+                if not run(processes, (model, execution, logdir, resume), seconds, workers, victim):
                     break
                 kills, of_this, resume = kills - 1, of_this + 1, True
             else:
-                run(processes, (model, execution, logdir, resume))
+                run(processes, (model, execution, logdir, resume), workers=workers)
             trainings += 1
             if result_of(logdir) != expected:
                 differences += 1

@@ -135,7 +135,7 @@ def test_a_worker_with_an_error_of_its_program_ends_and_is_missed(tmp_path):
 def test_a_worker_that_never_comes_is_named(tmp_path):
     settings = {"cases": [CASE], "timeout": 3}
     ((code, output, _),) = run(2, settings, tmp_path, only=[0])
-    assert code == 1 and "Trainer: worker 1 (127.0.0.1:" in output
+    assert code == 75 and "Trainer: worker 1 (127.0.0.1:" in output
     assert "did not come within 3 s" in output and "connection refused" in output
 
 
@@ -143,7 +143,7 @@ def test_a_worker_that_never_comes_is_named(tmp_path):
 def test_a_host_that_is_not_known_is_named(tmp_path):
     addresses = [*free_addresses(1), "no-such-host.invalid:2222"]
     with Workers(2, {"cases": [CASE], "timeout": 3}, tmp_path, addresses, only=[0]) as workers:
-        assert workers.wait() == [1]
+        assert workers.wait() == [75]
         assert "the host 'no-such-host.invalid' is not known" in workers.output(0)
 
 
