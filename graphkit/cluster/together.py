@@ -4,7 +4,7 @@ import json
 import logging
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import tensorflow as tf
@@ -93,7 +93,9 @@ class Together(workers.Workers):
         if missing is not None:
             rule = f"{missing} did not come within {timeout:g} s: start the same program there"
             faults.lose(checks.Checker(self.function).message(rule))
-        self.agree("Trainer", {**facts, "TensorFlow": tf.__version__, "local_steps": 1})
+        self.agree(
+            "Trainer", {**facts, "TensorFlow": tf.__version__, "local_steps": self.cluster.local_steps}
+        )
         if len(set(self.texts_of_all(self.digest()))) > 1:
             logger.info("the workers have other initial values; all take those of worker 0")
             self.safely(lambda: session.run(self.take_initial))
@@ -146,13 +148,20 @@ class Together(workers.Workers):
         return range(start, start + whole + (self.index < rest))
 
     def steps(
-        self, make: Callable[[Examples], Any], examples: Examples, plan: batches.Plan
+        self,
+        make: Callable[[Examples], Any],
+        make_short: Callable[[Examples], Any],
+        examples: Examples,
+        plan: batches.Plan,
     ) -> tuple[Any, Any]:
         check = checks.Checker("fit")
         rule = f"batch_size is that of all workers together, and must be at least their number, {self.size}"
         check.require(plan.full_size >= self.size, rule, batch_size=plan.full_size)
-        full = PartSteps(self, make, examples, plan.full_size)
-        return full, PartSteps(self, make, examples, plan.short_size) if plan.short_size else full
+        full = self.part_steps(make, examples, plan.full_size)
+        return full, self.part_steps(make_short, examples, plan.short_size) if plan.short_size else full
+
+    def part_steps(self, make: Callable[[Examples], Any], examples: Examples, batch_size: int) -> "PartSteps":
+        return PartSteps(self, make, examples, batch_size)
 
     def slices(self, plan: batches.Plan) -> list[slice]:
         return plan.slices()[self.index :: self.size]
@@ -202,19 +211,22 @@ class PartSteps:
         self, together: Together, make: Callable[[Examples], Any], examples: Examples, batch_size: int
     ) -> None:
         self.together = together
-        part, place = together.part(batch_size), together.place
-        assert place is not None
+        part, place = together.part(batch_size), cast(workers.Place, together.place)
         # A mini-batch may have fewer examples than there are workers. One without any takes the first, which
         # does not count as its own: the mean over no examples is not a number.
         self.part = slice(part.start, part.stop) if part else slice(0, 1)
+        self.share = len(part) / batch_size
         own = {
             place.rows: np.int64(max(1, len(part))),
             place.first_row: np.int64(self.part.start),
-            place.share: np.float32(len(part) / batch_size),
+            place.share: np.float32(self.share),
             place.votes: together.votes,
         }
         self.steps = make(Examples(examples.sources, {**examples.constants, **own}, examples.given))
         self.prefetches, self.copied = self.steps.prefetches, self.steps.copied
+
+    def compile(self, batch_size: int) -> str | None:
+        return self.steps.compile(self.part.stop - self.part.start)
 
     def next_count(self, left: int) -> int:
         return self.steps.next_count(left)

@@ -133,6 +133,7 @@ def runner_for(
     The choice follows from the graph, the data and the arguments of `fit`, not from timings, so that it is
     the same each time a program runs.
     """
+    wanted = wanted._replace(steps_per_run=workers.steps_per_run or wanted.steps_per_run)
     execution, reason = workers.execution(*choose(loops, examples, wanted))
     # `choose` returns an execution whose loop exists; the others may be None.
     plain, compiled = cast(Loop, loops.plain), cast(Loop, loops.compiled_for(examples.sources))
@@ -148,18 +149,20 @@ def runner_for(
             return feed_steps(session, step, loops, examples, loop_steps)
         return loop_steps(plain, examples, wanted.steps_per_run, execution == "resident")
 
-    steps: Steps
-    short_steps: Steps
     if execution == "compiled":
         resident = can_be_resident(plain, examples)
-        steps = compiled_steps = loop_steps(compiled, examples, wanted.steps_per_run, resident, fixed=True)
-        # XLA would compile once more for the shape of a shorter last mini-batch; the plain loop runs that.
-        short_steps = loop_steps(plain, examples, 1, resident)
-        failure = compiled_steps.compile(plan.full_size)
+        steps, short_steps = workers.steps(
+            lambda examples: loop_steps(compiled, examples, wanted.steps_per_run, resident, fixed=True),
+            # XLA would compile once more for the shape of a shorter last mini-batch.
+            lambda examples: loop_steps(plain, examples, 1, resident),
+            examples,
+            plan,
+        )
+        failure = steps.compile(plan.full_size)
         if failure is not None:
             execution, reason = "resident" if resident else "chunks", failure
     if execution != "compiled":
-        steps, short_steps = workers.steps(plain_steps, examples, plan)
+        steps, short_steps = workers.steps(plain_steps, plain_steps, examples, plan)
     logger.info('execution "%s"%s', execution, f" ({reason})" if reason else "")
     warn_of_differences(loops.doubts, execution, steps.copied)
     return Runner(execution, reason, plan, steps, short_steps, wanted.stops)

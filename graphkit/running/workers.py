@@ -58,11 +58,15 @@ class Workers:
       size: the number of workers.
       index: the place of this one among them; the worker 0 is the chief, which alone writes files.
       target: what the session connects to.
+      steps_per_run: how many steps each run must have; None for any number.
+      repeats: whether steps that are made again from the same variables give the same bits.
     """
 
     size = 1
     index = 0
     target = ""
+    steps_per_run: int | None = None
+    repeats = True
 
     @property
     def is_chief(self) -> bool:
@@ -101,17 +105,22 @@ class Workers:
         return execution, reason
 
     def steps(
-        self, make: Callable[[Examples], Any], examples: Examples, plan: batches.Plan
+        self,
+        make: Callable[[Examples], Any],
+        make_short: Callable[[Examples], Any],
+        examples: Examples,
+        plan: batches.Plan,
     ) -> tuple[Any, Any]:
         """Returns what runs this worker's part of mini-batches, and that of a shorter last one.
 
         Args:
           make: function examples -> `Steps`.
+          make_short: the same for a shorter last mini-batch.
           examples: of the fit.
           plan: which examples the mini-batches of all workers have.
         """
         steps = make(examples)
-        return steps, steps
+        return steps, steps if make_short is make else make_short(examples)
 
     def slices(self, plan: batches.Plan) -> list[slice]:
         """Returns those of the mini-batches of a validation that this worker evaluates."""

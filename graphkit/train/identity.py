@@ -45,6 +45,7 @@ def of_run(trainer: Any, steps: int) -> dict[str, Any]:
         "oneDNN kernels": kernels.onednn_kernels(),
         "TensorFlow": tf.__version__,
         WORKERS: trainer.workers.size,
+        "local_steps": trainer.workers.steps_per_run,
     }
     for placeholder, value in examples.given.items():
         if not feeds.is_default(placeholder, value):

@@ -243,7 +243,8 @@ class Trainer(OpenGraph):
         )
         validation = fitting.validation(self, valid)
         self.callbacks = check_callbacks(check, callbacks)
-        self.callbacks = built_in.with_built_in(self.callbacks, writes=self.logdir is not None)
+        writes, repeats = self.logdir is not None, self.workers.repeats
+        self.callbacks = built_in.with_built_in(self.callbacks, writes=writes, repeats=repeats)
         self.stops_now = False
         earlier = fitting.find_earlier(self, resume)
         last_epoch = epochs if resume else self.epoch + epochs

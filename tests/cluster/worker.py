@@ -33,6 +33,9 @@ def build(network):
     labels, keep_prob = gk.label_input(), gk.keep_prob_input()
     features = gk.token_input(5) if network == "embedding" else gk.feature_input(6)
     net = gk.flatten(gk.embedding(features, 7, 4)) if network == "embedding" else features
+    if network == "linear":
+        logits = gk.dense(features, 3)
+        return features, labels, keep_prob, gk.softmax_cross_entropy(logits, labels), {}
     net = gk.dense(net, 9, activation=gk.relu)
     if network == "batch_norm":
         net = gk.batch_norm(net)
@@ -102,7 +105,7 @@ def train(case, cluster=None):
         with trainer:
             history = trainer.fit(
                 {features: x, labels: y},
-                feed={keep_prob: 0.6},
+                feed={} if case["network"] == "linear" else {keep_prob: 0.6},
                 epochs=case["epochs"],
                 batch_size=case["batch_size"],
                 valid={features: x[:30], labels: y[:30]},
@@ -113,7 +116,7 @@ def train(case, cluster=None):
             )
             weights = trainer.weights()
     digest = hashlib.sha256(b"".join(weights[name].tobytes() for name in sorted(weights))).hexdigest()
-    del history["seconds"], history["examples_per_second"]
+    history = {k: v for k, v in history.items() if k not in ("seconds", "examples_per_second")}
     return {
         "step": trainer.step,
         "digest": digest,
@@ -127,7 +130,8 @@ def train(case, cluster=None):
 def main():
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     settings = json.loads(sys.argv[1])
-    cluster = gk.cluster_from_env(timeout=settings.get("timeout", 60))
+    options = {"timeout": settings.get("timeout", 60), "local_steps": settings.get("local_steps", 1)}
+    cluster = gk.cluster_from_env(**options)
     for case in settings["cases"]:
         try:
             print("RESULT", json.dumps(train(case, cluster)))
