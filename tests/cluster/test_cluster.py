@@ -1,4 +1,4 @@
-"""Clusters as users describe them: TF_CONFIG, addresses, and what is refused before anything is waited for."""
+"""Clusters as users describe them: TF_CONFIG and addresses, and what is refused before anyone waits."""
 
 import json
 import socket
