@@ -126,6 +126,9 @@ def cluster_from_env(*, timeout: float = 300.0, local_steps: int = 1) -> Cluster
       timeout: see `Cluster`.
       local_steps: see `Cluster`.
 
+    Returns:
+      A `Cluster`, or None.
+
     Raises:
       ValueError: TF_CONFIG is not `{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker",
         "index": 0}}`; a task "chief" counts as worker 0.

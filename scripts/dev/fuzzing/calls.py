@@ -211,6 +211,15 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "precision": logits_and_labels,
     "recall": logits_and_labels,
     "top_k_accuracy": lambda: logits_and_labels() | {"k": 2},
+    # several processes
+    "Cluster": lambda: {
+        "workers": ["a.example:1", "b.example:2"],
+        "index": 1,
+        "timeout": 9.0,
+        "local_steps": 2,
+    },
+    "cluster_from_env": lambda: {"timeout": 9.0, "local_steps": 2},
+    "WorkerLostError": lambda: {"text": "x"},
     # runs
     "runs.RunConfig": lambda: (
         {"model": "mlp", "data": "mnist_5k", "data_folder": None, "classes": ("a", "b")}
