@@ -24,11 +24,13 @@ ALLOWED = {
     "diagnosis": "checks graph data nn running",
     "plots": "checks sizes data inspection",
     "train": "checks graph data nn inspection running checkpoints diagnosis",
+    "cluster": "checks graph data nn running train",
     "studies": "checks graph data nn running diagnosis train",
     "run_config": "checks data running checkpoints train",
     "runs": "checks data nn models running checkpoints train run_config",
 }
 WITHOUT_TENSORFLOW = [f"graphkit.{name}" for name in ("_version", "startup", "checks", "sizes", "data")]
+WITHOUT_TENSORFLOW += [f"graphkit.cluster.{n}" for n in ("programs", "launching", "isolation", "schedulers")]
 FORBIDDEN = ("tensorflow.python", "tf_keras", "tf.keras", "keras.layers", "pickle", "tf.contrib")
 
 
