@@ -24,6 +24,7 @@ from graphkit.cluster.programs import End
 
 HOST = "127.0.0.1"
 SHOWN_LINES = 20  # of the output of a worker that failed
+KILL_SECONDS = 5.0  # between SIGTERM and SIGKILL after a loss
 OUTPUT_SECONDS = 5.0  # the longest wait for output after a worker's end, which another process may still hold
 
 
@@ -45,9 +46,9 @@ def launch(
     SIGTERM are handed on to the workers; a second one kills them. To be called in the main thread.
 
     When a worker is lost (it was killed by a signal, or it ends with exit code 75 because it has noticed that
-    another one was lost), the others have `grace` seconds to end by themselves, and `grace` seconds more
-    after SIGTERM. Then all are started again, as often as `restarts` says. Any other exit code is an error of
-    the program and ends all: it would happen again.
+    another one was lost), the others have `grace` seconds to end by themselves, then get SIGTERM, and SIGKILL
+    5 seconds later. Then all are started again, as often as `restarts` says. Any other exit code is an error
+    of the program and ends all, with `grace` seconds between SIGTERM and SIGKILL: it would happen again.
 
     Args:
       command: a program and its arguments; a file that ends in .py is run by this interpreter.
@@ -253,7 +254,9 @@ class Team:
             self.end_all(grace)
         elif not self.left:
             now = time.monotonic()
-            self.left = [(now + grace, signal.SIGTERM), (now + 2 * grace, signal.SIGKILL)]
+            # A worker that still waits for the lost one is deaf to SIGTERM, and has nothing left to save.
+            kill_at = now + grace + min(grace, KILL_SECONDS)
+            self.left = [(now + grace, signal.SIGTERM), (kill_at, signal.SIGKILL)]
 
     def end_all(self, grace: float) -> None:
         self.terminated = True
