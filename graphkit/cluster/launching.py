@@ -241,6 +241,7 @@ class Team:
         """Hands a signal on to the workers; they may need the parameter servers for a last checkpoint."""
         if self.received is None:
             self.received = number
+            say(f"{signal.Signals(number).name}: waiting for the workers to end; another signal kills them")
             self.send(number, "worker")
         else:
             self.send(signal.SIGKILL)

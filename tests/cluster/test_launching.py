@@ -6,6 +6,7 @@ Programs wait for each other at named pipes, and block in `signal.pause`; nothin
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -324,19 +325,34 @@ def test_a_second_signal_kills_the_workers(start):
 HOLDS = "held = open(fifo, 'w'); print('ready'); pause()"
 
 
-def test_processes_do_not_outlive_a_launcher_that_is_killed(start, tmp_path):
+@pytest.fixture
+def held(program, tmp_path):
+    """A function that waits until no process holds the pipe, at most for some seconds."""
+    with open(os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)) as pipe:
+
+        def is_held():
+            readable, _, _ = select.select([pipe], [], [], 60)
+            return not readable
+
+        yield is_held
+
+
+def test_processes_do_not_outlive_a_launcher_that_is_killed(start, held):
     process = start(HOLDS)
-    with open(os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)) as held:
-        assert process.stdout.readline() == "ready\n"
-        process.kill()
-        os.set_blocking(held.fileno(), True)
-        assert held.read() == "", "ends when no process holds the pipe"
+    assert process.stdout.readline() == "ready\n"
+    process.kill()
+    assert not held()
 
 
-def test_what_a_worker_leaves_behind_is_killed(launch, tmp_path):
-    # The process that is left holds the output, too, so that it would never end.
-    text = "subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()']); print('done')"
+def test_what_a_worker_leaves_behind_is_killed(launch, held):
+    # It holds the output of worker 0, too, which would never end.
+    text = """
+held = open(fifo, "w")
+subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], pass_fds=[held.fileno()])
+print("done")
+"""
     assert launch(text)[:2] == (0, "done\n")
+    assert not held()
 
 
 def test_a_temporary_folder_of_logs_is_kept_after_a_failure_alone(program, capfd, tmp_path, monkeypatch):
