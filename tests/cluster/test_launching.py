@@ -70,7 +70,9 @@ def start(program, tmp_path):
     def run(text, *options, workers=2):
         command = [sys.executable, SCRIPT, "--workers", str(workers), "--grace", str(LONG)]
         command += ["--logs", tmp_path / "logs", *options, "--", program(text)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        variables = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(command, env=variables, text=True, **pipes)
         started.append(process)
         return process
 
@@ -276,10 +278,17 @@ def test_what_exit_codes_mean(code, is_loss, text):
     assert (end.is_loss, end.text) == (is_loss, text)
 
 
-def test_a_worker_that_was_asked_to_end_gives_the_others_time(launch):
+def test_a_worker_that_was_asked_to_end_gives_the_others_time(launch, monkeypatch):
+    ended, end_all = [], launching.Team.end_all
+
+    def note(team, grace):
+        ended.extend(team.running("worker"))
+        end_all(team, grace)
+
+    monkeypatch.setattr(launching.Team, "end_all", note)
     # They end at the same step, with a checkpoint; SIGTERM by the launcher would kill this program.
     code, _, _ = launch(NOTICE.format(noticed=143, ending="sys.exit(143)"), restarts=1)
-    assert code == 143
+    assert (code, ended) == (143, [])
 
 
 # ---- signals
