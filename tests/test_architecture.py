@@ -30,6 +30,7 @@ ALLOWED = {
     "runs": "checks data nn models running checkpoints train run_config",
 }
 WITHOUT_TENSORFLOW = [f"graphkit.{name}" for name in ("_version", "startup", "checks", "sizes", "data")]
+WITHOUT_TENSORFLOW += [f"graphkit.cluster.{n}" for n in ("programs", "launching", "isolation", "schedulers")]
 FORBIDDEN = ("tensorflow.python", "tf_keras", "tf.keras", "keras.layers", "pickle", "tf.contrib")
 
 

@@ -54,7 +54,7 @@ def run(monkeypatch, capsys):
 
 
 def test_users_and_developers_have_their_scripts():
-    users, developers = "evaluate export predict train", "benchmark compare_xla crash_test fuzz"
+    users, developers = "evaluate export launch predict train", "benchmark compare_xla crash_test fuzz"
     expected = [f"dev/{name}.py" for name in developers.split()] + [f"{name}.py" for name in users.split()]
     assert expected == SCRIPTS
 
