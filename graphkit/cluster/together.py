@@ -141,7 +141,7 @@ class Together(workers.Workers):
             return slowest, f'worker {of_all.index(slowest)} takes "{slowest}"'
         return execution, None if execution in ("chunks", "resident") else reason
 
-    def part(self, count: int) -> range:
+    def rows(self, count: int) -> range:
         """Returns the places of this worker's examples in a mini-batch of some examples."""
         whole, rest = divmod(count, self.size)
         start = self.index * whole + min(self.index, rest)
@@ -188,6 +188,13 @@ class Together(workers.Workers):
     def any_wishes(self, wish: bool) -> bool:
         return any(map(json.loads, self.texts_of_all(json.dumps(bool(wish)))))
 
+    def take_leave(self) -> None:
+        try:
+            self.exchange.run(self.session, "")
+        except tf.errors.OpError as error:
+            # Who has begun this exchange has received all before it. One that has ended it may be gone.
+            logger.debug("the others have ended (%s)", error)
+
     def on_op_error(self, error: Exception) -> None:
         if not faults.is_loss(error):
             raise error
@@ -211,7 +218,7 @@ class PartSteps:
         self, together: Together, make: Callable[[Examples], Any], examples: Examples, batch_size: int
     ) -> None:
         self.together = together
-        part, place = together.part(batch_size), cast(workers.Place, together.place)
+        part, place = together.rows(batch_size), cast(workers.Place, together.place)
         # A mini-batch may have fewer examples than there are workers. One without any takes the first, which
         # does not count as its own: the mean over no examples is not a number.
         self.part = slice(part.start, part.stop) if part else slice(0, 1)

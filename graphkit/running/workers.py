@@ -142,6 +142,9 @@ class Workers:
         """Returns whether any worker wishes something, once all have said so, as at the end of an epoch."""
         return wish
 
+    def take_leave(self) -> None:
+        """Waits until all have received what the last run sent: a worker may end after this."""
+
     def on_op_error(self, error: Exception) -> None:
         """Raises what an op's error in a step means for a worker of several; else does nothing."""
 

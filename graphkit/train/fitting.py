@@ -191,7 +191,9 @@ def train(trainer: Any, last_epoch: int, validate: Evaluation | None) -> None:
                 if trainer.workers.any_wishes(trainer.state.stop_reason is not None):
                     trainer.stop(trainer.state.stop_reason or "another worker stopped the training")
                 interrupts.check()
+            trainer.workers.take_leave()
         except signals.Interrupted:
+            trainer.workers.take_leave()
             trainer.interrupted = True
             leave(trainer)
             raise interrupts.exception() from None
