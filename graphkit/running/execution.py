@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from graphkit.data import batches
 from graphkit.graph import walk
+from graphkit.running import towers
 from graphkit.running.feeds import Examples
 from graphkit.running.loops import Doubts, Loop, Loops
 from graphkit.running.steps import AUGMENTATION, FeedSteps, LoopSteps, Run, Steps, run_all
@@ -134,6 +135,7 @@ def runner_for(
     the same each time a program runs.
     """
     wanted = wanted._replace(steps_per_run=workers.steps_per_run or wanted.steps_per_run)
+    towers.check_examples(step.split, examples)
     execution, reason = workers.execution(*choose(loops, examples, wanted))
     # `choose` returns an execution whose loop exists; the others may be None.
     plain, compiled = cast(Loop, loops.plain), cast(Loop, loops.compiled_for(examples.sources))
@@ -197,9 +199,11 @@ def feed_steps(
     loop_steps: Callable[[Loop, Examples, int, bool], LoopSteps],
 ) -> Steps:
     """Returns what runs mini-batches one by one."""
-    if loops.plain is not None and loops.rewritten and not mismatch(loops.plain, examples):
-        # The loop's random numbers and products are not those of the graph's own ops: a loop of one step
-        # gives the bits that all other executions give.
+    copied = loops.rewritten or step.split
+    if loops.plain is not None and copied and not mismatch(loops.plain, examples):
+        # The loop's random numbers and products are not those of the graph's own ops, and of several devices
+        # it rounds the averages that UPDATE_OPS take in another order: a loop of one step gives the bits that
+        # all other executions give.
         return loop_steps(loops.plain, examples, 1, False)
     training = {step.training_input: np.bool_(True), **examples.constants}
     fed = Examples(examples.sources, training)

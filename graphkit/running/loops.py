@@ -114,7 +114,7 @@ def make_loops(step: TrainingStep, scalings: dict[str, tuple]) -> Loops:
     if not copied.sliced:
         reason = "no placeholder holds examples"
         return Loops(None, None, None, reason, reason, doubts)
-    compiled_reason = unfit_for_xla(ops, random)
+    compiled_reason = "XLA compiles for one device" if step.split else unfit_for_xla(ops, random)
     with tf.compat.v1.name_scope("graphkit/loops/"):
         plain = make_loop(copied)
         compiled = compiled_floats = None

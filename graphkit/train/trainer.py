@@ -44,7 +44,10 @@ class Trainer(OpenGraph):
       seed: sets the order of the examples, all masks, and initial values that have no seed of their own;
         an integer from 0 to 2**31 - 1.
       logdir: folder for checkpoints and `history.csv`, made if missing; None writes nothing.
-      device: "auto" (a GPU where there is one), "cpu", "gpu", or one device such as "/gpu:0".
+      device: "auto" (a GPU where there is one), "cpu", "gpu", or one device such as "/gpu:0"; "all" splits
+        the rows of each mini-batch among the GPUs, or else among the processors that session_config makes
+        (`device_count={"CPU": 2}`), with the result of one device up to rounding. Only `gk.batch_norm` takes
+        the moments of each device's rows, and moves its averages by the mean over the devices.
       compute_dtype: "float32", or "bfloat16" (a processor that has it) or "float16" (a GPU; with dynamic
         loss scaling) to let TensorFlow's rewriter run matrix products and convolutions in it; variables and
         checkpoints stay float32.
@@ -80,8 +83,9 @@ class Trainer(OpenGraph):
     Raises:
       TypeError: an argument has another type than is listed.
       ValueError: a loss that is not a scalar or depends on no trainable variable, metrics of another graph,
-        an unknown optimizer, a device that does not exist, a logdir with * ? [ ] or \\ in its path, where
-        TensorFlow could not read checkpoints; with strict, an issue in the graph.
+        an unknown optimizer, a device that does not exist, a step that "all" devices cannot split, a logdir
+        with * ? [ ] or \\ in its path, where TensorFlow could not read checkpoints; with strict, an issue in
+        the graph.
       OSError: the logdir cannot be written.
 
     Example:
@@ -123,7 +127,7 @@ class Trainer(OpenGraph):
         self.workers = workers.workers_of(check, cluster)
         config = self.workers.configure(session.make_config(device, session_config, compute_dtype))
         settings = (optimizer, clip_norm, accumulate, variables, compute_dtype, strict, self.workers)
-        settings = building.check_settings(check, *settings)
+        settings = building.check_settings(check, *settings, session.all_devices(device, config))
         built = building.build(loss, checked_metrics, self.learning_rate, seed, settings)
         self.loops, self.fingerprint, self.unsaved = built.loops, built.fingerprint, built.unsaved
         target = self.workers.target
