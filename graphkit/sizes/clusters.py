@@ -40,7 +40,8 @@ def cluster_step_seconds(
       Journal of Parallel and Distributed Computing 69 (2009).
 
     Example:
-      >>> seconds = gk.sizes.cluster_step_seconds(0.03, 4 * 3274634, workers=8, bandwidth=1.25e9, latency=2e-4)
+      >>> size = 4 * 3_274_634  # of the gradients of gk.convnet
+      >>> seconds = gk.sizes.cluster_step_seconds(0.03, size, workers=8, bandwidth=1.25e9, latency=2e-4)
       >>> round(seconds, 4)
       0.0511
     """

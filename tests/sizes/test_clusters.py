@@ -37,11 +37,11 @@ def test_many_workers_send_twice_the_gradients_at_most():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"compute": -1}, "compute_seconds must be a finite number of at least 0"),
-        ({"size": -1}, "gradient_bytes must be a finite number of at least 0"),
+        ({"compute": -1}, "compute_seconds must be a finite number at least 0"),
+        ({"size": -1}, "gradient_bytes must be a finite number at least 0"),
         ({"workers": 0}, "workers must be an integer of at least 1"),
         ({"bandwidth": 0}, "bandwidth must be a finite number above 0"),
-        ({"latency": float("nan")}, "latency must be a finite number of at least 0"),
+        ({"latency": float("nan")}, "latency must be a finite number at least 0"),
     ],
 )
 def test_refusals(arguments, message):
