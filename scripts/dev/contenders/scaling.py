@@ -84,27 +84,23 @@ def epochs(rounds):
     return found
 
 
-def middle(values):
-    return statistics.median(values)
-
-
 def row(count, reports, alone, steps):
     """Returns what a number of workers takes for a step, medians over all timed epochs."""
     timed = epochs(reports[count, True])
-    us = 1e6 * middle(epoch["seconds"] for epoch in timed) / steps
+    us = 1e6 * statistics.median(epoch["seconds"] for epoch in timed) / steps
     found = {
         "us": us,
-        "ratio": us / (1e6 * middle(epoch["seconds"] for epoch in alone) / steps),
-        "cpu_us": 1e6 * middle(epoch["cpu"] for epoch in timed) / steps,
+        "ratio": us / (1e6 * statistics.median(epoch["seconds"] for epoch in alone) / steps),
+        "cpu_us": 1e6 * statistics.median(epoch["cpu"] for epoch in timed) / steps,
         "loss": reports[count, True][0][0]["loss"],
     }
     if count == 1:
         return found | {"bytes": 0.0, "packets": 0.0, "collective": 0.0}
     for name in ("bytes", "packets"):
         # A process that trains alone sends nothing: what passes meanwhile is of other programs.
-        idle = middle(epoch[name] / epoch["seconds"] for epoch in alone)
-        found[name] = middle(epoch[name] - idle * epoch["seconds"] for epoch in timed) / steps
-    without = 1e6 * middle(epoch["seconds"] for epoch in epochs(reports[count, False])) / steps
+        idle = statistics.median(epoch[name] / epoch["seconds"] for epoch in alone)
+        found[name] = statistics.median(epoch[name] - idle * epoch["seconds"] for epoch in timed) / steps
+    without = 1e6 * statistics.median(epoch["seconds"] for epoch in epochs(reports[count, False])) / steps
     found |= {"collective": max(0.0, 1 - without / us), "without_us": without}
     return found | prediction(count, reports, without)
 
@@ -115,7 +111,7 @@ def prediction(count, reports, without_us):
     slowest = [
         [max(pair) for pair in zip(*(r["seconds"] for r in rs), strict=True)] for rs in reports[count, "sums"]
     ]
-    short, long = (middle(times) for times in zip(*slowest, strict=True))
+    short, long = (statistics.median(times) for times in zip(*slowest, strict=True))
     latency = short / (2 * (count - 1))
     bandwidth = 2 * (count - 1) / count * 4 * weights / max(long - short, 1e-9)
     seconds = gk.sizes.cluster_step_seconds(
@@ -137,7 +133,7 @@ def show(model, rows):
     for count, row in rows.items():
         if count > 1:
             print(
-                f"{count} workers: a sum of one number takes {2e6 * (count - 1) * row['latency']:,.0f} us, so a "
-                f"message {1e6 * row['latency']:,.0f} us; a sum of all gradients goes at "
+                f"{count} workers: a sum of one number takes {2e6 * (count - 1) * row['latency']:,.0f} us, "
+                f"so a message {1e6 * row['latency']:,.0f} us; a sum of all gradients goes at "
                 f"{row['bandwidth'] / 1e9:.2f} GB/s"
             )
