@@ -26,14 +26,15 @@ tried again; the others go on. `--json` is written after each process, so that a
 what it has measured.
 
 `--workers` compares numbers of graphkit's workers on this machine instead, which train together through
-127.0.0.1 (`contenders/scaling.py`). Its table holds, for a step: microseconds, examples per second, the ratio
-to a single process with the same mini-batches and the same loop, bytes and packets that the loopback device
-has sent (headers and acknowledgements included, less what it sends in the same time beside a single process;
-exact in a network without other programs: `unshare --net sh -c "ip link set lo up; python ..."`), processor
-time of all workers, the fraction of the time that the collective takes (the same loop without its sums takes
-that much less), the time that `gk.sizes.cluster_step_seconds` predicts from the time without sums and from
-sums of one number and of as many as the network has weights, and the loss of the last epoch, which must
-agree.
+127.0.0.1 (`contenders/scaling.py`). Its table holds, for a step: microseconds in the fastest epoch of all
+rounds, examples per second, the ratio to a single process with the same mini-batches and the same loop, bytes
+and packets that the loopback device has sent (headers and acknowledgements included, less what it sends in
+the same time beside a single process; exact in a network without other programs:
+`unshare --net sh -c "ip link set lo up; python ..."`), processor time of all workers, the fraction of the
+time that the collective takes (the same loop without its sums takes that much less), the time that
+`gk.sizes.cluster_step_seconds` predicts from the time without sums and from sums of one number and of as many
+as the network has weights, and the loss of the last epoch, which must agree. `docs/cluster_cost.md` has what
+it measured, and what it says about several machines.
 
 `handwritten` is what the notes teach: it holds all images as float32 and indexes them;
 `handwritten-uint8` holds them as uint8 and scales each mini-batch. `graphkit` is the trainer with its

@@ -41,12 +41,8 @@ def measure(counts, folder, *, rounds, timeout, batch_size, examples):
                 numbers = [1, reports[1, True][0][0]["weights"]]
                 reports[count, "sums"].append(run(count, "time_sums", {"numbers": numbers}, timeout))
     steps = -(-examples // batch_size)
-    alone = epochs(reports[1, True])
-    rows = {}
-    for count in sorted({1, *counts}):
-        rows[count] = row(count, reports, alone, steps) | {"examples_per_second": 0.0}
-        rows[count]["examples_per_second"] = 1e6 * examples / (rows[count]["us"] * steps)
-    return rows
+    rows = {count: row(count, reports, steps) for count in sorted({1, *counts})}
+    return {n: row | {"examples_per_second": 1e6 * examples / (row["us"] * steps)} for n, row in rows.items()}
 
 
 def run(count, function, options, timeout):
@@ -84,13 +80,18 @@ def epochs(rounds):
     return found
 
 
-def row(count, reports, alone, steps):
-    """Returns what a number of workers takes for a step, medians over all timed epochs."""
-    timed = epochs(reports[count, True])
-    us = 1e6 * statistics.median(epoch["seconds"] for epoch in timed) / steps
+def step_us(found, steps):
+    """Returns the microseconds of a step in the fastest epoch, which other programs disturb least."""
+    return 1e6 * min(epoch["seconds"] for epoch in found) / steps
+
+
+def row(count, reports, steps):
+    """Returns what a number of workers takes for a step: the fastest time, medians of all else."""
+    alone, timed = epochs(reports[1, True]), epochs(reports[count, True])
+    us = step_us(timed, steps)
     found = {
         "us": us,
-        "ratio": us / (1e6 * statistics.median(epoch["seconds"] for epoch in alone) / steps),
+        "ratio": us / step_us(alone, steps),
         "cpu_us": 1e6 * statistics.median(epoch["cpu"] for epoch in timed) / steps,
         "loss": reports[count, True][0][0]["loss"],
     }
@@ -100,7 +101,7 @@ def row(count, reports, alone, steps):
         # A process that trains alone sends nothing: what passes meanwhile is of other programs.
         idle = statistics.median(epoch[name] / epoch["seconds"] for epoch in alone)
         found[name] = statistics.median(epoch[name] - idle * epoch["seconds"] for epoch in timed) / steps
-    without = 1e6 * statistics.median(epoch["seconds"] for epoch in epochs(reports[count, False])) / steps
+    without = step_us(epochs(reports[count, False]), steps)
     found |= {"collective": max(0.0, 1 - without / us), "without_us": without}
     return found | prediction(count, reports, without)
 
@@ -108,10 +109,10 @@ def row(count, reports, alone, steps):
 def prediction(count, reports, without_us):
     """Returns latency and bandwidth of sums over the workers, and the time of a step that they predict."""
     weights = reports[1, True][0][0]["weights"]
-    slowest = [
-        [max(pair) for pair in zip(*(r["seconds"] for r in rs), strict=True)] for rs in reports[count, "sums"]
-    ]
-    short, long = (statistics.median(times) for times in zip(*slowest, strict=True))
+    short, long = (
+        min(max(report["seconds"][place] for report in of_all) for of_all in reports[count, "sums"])
+        for place in (0, 1)
+    )
     latency = short / (2 * (count - 1))
     bandwidth = 2 * (count - 1) / count * 4 * weights / max(long - short, 1e-9)
     seconds = gk.sizes.cluster_step_seconds(
