@@ -7,13 +7,11 @@ machine's cores and memory, so that the seconds are not those of several machine
 """
 
 import collections
-import contextlib
-import json
-import socket
 import statistics
 
 import graphkit as gk
 from contenders import processes
+from graphkit.cluster import programs
 
 COLUMNS = (
     f"{'workers':>8}{'us/step':>10}{'examples/s':>12}{'ratio':>8}{'bytes':>14}{'packets':>9}{'CPU us':>10}"
@@ -58,13 +56,9 @@ def environments(count):
     """Returns for each worker the environment variables that make it one; a single process has none."""
     if count == 1:
         return [{"TF_CONFIG": ""}]
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    tasks = [{"type": "worker", "index": index} for index in range(count)]
-    return [{"TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": task})} for task in tasks]
+    addresses = [f"127.0.0.1:{port}" for port in programs.free_ports(count)]
+    cluster = {"worker": addresses}
+    return [{"TF_CONFIG": programs.task_config(cluster, "worker", index)} for index in range(count)]
 
 
 def epochs(rounds):
