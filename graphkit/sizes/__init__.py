@@ -3,6 +3,7 @@
 Functions about a layer take its arguments in the layer's own order, which is that of `tf.layers`.
 """
 
+from graphkit.sizes.clusters import cluster_step_seconds as cluster_step_seconds
 from graphkit.sizes.flops import conv2d_flops as conv2d_flops
 from graphkit.sizes.flops import dense_flops as dense_flops
 from graphkit.sizes.flops import pool2d_flops as pool2d_flops

@@ -1,6 +1,7 @@
 """Times training side by side: graphkit, a hand-written feed_dict loop, Keras, PyTorch and JAX.
 
   python scripts/dev/benchmark.py --models mlp convnet
+  python scripts/dev/benchmark.py --models convnet --workers 1 2 3
 
 Every contender trains in its own process, in turn (A B C A B C ...), on the same data, batch size, optimizer
 (Adam) and number of epochs, so that a change of the machine's speed affects all of them alike. PyTorch and
@@ -23,6 +24,17 @@ array).
 A contender that fails (not installed, an error, a signal, out of time) is a row that says so, and is not
 tried again; the others go on. `--json` is written after each process, so that an interrupted benchmark keeps
 what it has measured.
+
+`--workers` compares numbers of graphkit's workers on this machine instead, which train together through
+127.0.0.1 (`contenders/scaling.py`). Its table holds, for a step: microseconds in the fastest epoch of all
+rounds, examples per second, the ratio to a single process with the same mini-batches and the same loop, bytes
+and packets that the loopback device has sent (headers and acknowledgements included, less what it sends in
+the same time beside a single process; exact in a network without other programs:
+`unshare --net sh -c "ip link set lo up; python ..."`), processor time of all workers, the fraction of the
+time that the collective takes (the same loop without its sums takes that much less), the time that
+`gk.sizes.cluster_step_seconds` predicts from the time without sums and from sums of one number and of as many
+as the network has weights, and the loss of the last epoch, which must agree. `docs/cluster_cost.md` has what
+it measured, and what it says about several machines.
 
 `handwritten` is what the notes teach: it holds all images as float32 and indexes them;
 `handwritten-uint8` holds them as uint8 and scales each mini-batch. `graphkit` is the trainer with its
@@ -140,6 +152,7 @@ def parse(argv):
         default=DEFAULT_CONTENDERS,
         help="who trains them (default: handwritten, graphkit and all peers)",
     )
+    add("--workers", type=int, nargs="+", metavar="N", help="compare numbers of workers of graphkit instead")
     add("--data", help="data set (default: fashion_mnist, words_5_languages for char_rnn)")
     add("--examples", type=int, help="train on the first examples only")
     add("--batch-size", type=int, default=128, help="examples in a mini-batch (default: 128)")
@@ -167,9 +180,13 @@ def parse(argv):
         if value is not None:
             check.integer(f"--{name.replace('_', '-')}", value)
     check.integer("--epochs", args.epochs, minimum=2)
+    for count in args.workers or ():
+        check.integer("--workers", count)
     pairs = [pair.partition("=") for pair in args.python]
     valid = all(library in PEERS and path for library, _, path in pairs)
     check.require(valid, f"--python takes LIBRARY=PATH of {', '.join(PEERS)}", python=args.python)
+    rule = "--plot draws contenders, not --workers"
+    check.require(not (args.plot and args.workers), rule, plot=args.plot)
     # Processes start in another folder; a name without a folder is looked up in PATH.
     args.python = {name: os.path.abspath(path) if os.sep in path else path for name, _, path in pairs}
     return args
@@ -183,7 +200,7 @@ def measure(args, model, results, keep):
     reports, peaks, failed = collections.defaultdict(list), [], {}
     rows = results[model] = {}
     with tempfile.TemporaryDirectory() as folder:
-        step_flops = prepare(args, model, folder)
+        step_flops = prepare(args, model, folder)["step_flops"]
         for number in range(args.rounds):
             peaks.append(ask_machine("peak", {})["gflops"])
             for name in names:
@@ -200,8 +217,22 @@ def measure(args, model, results, keep):
     show_progress("")
 
 
+def measure_workers(args, model):
+    """Returns {number of workers: its row} of one model."""
+    from contenders import scaling
+
+    with tempfile.TemporaryDirectory() as folder:
+        examples = prepare(args, model, folder)["examples"]
+        show_progress(f"{model}: {', '.join(map(str, args.workers))} workers")
+        options = {"rounds": args.rounds, "timeout": args.timeout, "batch_size": args.batch_size}
+        rows = scaling.measure(args.workers, folder, examples=examples, **options)
+    show_progress("")
+    scaling.show(model, rows)
+    return rows
+
+
 def prepare(args, model, folder):
-    """Writes the problem to the folder; returns the FLOPs of a step."""
+    """Writes the problem to the folder; returns its size: the FLOPs of a step, and the examples."""
     options = {
         "model": model,
         "data": args.data or DATA.get(model, "fashion_mnist"),
@@ -210,7 +241,7 @@ def prepare(args, model, folder):
         "epochs": args.epochs,
         "folder": folder,
     }
-    return ask_machine("prepare", options)["step_flops"]
+    return ask_machine("prepare", options)
 
 
 def ask_machine(function, options):
@@ -326,8 +357,13 @@ def main(argv=None):
     args, results = parse(argv), {}
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # and end the running process
     for model in args.models:
-        measure(args, model, results, lambda: args.json and write(results, args.json))
-        show(model, results[model])
+        if args.workers:
+            results[model] = measure_workers(args, model)
+            if args.json:
+                write(results, args.json)
+        else:
+            measure(args, model, results, lambda: args.json and write(results, args.json))
+            show(model, results[model])
     if args.plot:
         plot(results, args.plot)
 

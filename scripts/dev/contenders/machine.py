@@ -14,7 +14,7 @@ PEAK_SIZE = 2048  # rows and columns of the matrices whose product sets the peak
 
 
 def prepare(model, data, examples, batch_size, epochs, folder):
-    """Writes the problem to a folder; returns the FLOPs of a training step of the model."""
+    """Writes the problem to a folder; returns the FLOPs of a training step of the model, and the examples."""
     found = gk.load_dataset(data)
     settings = {"l2": 0.0, "keep_prob": KEEP_PROBS.get(model, 0.5), "batch_size": batch_size}
     split = type(found.train)(*(array[:examples] for array in found.train))
@@ -25,7 +25,7 @@ def prepare(model, data, examples, batch_size, epochs, folder):
     problem.save(folder)
     with tf.Graph().as_default():
         flops = gk.summary(gk.runs.build_network(config).logits).training_flops
-    return {"step_flops": batch_size * flops}
+    return {"step_flops": batch_size * flops, "examples": len(problem.labels)}
 
 
 def peak():

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1]  # of the package `contenders`
+LOST = 75  # exit code of a worker whose cluster has lost another one
 ERROR = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b(:|$)")
 MISSING = re.compile(r"^ModuleNotFoundError: No module named '(\w+)'")
 # Lines that libraries log, which come after an error as well as before it.
@@ -38,45 +39,81 @@ def run(module, function, options, *, python=sys.executable, timeout=None, probl
     """
     job = {"module": module, "function": function, "options": options}
     job |= {"problem": str(problem)} if problem else {}
-    with tempfile.TemporaryDirectory() as folder:
-        report, errors = Path(folder, "report.json"), Path(folder, "errors")
-        job |= {"report": str(report), "started": time.time()}
-        command = [python, "-m", "contenders", json.dumps(job)]
-        # Files and not pipes: what a library leaves running could hold a pipe open for ever.
-        with errors.open("wb") as stream:
-            code = wait_for(command, stream, timeout)
-        if code is None:
-            raise FailedError(f"out of time ({timeout:g} s)")
-        if code:
-            raise FailedError(reason(code, errors.read_text(errors="replace")))
-        if not report.exists():
-            raise FailedError("the process ended without a report")
-        return json.loads(report.read_text())
+    (report,) = run_together(job, [{}], python=python, timeout=timeout)
+    return report
 
 
-def wait_for(command, errors, timeout):
-    """Runs a command; returns its exit code, or None if it was out of time."""
-    try:
-        # A session of its own, so that all that the process has started can be ended with it.
-        process = subprocess.Popen(
-            command,
-            cwd=FOLDER,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise FailedError(f"{command[0]}: {error.strerror}") from None
-    try:
-        return process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
+def run_together(job, environments, *, python=sys.executable, timeout=None):
+    """Returns the reports of processes that do one job at a time, each with its environment variables.
+
+    Args:
+      job: see `run`.
+      environments: for each process {environment variable: value}, besides those of this one.
+      python: the interpreter.
+      timeout: seconds after which all are killed.
+
+    Raises:
+      FailedError: a process ended without a report.
+    """
+    end = None if timeout is None else time.monotonic() + timeout
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        started = []
+        for number, variables in enumerate(environments):
+            process = Process({**job, "started": time.time()}, Path(folder, str(number)), python, variables)
+            started.append(stack.enter_context(process))
+        for process in started:
+            process.wait(end)
+        # A worker that ends with LOST has noticed that another one failed, which has the reason.
+        for process in sorted(started, key=lambda process: process.code == LOST):
+            if process.code is None:
+                raise FailedError(f"out of time ({timeout:g} s)")
+            if process.code:
+                raise FailedError(reason(process.code, process.errors.read_text(errors="replace")))
+            if not process.report.exists():
+                raise FailedError("the process ended without a report")
+        return [json.loads(process.report.read_text()) for process in started]
+
+
+class Process:
+    """A process that does a job; use it in a `with` statement, which ends it with all that it has started.
+
+    Attributes:
+      code: its exit code, or None if it has not ended.
+    """
+
+    def __init__(self, job, folder, python, variables):
+        folder.mkdir()
+        self.report, self.errors = folder / "report.json", folder / "errors"
+        command = [python, "-m", "contenders", json.dumps({**job, "report": str(self.report)})]
+        self.code = None
+        try:
+            # A file and not a pipe: what a library leaves running could hold a pipe open for ever. A session
+            # of its own, so that all that the process has started can be ended with it.
+            with self.errors.open("wb") as stream:
+                self.process = subprocess.Popen(
+                    command,
+                    cwd=FOLDER,
+                    env={**environment(), **variables},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stream,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise FailedError(f"{command[0]}: {error.strerror}") from None
+
+    def wait(self, end):
+        """Waits for the process until a time of the monotonic clock, or for ever if that is None."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.code = self.process.wait(end and max(end - time.monotonic(), 0))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 def environment():

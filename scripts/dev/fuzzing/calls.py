@@ -269,6 +269,13 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     # sizes
     "sizes.array_bytes": lambda: {"shape": (2, 3)},
     "sizes.batch_norm_parameters": lambda: {"channels": 3},
+    "sizes.cluster_step_seconds": lambda: {
+        "compute_seconds": 0.1,
+        "gradient_bytes": 10**6,
+        "workers": 2,
+        "bandwidth": 1e9,
+        "latency": 1e-3,
+    },
     "sizes.conv2d_flops": lambda: SIZES,
     "sizes.conv2d_parameters": lambda: {"in_channels": 3, "filters": 4, "kernel_size": 3},
     "sizes.conv2d_shape": lambda: SIZES,
@@ -399,6 +406,11 @@ def is_natural(number, _):
         raise WrongResult(f"a size is {number!r}")
 
 
+def is_duration(seconds, _):
+    if type(seconds) is not float or not seconds >= 0:
+        raise WrongResult(f"a duration is {seconds!r}")
+
+
 # {name: function (result, arguments) that uses the result}.
 USES: dict[str, Callable[[Any, dict[str, Any]], object]] = {
     "minibatches": iterate,
@@ -416,4 +428,5 @@ USES: dict[str, Callable[[Any, dict[str, Any]], object]] = {
     **{name: save for name in CALLS if name.startswith("plots.")},
     "Trainer.export": restore,
     **{name: is_natural for name in CALLS if name.startswith("sizes.") and not name.endswith("_shape")},
+    "sizes.cluster_step_seconds": is_duration,
 }
