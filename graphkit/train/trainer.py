@@ -134,8 +134,7 @@ class Trainer(OpenGraph):
         self.interrupted = self.stops_now = False
         self.last_run: steps.Run | None = None
         try:
-            self.session.run(built.initializer)
-            self.workers.start(self.session, {"graph": self.fingerprint, "seed": seed})
+            self.workers.start(self.session, built.initializer, {"graph": self.fingerprint, "seed": seed})
         except BaseException:
             self.close()
             raise
@@ -329,6 +328,9 @@ class Trainer(OpenGraph):
           GraphkitError: the files are damaged or cut off.
         """
         check = self.check_open("restore")
+        loads = self.workers.is_chief or not self.workers.shares
+        if not loads and (weights_only or partial):
+            return
         if path is None:
             path = self.logdir and saving.latest(self.logdir)
             if not path:
@@ -345,10 +347,10 @@ class Trainer(OpenGraph):
         if state is not None:
             same = state["seed"] == self.seed
             check.require(same, f"{path} was trained with another seed", seed=state["seed"])
-        restoring.load(self.session, plan)
+        if loads:
+            self.checkpoints.load(self.session, plan)
         if not plan.complete:
             logger.warning("restored in part: %s", plan)
-        self.checkpoints.restore_tables(self.session, path)
         if state is not None:
             self.state = TrainingState.from_json(state, self.metrics)
             restore_states(self.callbacks, state["callbacks"])
