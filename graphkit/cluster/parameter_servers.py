@@ -49,13 +49,21 @@ class OnServers(together.Together):
     """
 
     shares = True
+    repeats = False
     why_no_loops = "the variables are on parameter servers, which a loop cannot read"
     doubt = ""
 
     def __init__(self, cluster: Any) -> None:
         super().__init__(cluster)
+        # The processes that this one cannot do without.
+        self.others = addresses.numbered("ps", cluster.ps)
         self.number = next(numbers)
+        self.lost = False  # whether a server was
         self.step_number = np.zeros((), np.int64)  # fed, from which random numbers of a step follow
+
+    def configure(self, config: Any) -> Any:
+        self.config = super().configure(config)
+        return self.config
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
         return tf.compat.v1.device(self.cluster.device())
@@ -79,12 +87,34 @@ class OnServers(together.Together):
 
     def start(self, session: Any, initializer: tf.Operation, facts: Mapping[str, Any]) -> None:
         self.session = session
-        check = checks.Checker("Trainer")
-        servers = addresses.numbered("ps", self.cluster.ps)
-        addresses.wait_for(check, servers, self.cluster.timeout, logger.info)
+        self.await_others(addresses.numbered("ps", self.cluster.ps))
+        self.try_session()
         text = "%s; nor can steps be repeated, to find the first value that is not finite"
         logger.warning(text, self.doubt)
         self.safely(lambda: self.begin(initializer, facts))
+
+    def try_session(self) -> None:
+        """Opens a session that is not used, in a thread.
+
+        A session that is opened while a server is away waits for it without end, also when it is closed, and
+        no timeout of TensorFlow ends that. The one that is used is opened when this one has been.
+        """
+        with tf.Graph().as_default() as graph:
+            nothing = tf.no_op()
+        session = tf.compat.v1.Session(self.target, graph=graph, config=self.config)
+        failed: list[Exception] = []
+
+        def run() -> None:
+            try:
+                session.run(nothing)
+                session.close()
+            except tf.errors.OpError as error:
+                failed.append(error)
+
+        if not in_thread(run, self.cluster.timeout):
+            failed.append(tf.errors.DeadlineExceededError(None, None, "the session was not opened"))
+        for error in failed:
+            self.on_op_error(error)
 
     def begin(self, initializer: tf.Operation, facts: Mapping[str, Any]) -> None:
         """Gives initial values, once the servers are there."""
@@ -97,22 +127,25 @@ class OnServers(together.Together):
         self.function = "fit"
         return execution, reason
 
-    def steps(
-        self, make: Callable[[Examples], Any], examples: Examples, plan: batches.Plan
-    ) -> tuple[Any, Any]:
-        check = checks.Checker("fit")
-        rule = f"batch_size is that of all workers together, and must be at least their number, {self.size}"
-        check.require(plan.full_size >= self.size, rule, batch_size=plan.full_size)
+    def part_steps(
+        self, make: Callable[[Examples], Any], examples: Examples, batch_size: int
+    ) -> together.PartSteps:
         constants = {**examples.constants, self.step_input: self.step_number}
         numbered = Examples(examples.sources, constants, examples.given)
-        full = NumberedSteps(self, make, numbered, plan.full_size)
-        return full, NumberedSteps(self, make, numbered, plan.short_size) if plan.short_size else full
+        return NumberedSteps(self, make, numbered, batch_size)
 
     # Errors.
 
-    def others(self) -> dict[str, str]:
-        """Returns {name: address} of the processes that this one cannot do without."""
-        return addresses.numbered("ps", self.cluster.ps)
+    def close(self, session: Any) -> None:
+        """Closes a session, but does not wait where a server is away: TensorFlow would, without end."""
+        if self.lost:
+            in_thread(session.close, PAUSE)
+        else:
+            in_thread(session.close, self.cluster.timeout)
+
+    def on_op_error(self, error: Exception) -> None:
+        self.lost = self.lost or faults.is_loss(error)
+        super().on_op_error(error)
 
     def on_error(self, error: Exception) -> None:
         found = error if isinstance(error, tf.errors.OpError) else error.__cause__
@@ -236,17 +269,13 @@ class Asynchronous(OnServers):
         return [i for i, address in others.items() if addresses.why_not_reached(address) is None]
 
     def wait_until(self, ready: Callable[[], bool], what: str) -> None:
-        """Calls a function until it returns True.
-
-        Raises:
-          TimeoutError: it has not, in the time that the cluster waits.
-        """
+        """Calls a function until it returns True; raises `WorkerLostError` if it does not for too long."""
         timeout = self.cluster.timeout
         end, told = time.monotonic() + timeout, False
         while not ready():
             if time.monotonic() >= end:
                 text = f"worker {self.index} has waited {timeout:g} s for {what}"
-                raise TimeoutError(checks.Checker(self.function).message(text))
+                faults.lose(checks.Checker(self.function).message(text))
             if not told:
                 logger.info("waiting up to %g s for %s", timeout, what)
                 told = True
@@ -313,6 +342,17 @@ class Asynchronous(OnServers):
 
     def progress(self) -> int:
         return int(self.session.run(tf.compat.v1.train.get_global_step(self.session.graph)))
+
+
+def in_thread(function: Callable[[], Any], seconds: float) -> bool:
+    """Calls a function in a thread, which does not keep the process from ending; returns whether it ended."""
+    thread = threading.Thread(target=function, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # the process ends, and Python starts no thread any more
+        return False
+    thread.join(seconds)
+    return not thread.is_alive()
 
 
 def on_server(variable: tf.Variable) -> bool:

@@ -28,6 +28,10 @@ class Synchronous(parameter_servers.OnServers):
 
     doubt = "the workers' gradients are added in any order: two runs of one seed may differ by rounding"
 
+    def __init__(self, cluster: Any) -> None:
+        super().__init__(cluster)
+        self.others |= addresses.numbered("worker", cluster.workers, without=[cluster.index])
+
     def combine(self, pairs: workers.Pairs, values: list[tf.Tensor], updates: list[Any]) -> workers.Combined:
         self.sums = Sums(self.size, self.index, self.number)
         with tf.compat.v1.name_scope(fingerprint.AMONG_WORKERS):
@@ -56,22 +60,15 @@ class Synchronous(parameter_servers.OnServers):
         pass
 
     def begin(self, initializer: tf.Operation, facts: Mapping[str, Any]) -> None:
-        check = checks.Checker("Trainer")
         if self.is_chief and self.session.run(self.sums.used):
             rule = "the parameter servers hold sums of an earlier run: start them again, too"
-            raise checks.GraphkitError(check.message(rule, ps=list(self.cluster.ps)))
-        addresses.wait_for(check, self.other_workers(), self.cluster.timeout, logger.info)
+            raise checks.GraphkitError(checks.Checker(self.function).message(rule, ps=list(self.cluster.ps)))
+        self.await_others(addresses.numbered("worker", self.cluster.workers, without=[self.index]))
         self.texts_of_all("here")  # nobody uses the variables of an earlier trainer any more
         if self.is_chief:
             self.session.run(self.sums.use)
         self.session.run(initializer)
         self.agree("Trainer", {**facts, "TensorFlow": tf.__version__})
-
-    def others(self) -> dict[str, str]:
-        return {**super().others(), **self.other_workers()}
-
-    def other_workers(self) -> dict[str, str]:
-        return addresses.numbered("worker", self.cluster.workers, without=[self.index])
 
 
 class Sums:
@@ -190,4 +187,5 @@ class Exchange:
 
 def tensors_of(gradients: Sequence[Any]) -> list[tf.Tensor]:
     """Returns the tensors of gradients, which are what to wait for."""
-    return [g.values if isinstance(g, tf.IndexedSlices) else g for g in gradients]
+    parts = [[g.values, g.indices] if isinstance(g, tf.IndexedSlices) else [g] for g in gradients]
+    return [tensor for tensors in parts for tensor in tensors]

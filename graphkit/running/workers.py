@@ -172,6 +172,10 @@ class Workers:
           while_waiting: function to call now and then; it raises where the training is interrupted.
         """
 
+    def close(self, session: Any) -> None:
+        """Closes the session of the trainer."""
+        session.close()
+
     def on_error(self, error: Exception) -> None:
         """Raises what an error in a fit means for a worker of several; else does nothing."""
 

@@ -126,8 +126,7 @@ class Trainer(OpenGraph):
         settings = building.check_settings(check, *settings)
         built = building.build(loss, checked_metrics, self.learning_rate, seed, settings)
         self.loops, self.fingerprint, self.unsaved = built.loops, built.fingerprint, built.unsaved
-        target = self.workers.target
-        super().__init__(graph, config, built.metrics, built.step, built.checkpoints, seed, target)
+        super().__init__(graph, config, built.metrics, built.step, built.checkpoints, seed, self.workers)
         self.state = TrainingState(running_metrics.Means(self.metrics))
         self.folder = None if folder is None else RunFolder(folder, writes=self.workers.is_chief)
         self.metric_names = list(self.metrics)
