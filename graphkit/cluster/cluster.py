@@ -135,7 +135,7 @@ class Cluster(Several):
         return self.placement.function(self.index if self.job == "worker" else 0)
 
     def partitioner(self, axis: int = 0) -> Callable[..., list[int]] | None:
-        """Returns what `tf.compat.v1.variable_scope` takes, to spread parts of each variable over all servers.
+        """Returns what `tf.compat.v1.variable_scope` takes, to spread parts of variables over all servers.
 
         So a table can be larger than the memory of one machine. A variable with fewer entries than servers
         along the axis has as many parts, one without the axis is left as it is. Without parameter servers it

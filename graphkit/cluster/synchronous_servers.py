@@ -22,8 +22,8 @@ class Synchronous(parameter_servers.OnServers):
 
     `tf.compat.v1.train.SyncReplicasOptimizer` takes as many gradients as there are workers, whoever sent
     them: its tokens are in one queue, from which a fast worker takes two. Here each worker has a queue of its
-    own, so that each step has exactly one part from each, and the step is that of one process, up to rounding.
-    All happens inside the `session.run` of the step: there are no threads to start and to end.
+    own, so that each step has exactly one part from each, and is that of one process, up to rounding. All
+    happens inside the `session.run` of the step: there are no threads to start and to end.
     """
 
     doubt = "the workers' gradients are added in any order: two runs of one seed may differ by rounding"

@@ -1,4 +1,4 @@
-"""A program that tests run in each process of a cluster with parameter servers; it prints what it has seen as JSON.
+"""A program that tests run in each process of a cluster with parameter servers; it prints JSON.
 
 Its argument is a JSON object: see `SETTINGS`.
 """

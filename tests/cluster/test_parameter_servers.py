@@ -6,15 +6,16 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from cluster import served
 
 import graphkit as gk
-from cluster import served
 
 LIMIT = 240  # seconds after which a process counts as hung
 
@@ -48,17 +49,27 @@ class Processes:
         root = str(Path(gk.__file__).parents[1])
         environment = {**os.environ, "TF_CONFIG": json.dumps(task), "PYTHONPATH": root}
         command = [sys.executable, served.__file__, json.dumps(settings)]
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        self.started.append(subprocess.Popen(command, env=environment, **streams))
-        return self.started[-1]
+        # A file, not a pipe: a process that fills a pipe which nobody reads stands still.
+        output = tempfile.TemporaryFile("w+")
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        self.started.append((process, output))
+        return process
+
+    def end_of(self, process):
+        """Waits for the end of a process; returns its code and its output."""
+        code = process.wait(LIMIT)
+        output = next(output for started, output in self.started if started is process)
+        output.seek(0)
+        return Ended(code, output.read())
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
-        for process in self.started:
+        for process, output in self.started:
             process.kill()
-            process.communicate()
+            process.wait()
+            output.close()
 
 
 def run(ps, workers, start=None, **settings):
@@ -68,10 +79,7 @@ def run(ps, workers, start=None, **settings):
         if settings.get("kill") and settings["kill"][2] == "ps":
             settings["kill"] = [*settings["kill"][:2], servers[-1].pid]
         started = [processes.start("worker", index, **settings) for index in start or range(workers)]
-        ended = []
-        for process in started:
-            output, _ = process.communicate(timeout=LIMIT)
-            ended.append(Ended(process.returncode, output))
+        ended = [processes.end_of(process) for process in started]
         for server in servers:
             server.terminate()
         return ended, [server.wait(LIMIT) for server in servers]
@@ -174,7 +182,7 @@ def test_a_lost_server_ends_the_workers_and_is_named(synchronous):
 @pytest.mark.slow
 def test_a_synchronous_worker_that_does_not_come_is_named():
     [chief], _ = run(1, 2, start=[0], synchronous=True, timeout=3)
-    assert chief.code == 1
+    assert chief.code == 75
     assert "worker 1 (127.0.0.1" in chief.output
     assert "did not come within 3 s" in chief.output
 
@@ -215,11 +223,10 @@ def test_synchronous_sums_of_an_earlier_run_are_refused():
     settings = {"synchronous": True, "epochs": 1}
     with Processes(1, 1) as processes:
         processes.start("ps", 0, **settings)
-        first, second = (
-            processes.start("worker", 0, **settings).communicate(timeout=LIMIT) for _ in range(2)
-        )
-    assert "the parameter servers hold sums of an earlier run" not in first[0]
-    assert "the parameter servers hold sums of an earlier run" in second[0]
+        first, second = (processes.end_of(processes.start("worker", 0, **settings)) for _ in range(2))
+    assert first.result["steps"] == 8
+    assert second.code == 1
+    assert "the parameter servers hold sums of an earlier run" in second.output
 
 
 SERVERS = {"workers": ["a:1", "b:1"], "ps": ["c:1"]}
