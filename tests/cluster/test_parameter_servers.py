@@ -50,7 +50,7 @@ class Processes:
         environment = {**os.environ, "TF_CONFIG": json.dumps(task), "PYTHONPATH": root}
         command = [sys.executable, served.__file__, json.dumps(settings)]
         # A file, not a pipe: a process that fills a pipe which nobody reads stands still.
-        output = tempfile.TemporaryFile("w+")
+        output = tempfile.TemporaryFile("w+")  # noqa: SIM115
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         self.started.append((process, output))
         return process
