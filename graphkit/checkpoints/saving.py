@@ -11,7 +11,8 @@ from typing import Any
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.checkpoints import contents, fetched, tables
+from graphkit.checkpoints import contents, fetched, restoring, sharded, tables
+from graphkit.checkpoints.restore_plan import RestorePlan
 from graphkit.running import files
 
 STATE = "graphkit/state"  # name of the string variable, and of its entry in a checkpoint
@@ -32,6 +33,7 @@ class Checkpoints:
       weights: those of them that make the model; the others belong to the training of it.
       ops: those whose lookup tables are saved too.
       fetches: whether the session is on another machine, so that values are fetched and written here.
+      spread: whether variables live on several machines, which then write and read their own.
 
     Attributes:
       variables: {name: variable} of all that is saved.
@@ -46,6 +48,7 @@ class Checkpoints:
         ops: Iterable[tf.Operation] = (),
         *,
         fetches: bool = False,
+        spread: bool = False,
     ) -> None:
         self.variables = {variable.op.name: variable for variable in variables}
         self.weights = {variable.op.name: variable for variable in weights}
@@ -55,14 +58,17 @@ class Checkpoints:
         self.state_input = tf.compat.v1.placeholder(tf.string, (), name="graphkit/state_input")
         self.set_state = state.assign(self.state_input, read_value=False)
         self.tables = tables.Tables(ops)
-        everything = {**self.variables, STATE: state}
+        everything = {**sharded.as_saved(self.variables), STATE: state}
         if self.tables.variable is not None:
             everything[tables.NAME] = self.tables.variable
         # The Saver itself deletes nothing (max_to_keep) and declares nothing (write_state, below): older
         # checkpoints, also of earlier processes, stay until the new one is complete and declared.
         self.fetched = fetched.FetchedSaver(everything) if fetches else None
+        self.spread = sharded.RemoteRestore(self.variables) if spread else None
         if not fetches:
-            self.saver = tf.compat.v1.train.Saver(everything, max_to_keep=None, save_relative_paths=True)
+            self.saver = tf.compat.v1.train.Saver(
+                everything, max_to_keep=None, save_relative_paths=True, sharded=spread
+            )
 
     def save(self, session: tf.compat.v1.Session, path: str, state: Any) -> str:
         """Writes the checkpoint; returns its path.
@@ -72,6 +78,8 @@ class Checkpoints:
           OSError: the files cannot be written.
         """
         files.check_path(checks.Checker("save"), path=path)
+        if self.spread is not None:
+            path = os.path.abspath(path)  # other processes write, which may be in another folder
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         session.run(self.set_state, {self.state_input: json.dumps(state)})
         self.tables.save_into(session)
@@ -83,6 +91,18 @@ class Checkpoints:
                 return self.saver.save(session, path, write_meta_graph=False, write_state=False)
         except (tf.errors.OpError, ValueError) as error:
             raise OSError(checks.Checker("save").message(f"cannot write {path} ({error})")) from error
+
+    def load(self, session: tf.compat.v1.Session, plan: RestorePlan) -> None:
+        """Restores what is matched, and the lookup tables.
+
+        Raises:
+          GraphkitError: the files are damaged or cut off.
+        """
+        if self.spread is None:
+            restoring.load(session, plan)
+        else:
+            self.spread.run(session, plan)
+        self.restore_tables(session, plan.path)
 
     def restore_tables(self, session: tf.compat.v1.Session, path: str) -> None:
         """Gives the lookup tables what they held when the checkpoint was written, where it holds them."""

@@ -1,6 +1,7 @@
 """What it means that a collective failed: which worker was lost, and how to go on."""
 
 import logging
+import re
 from typing import NoReturn
 
 import tensorflow as tf
@@ -11,6 +12,7 @@ from graphkit.running import addresses
 logger = logging.getLogger("graphkit")
 
 EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: the same command may succeed when it is started again
+SAYS_NOTHING = ("", "Graph execution error:")  # lines of TensorFlow's messages
 LOST = (
     tf.errors.UnavailableError,
     tf.errors.DeadlineExceededError,
@@ -62,11 +64,20 @@ def described(error: Exception, others: dict[str, str], timeout: float) -> str:
       timeout: seconds after which a worker that is silent counts as lost.
     """
     reasons = {name: addresses.why_not_reached(address) for name, address in others.items()}
+    message = str(getattr(error, "message", error))
+    if not any(reasons.values()):  # a process that ends answers for some milliseconds more
+        reasons |= {name: "its connection broke" for name in named(message) if name in others}
     lost = [f"{name} ({others[name]}, {reason})" for name, reason in reasons.items() if reason]
     if lost:
         return f"{', '.join(lost)} was lost"
     names = ", ".join(f"{name} ({address})" for name, address in others.items())
     if isinstance(error, tf.errors.DeadlineExceededError):
         return f"no answer from {names} for {timeout:g} s"
-    first = str(getattr(error, "message", error)).strip().splitlines()[0][:200]
-    return f"the connection to {names} broke ({first})"
+    first = next((line for line in message.splitlines() if line.strip() not in SAYS_NOTHING), "")
+    return f"the connection to {names} broke ({first[:200]})"
+
+
+def named(message: str) -> list[str]:
+    """Returns the processes, such as "ps 0", that an error of TensorFlow says it could not reach."""
+    found = re.findall(r"remote target /job:(\w+)/replica:0/task:(\d+)", message)
+    return [f"{job} {number}" for job, number in found]

@@ -44,6 +44,7 @@ class Together(workers.Workers):
         self.decided = np.zeros(len(TOPICS) + 1, np.float32)
         self.place: workers.Place | None = None
         self.session: Any = None
+        self.exchange: Any = None  # gives every worker the texts of all
         self.keys = collectives.new_keys()
         self.others = addresses.numbered("worker", cluster.workers, without=[cluster.index])
         self.function = "Trainer"  # that runs
@@ -86,13 +87,10 @@ class Together(workers.Workers):
 
     # Before the first step.
 
-    def start(self, session: Any, facts: Mapping[str, Any]) -> None:
+    def start(self, session: Any, initializer: tf.Operation, facts: Mapping[str, Any]) -> None:
+        super().start(session, initializer, facts)
         self.session = session
-        timeout = self.cluster.timeout
-        missing = addresses.wait_for(self.others, timeout, logger.info)
-        if missing is not None:
-            rule = f"{missing} did not come within {timeout:g} s: start the same program there"
-            faults.lose(checks.Checker(self.function).message(rule))
+        self.await_others(self.others)
         self.agree(
             "Trainer", {**facts, "TensorFlow": tf.__version__, "local_steps": self.cluster.local_steps}
         )
@@ -100,6 +98,14 @@ class Together(workers.Workers):
             logger.info("the workers have other initial values; all take those of worker 0")
             self.safely(lambda: session.run(self.take_initial))
             self.agree("Trainer", {"initial values": self.digest()})
+
+    def await_others(self, others: Mapping[str, str]) -> None:
+        """Waits until other processes answer; raises `WorkerLostError` if some do not come."""
+        timeout = self.cluster.timeout
+        missing = addresses.wait_for(others, timeout, logger.info)
+        if missing is not None:
+            rule = f"{missing} did not come within {timeout:g} s: start the same program there"
+            faults.lose(checks.Checker(self.function).message(rule))
 
     def agree(self, function: str, facts: Mapping[str, Any]) -> None:
         if function == "fit":
@@ -297,12 +303,13 @@ def originals_of(pairs: workers.Pairs, combined: workers.Pairs) -> Any:
             yield of_all.name, one.name
 
 
-def difference(function: str, name: str, values: Sequence[str]) -> str:
-    """Returns a message on what the workers do not agree on."""
+def difference(function: str, name: str, values: Sequence[str], of: Sequence[int] | None = None) -> str:
+    """Returns a message on what the workers (all, or those of the numbers given) do not agree on."""
     texts = [text if len(text) <= SHOWN else f"{text[:SHOWN]}…" for text in values]
     if name == "graph":
         texts = graph_texts(values)
-    stated = ", ".join(f"worker {index}: {text}" for index, text in enumerate(texts))
+    numbers = range(len(values)) if of is None else of
+    stated = ", ".join(f"worker {n}: {text}" for n, text in zip(numbers, texts, strict=True))
     rule = f"all workers must have the same {name}, since they run one program ({stated})"
     if name in ("position", "variables"):
         rule += "; do all see the same logdir, as on a shared file system?"

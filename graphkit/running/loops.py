@@ -106,16 +106,17 @@ class Doubts(NamedTuple):
     scatter: str | None
 
 
-def make_loops(step: TrainingStep, scalings: dict[str, tuple]) -> Loops:
+def make_loops(step: TrainingStep, scalings: dict[str, tuple], reason: str | None = None) -> Loops:
     """Adds the loops over a training step to its graph.
 
     Args:
       step: the `TrainingStep`.
       scalings: {placeholder name: (offset, factor)} of images that are given as uint8.
+      reason: why there are to be no loops, or None.
     """
     ops = step.needed_ops()
     random = keyed.RandomOps(ops)
-    reason = obstacle(ops, random) or references.obstacle(ops, step.values)
+    reason = reason or obstacle(ops, random) or references.obstacle(ops, step.values)
     found = order.Order(ops, random.library)
     unordered, left = found.description(copied=False), found.description(copied=True)
     doubts = Doubts(random.first, unordered, left, found.scatter)

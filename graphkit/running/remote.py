@@ -1,7 +1,7 @@
 """A session on the server of another process, which may be on another machine."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -36,7 +36,7 @@ class Remote(workers.Workers):
         config.operation_timeout_in_ms = config.operation_timeout_in_ms or int(1000 * SECONDS)
         return config
 
-    def initialize(self, session: Any, initializer: tf.Operation) -> None:
+    def start(self, session: Any, initializer: tf.Operation, facts: Mapping[str, Any]) -> None:
         try:
             session.run(initializer)
         except (tf.errors.NotFoundError, tf.errors.InvalidArgumentError) as error:

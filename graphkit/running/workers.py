@@ -4,6 +4,7 @@ A trainer asks its workers for all that depends on how many there are. So it doe
 """
 
 import abc
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -61,6 +62,9 @@ class Workers:
       steps_per_run: how many steps each run must have; None for any number.
       repeats: whether steps that are made again from the same variables give the same bits.
       is_remote: whether that is a server elsewhere, to which all that is fed travels.
+      shares: whether all workers have the same variables, on parameter servers, to which the chief alone
+        gives values, and not each its own copy.
+      why_no_loops: why steps cannot be run in a loop of the graph, or None.
     """
 
     size = 1
@@ -69,6 +73,8 @@ class Workers:
     steps_per_run: int | None = None
     repeats = True
     is_remote = False
+    shares = False
+    why_no_loops: str | None = None
 
     @property
     def is_chief(self) -> bool:
@@ -77,6 +83,13 @@ class Workers:
     def configure(self, config: Any) -> Any:
         """Returns the configuration of the session."""
         return config
+
+    def scope(self) -> contextlib.AbstractContextManager[Any]:
+        """Returns a block for the ops that a trainer adds: where they and their variables live."""
+        return contextlib.nullcontext()
+
+    def check_settings(self, check: checks.Checker, trained: Sequence[tf.Variable], accumulate: int) -> None:
+        """Raises `ValueError` if these variables cannot be trained so by these workers."""
 
     def combine(self, pairs: Pairs, values: list[tf.Tensor], updates: list[Any]) -> Combined:
         """Adds to the graph what makes gradients and values of one worker those of all.
@@ -88,20 +101,26 @@ class Workers:
         """
         return Combined(pairs, values, [*values, *updates])
 
+    def end_step(self, update: tf.Operation) -> tf.Operation:
+        """Returns the op that makes a step of this worker, where `update` applies what `combine` returned."""
+        return update
+
+    def initialized(self, variables: Sequence[tf.Variable]) -> list[tf.Variable]:
+        """Returns those of the variables to which this worker gives initial values."""
+        return list(variables)
+
     def add_ops(self, variables: Sequence[tf.Variable]) -> None:
         """Adds to the graph what else `start` and `agree` run."""
 
-    def initialize(self, session: Any, initializer: tf.Operation) -> None:
-        """Gives the variables of a new session their initial values."""
-        session.run(initializer)
-
-    def start(self, session: Any, facts: Mapping[str, Any]) -> None:
-        """Waits for the others, and makes sure that all have the same graph and the same initial values.
+    def start(self, session: Any, initializer: tf.Operation, facts: Mapping[str, Any]) -> None:
+        """Gives initial values, and makes sure that all workers have the same ones, and the same graph.
 
         Args:
-          session: open, with initial values.
+          session: open.
+          initializer: gives their values to the variables that `initialized` returned.
           facts: {what must be equal on all workers: JSON}.
         """
+        session.run(initializer)
 
     def agree(self, function: str, facts: Mapping[str, Any]) -> None:
         """Raises `ValueError` where the facts of the workers differ, and names what differs."""
@@ -150,6 +169,21 @@ class Workers:
 
     def take_leave(self) -> None:
         """Waits until all have received what the last run sent: a worker may end after this."""
+
+    def end_steps(self, while_waiting: Callable[[], None]) -> None:
+        """Called when this worker makes no more steps in a fit, before what follows the last one.
+
+        Args:
+          while_waiting: function to call now and then; it raises where the training is interrupted.
+        """
+        self.take_leave()
+
+    def close(self, session: Any) -> None:
+        """Closes the session of the trainer."""
+        session.close()
+
+    def on_error(self, error: Exception) -> None:
+        """Raises what an error in a fit means for a worker of several; else does nothing."""
 
     def on_op_error(self, error: Exception) -> None:
         """Raises what an op's error in a step means for a worker of several; else does nothing."""

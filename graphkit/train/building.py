@@ -1,7 +1,7 @@
 """What a trainer adds to a graph before it is finalized: the training step, loops, savers, initial values."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -76,8 +76,9 @@ def build(
     check, graph = checks.Checker("Trainer"), loss.graph
     rule = f"the graph is finalized, so nothing can be added to train it; called at {lines.caller_line()}"
     check.require(not graph.finalized, rule)
-    with graph.as_default():
+    with graph.as_default(), settings.workers.scope():
         trained = optimizers.check_variables(check, loss, settings.variables)
+        settings.workers.check_settings(check, trained, settings.accumulate)
         check_graph(check, loss, trained, settings.strict)
         loss = optimizers.add_regularization(loss, trained)
         metrics = {"loss": running_metrics.loss_metric(loss), **metrics}
@@ -88,16 +89,20 @@ def build(
         weights = [v for v in weights if v is not step.global_step]
         ops = step.needed_ops()
         wire.check_variables(check, step.remote, step.variables)
-        checkpoints = saving.Checkpoints(step.variables, weights, ops, fetches=step.remote)
+        where = {"fetches": step.remote, "spread": settings.workers.shares}
+        checkpoints = saving.Checkpoints(step.variables, weights, ops, **where)
         tables = tf.compat.v1.tables_initializer()
-        made_loops = loops.make_loops(step, scalings)
+        made_loops = loops.make_loops(step, scalings, settings.workers.why_no_loops)
         step = step._replace(inference=inference.make_inference(model, scalings))
         settings.workers.add_ops(step.variables)
         hashes = fingerprint.of_scopes(step.needed_ops(replaced), originals)
-        initializer = tf.group(session.make_initializer(initialized(step.variables), seed), tables)
+        step = step._replace(update=settings.workers.end_step(step.update))
+        own = settings.workers.initialized(initialized(step.variables))
+        initializer = tf.group(session.make_initializer(own, seed), tables)
         graph.finalize()
     kernels.recommend_onednn(ops)
-    return Built(metrics, step, made_loops, checkpoints, initializer, hashes, unsaved.unsaved_state(ops))
+    lost = unsaved.unsaved_state(of_program(ops))
+    return Built(metrics, step, made_loops, checkpoints, initializer, hashes, lost)
 
 
 def build_step(
@@ -176,13 +181,18 @@ def changed_variables(
     """
     ops = walk.ancestors(fetches)
     known = {walk.handle_op(variable): variable for variable in all_variables(graph)}
-    lost = sorted(op.name for op in ops if op.type in walk.VARIABLES and op not in known)
+    lost = sorted(op.name for op in of_program(ops) if op.type in walk.VARIABLES and op not in known)
     rule = (
         "a variable of the loss is in no collection, so that a trainer can neither initialize nor save it; "
     )
     check.require(not lost, f"{rule}make it with collections=None", variables=lost)
     global_ones = {walk.handle_op(variable) for variable in tf.compat.v1.global_variables()}
     return [variable for op, variable in known.items() if op in global_ones or op in ops]
+
+
+def of_program(ops: Iterable[tf.Operation]) -> list[tf.Operation]:
+    """Returns the ops without those that several workers add, whose state lasts no longer than they do."""
+    return [op for op in ops if not op.name.startswith(fingerprint.AMONG_WORKERS)]
 
 
 def all_variables(graph: tf.Graph) -> list[tf.Variable]:

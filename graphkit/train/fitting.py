@@ -166,16 +166,20 @@ def fit(trainer: Any, last_epoch: int, validate: Evaluation | None, replaces: bo
       replaces: whether the folder holds an earlier run, which this one replaces.
     """
     try:
-        for callback in trainer.callbacks:
-            callback.on_fit_start(trainer)
-        if replaces:
-            # The earlier run is replaced at once, now that nothing more can refuse the fit: if the process is
-            # killed after this, `resume` must not continue that one.
-            trainer.save()
-        train(trainer, last_epoch, validate)
-    finally:
-        for callback in trainer.callbacks:
-            callback.on_fit_end(trainer)
+        try:
+            for callback in trainer.callbacks:
+                callback.on_fit_start(trainer)
+            if replaces:
+                # The earlier run is replaced at once, now that nothing more can refuse the fit: if the
+                # process is killed after this, `resume` must not continue that one.
+                trainer.save()
+            train(trainer, last_epoch, validate)
+        finally:
+            for callback in trainer.callbacks:
+                callback.on_fit_end(trainer)
+    except Exception as error:
+        trainer.workers.on_error(error)
+        raise
 
 
 def train(trainer: Any, last_epoch: int, validate: Evaluation | None) -> None:
@@ -187,11 +191,13 @@ def train(trainer: Any, last_epoch: int, validate: Evaluation | None) -> None:
                 for callback in trainer.callbacks:
                     callback.on_epoch_start(trainer)
                 if train_epoch(trainer, interrupts):
+                    if trainer.epoch + 1 == last_epoch:
+                        trainer.workers.end_steps(interrupts.check)
                     end_epoch(trainer, validate, started, interrupts)
                 if trainer.workers.any_wishes(trainer.state.stop_reason is not None):
                     trainer.stop(trainer.state.stop_reason or "another worker stopped the training")
                 interrupts.check()
-            trainer.workers.take_leave()
+            trainer.workers.end_steps(interrupts.check)
         except signals.Interrupted:
             trainer.workers.take_leave()
             trainer.interrupted = True

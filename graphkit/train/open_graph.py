@@ -34,7 +34,7 @@ class OpenGraph:
       step: the training step, of which the inputs are fed.
       checkpoints: saves and restores the variables.
       seed: of all keyed random numbers.
-      target: what the session connects to.
+      workers: the processes that train the graph, whose session it is.
     """
 
     def __init__(
@@ -45,13 +45,14 @@ class OpenGraph:
         step: TrainingStep,
         checkpoints: saving.Checkpoints,
         seed: int,
-        target: str = "",
+        workers: Workers = ALONE,
     ) -> None:
         self.graph, self.metrics, self.training_step = graph, metrics, step
         self.checkpoints, self.config, self.seed = checkpoints, config, seed
         self.callbacks: list[Callback] = []
-        self.session = remote.open_session(target, graph, config, step.remote)
-        self.closer = weakref.finalize(self, self.session.close)  # also when this is garbage collected
+        self.session = remote.open_session(workers.target, graph, config, step.remote)
+        # Also when this is garbage collected.
+        self.closer = weakref.finalize(self, workers.close, self.session)
 
     def check_examples(
         self,

@@ -138,16 +138,14 @@ class Trainer(OpenGraph):
         settings = building.check_settings(check, *given, session.all_devices(device, config))
         built = building.build(loss, checked_metrics, self.learning_rate, seed, settings)
         self.loops, self.fingerprint, self.unsaved = built.loops, built.fingerprint, built.unsaved
-        where = self.workers.target
-        super().__init__(graph, config, built.metrics, built.step, built.checkpoints, seed, where)
+        super().__init__(graph, config, built.metrics, built.step, built.checkpoints, seed, self.workers)
         self.state = TrainingState(running_metrics.Means(self.metrics))
         self.folder = None if folder is None else RunFolder(folder, writes=self.workers.is_chief)
         self.metric_names = list(self.metrics)
         self.interrupted = self.stops_now = False
         self.last_run: steps.Run | None = None
         try:
-            self.workers.initialize(self.session, built.initializer)
-            self.workers.start(self.session, {"graph": self.fingerprint, "seed": seed})
+            self.workers.start(self.session, built.initializer, {"graph": self.fingerprint, "seed": seed})
         except BaseException:
             self.close()
             raise
@@ -341,6 +339,9 @@ class Trainer(OpenGraph):
           GraphkitError: the files are damaged or cut off.
         """
         check = self.check_open("restore")
+        loads = self.workers.is_chief or not self.workers.shares
+        if not loads and (weights_only or partial):
+            return
         if path is None:
             path = self.logdir and saving.latest(self.logdir)
             if not path:
@@ -357,10 +358,10 @@ class Trainer(OpenGraph):
         if state is not None:
             same = state["seed"] == self.seed
             check.require(same, f"{path} was trained with another seed", seed=state["seed"])
-        restoring.load(self.session, plan)
+        if loads:
+            self.checkpoints.load(self.session, plan)
         if not plan.complete:
             logger.warning("restored in part: %s", plan)
-        self.checkpoints.restore_tables(self.session, path)
         if state is not None:
             self.state = TrainingState.from_json(state, self.metrics)
             restore_states(self.callbacks, state["callbacks"])
