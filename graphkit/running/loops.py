@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from graphkit.graph import control_flow, copies, references, walk
 from graphkit.nn import inputs
-from graphkit.running import feeds, keyed, order, xla_ops
+from graphkit.running import feeds, keyed, order, products, xla_ops
 from graphkit.running.stored import Store, Stored
 from graphkit.running.training_step import TrainingStep
 
@@ -21,9 +21,7 @@ CANNOT_COPY = {
     **dict.fromkeys(walk.PYTHON, "Python functions"),
     "IteratorGetNext": "data iterators",
 }
-LARGE = 1 << 18  # elements of a matrix; from this size on, BatchMatMulV2 is faster at a transposed product
 XLA_OPS = 1600  # in a step; XLA takes seconds to compile more of them
-NARROW = 16  # columns; up to this number XLA is faster at the transpose of a product, see `turn_product`
 CONVOLUTIONS = ("Conv", "DepthwiseConv", "MaxPool", "AvgPool", "FusedBatchNorm")
 
 
@@ -167,29 +165,6 @@ def unfit_for_xla(ops: Iterable[tf.Operation], random: keyed.RandomOps) -> str |
     return xla_ops.difference(ops, random.library)
 
 
-def is_slow_product(op: tf.Operation) -> bool:
-    """Whether the op multiplies by a large transposed matrix, as the gradient of a dense layer does.
-
-    TensorFlow's kernel of MatMul takes up to four times as long for that as its kernel of BatchMatMulV2
-    (8.2 against 4.7 ms for the step of the convolutional network with two cores, TF 2.21).
-    """
-    return (
-        op.type == "MatMul"
-        and op.get_attr("transpose_b")
-        and op.inputs[0].dtype == tf.float32
-        and (op.inputs[1].shape.num_elements() or 0) >= LARGE
-    )
-
-
-def is_narrow_product(op: tf.Operation) -> bool:
-    """Whether the op is transpose(a) b with few columns, as the gradient of a layer of logits."""
-    shape = op.outputs[0].shape if op.type == "MatMul" and op.get_attr("transpose_a") else None
-    if shape is None or not shape.is_fully_defined() or op.get_attr("transpose_b"):
-        return False
-    rows, columns = shape.as_list()
-    return columns <= NARROW < rows
-
-
 class StepCopy:
     """A training step as a GraphDef, without the placeholders and variables that the loop replaces.
 
@@ -217,7 +192,7 @@ class StepCopy:
         self.keys = keyed.Keys(random.library, place)
         self.rewritten = False
         ops = list(ops)
-        self.narrow = {op.name for op in ops if is_narrow_product(op)}
+        self.narrow = {op.name for op in ops if products.is_narrow(op)}
         self.rate_name = None if step.rate_input is None else step.rate_input.name
         needed = walk.needed_placeholders([step.update, *step.values])
         self.sliced = [p for p in needed if p.name != self.rate_name and holds_examples(p)]
@@ -243,8 +218,8 @@ class StepCopy:
             self.rewritten = True
         if op in self.random:
             self.keys.rewrite(node, of_examples=not all(t.shape.is_fully_defined() for t in op.outputs))
-        elif is_slow_product(op):
-            multiply_in_batch(node)
+        elif products.is_slow(op):
+            products.multiply_in_batch(node)
         else:
             return
         self.rewritten = True
@@ -319,15 +294,6 @@ def is_handle(op: tf.Operation) -> bool:
     return op.type in walk.VARIABLES or (makes_one and (not op.inputs or op.type in walk.MUTABLE_TABLES))
 
 
-def multiply_in_batch(node: Any) -> None:
-    """Turns a MatMul into a BatchMatMulV2, which also takes matrices without a batch axis."""
-    dtype, flags = node.attr["T"].type, [node.attr[name].b for name in ("transpose_a", "transpose_b")]
-    node.op = "BatchMatMulV2"
-    node.ClearField("attr")
-    node.attr["T"].type = dtype
-    node.attr["adj_x"].b, node.attr["adj_y"].b = flags
-
-
 def holds_examples(placeholder: tf.Tensor) -> bool:
     shape = placeholder.shape
     return shape.rank is None or (shape.rank > 0 and shape.as_list()[0] is None)
@@ -340,32 +306,9 @@ def for_xla(definition: Any, narrow: set[str]) -> Any:
     for node in list(copy.node):
         node.attr.pop("_lower_using_switch_merge", None)  # which would lower If and While to Switch and Merge
         if node.name in narrow:
-            turn_product(copy, node)
+            products.turn(copy, node)
     xla_ops.rewrite(copy)
     return copy
-
-
-def turn_product(definition: Any, node: Any) -> None:
-    """Turns the node's transpose(a) b into the transpose of transpose(b) a.
-
-    XLA is twice as fast at the latter. The barrier keeps XLA from turning it back.
-    """
-    product = definition.node.add()
-    product.CopyFrom(node)
-    product.name = f"{node.name}/product"
-    product.input[:2] = [node.input[1], node.input[0]]
-    barrier = definition.node.add(name=f"{node.name}/barrier", op="XlaOptimizationBarrier")
-    barrier.input.append(product.name)
-    barrier.attr["T"].list.type.append(node.attr["T"].type)
-    order = definition.node.add(name=f"{node.name}/order", op="Const")
-    order.attr["dtype"].type = tf.int32.as_datatype_enum
-    order.attr["value"].tensor.CopyFrom(tf.make_tensor_proto([1, 0], tf.int32))
-    dtype = node.attr["T"].type
-    node.op = "Transpose"
-    node.input[:] = [barrier.name, order.name]
-    node.ClearField("attr")
-    node.attr["T"].type = dtype
-    node.attr["Tperm"].type = tf.int32.as_datatype_enum
 
 
 def make_loop(

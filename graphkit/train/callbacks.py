@@ -416,21 +416,22 @@ def readable(metrics: dict[str, Any]) -> dict[str, str]:
     return {name: f"{value:.4f}" for name, value in metrics.items() if isinstance(value, float)}
 
 
-def with_built_in(callbacks: Sequence[Callback], *, writes: bool, repeats: bool) -> list[Callback]:
+def with_built_in(callbacks: Sequence[Callback], trainer: Any) -> list[Callback]:
     """Returns the callbacks followed by those that every fit has.
 
     The built-in ones come last, so that checkpoints and history hold what the caller's callbacks changed.
 
     Args:
       callbacks: those of the caller; a `Recorder` or a `Checkpointing` among them replaces the built-in one.
-      writes: whether there is a logdir.
-      repeats: whether steps can be made again to the same bits, to find one that is not finite.
+      trainer: with a logdir, its history and checkpoints are written; where its steps cannot be made again to
+        the same bits, no search finds the one that is not finite.
     """
 
     def missing(kind: type) -> bool:
         return not any(isinstance(callback, kind) for callback in callbacks)
 
-    added: list[Callback] = [recorder.Recorder(search=repeats)] if missing(recorder.Recorder) else []
+    writes, search = trainer.logdir is not None, trainer.workers.repeats
+    added: list[Callback] = [recorder.Recorder(search=search)] if missing(recorder.Recorder) else []
     if writes:
         added.append(HistoryFile())
     if writes and missing(Checkpointing):

@@ -45,9 +45,8 @@ class Trainer(OpenGraph):
         an integer from 0 to 2**31 - 1.
       logdir: folder for checkpoints and `history.csv`, made if missing; None writes nothing.
       device: "auto" (a GPU where there is one), "cpu", "gpu", or one device such as "/gpu:0"; "all" splits
-        the rows of each mini-batch among the GPUs, or else among the processors that session_config makes
-        (`device_count={"CPU": 2}`), with the result of one device up to rounding. Only `gk.batch_norm` takes
-        the moments of each device's rows, and moves its averages by the mean over the devices.
+        the rows of each mini-batch among the GPUs, or the processors that session_config makes, with the
+        result of one device up to rounding (`gk.batch_norm` takes the moments of each device's rows).
       compute_dtype: "float32", or "bfloat16" (a processor that has it) or "float16" (a GPU; with dynamic
         loss scaling) to let TensorFlow's rewriter run matrix products and convolutions in it; variables and
         checkpoints stay float32.
@@ -59,11 +58,8 @@ class Trainer(OpenGraph):
       cluster: a `gk.Cluster`, as `gk.cluster_from_env()` returns, to train together with other processes that
         run the same program; None trains in this process alone.
       target: "grpc://host:port" of a `tf.compat.v1.train.Server`, on which the session runs; None is this
-        process. To it go the graph once, resident data once in each fit (else the rows of each step), and
-        in each run indices and learning rates; back come losses and metrics, and all variables for each
-        checkpoint and snapshot. All files are here, but for those that ops read. The network must be private:
-        TensorFlow's servers know neither authentication nor encryption. Where a run takes more than 120 s, or
-        `session_config.operation_timeout_in_ms`, the server counts as lost.
+        process. Data are sent once in each fit, or the rows of each run; losses and the variables of
+        checkpoints come back, and files are written here. See docs/cluster.md.
       strict: True refuses a graph in which `check_graph` finds an issue, which is only logged otherwise;
         what is done on purpose, such as dropout that is always on, is refused too.
 
@@ -89,9 +85,8 @@ class Trainer(OpenGraph):
     Raises:
       TypeError: an argument has another type than is listed.
       ValueError: a loss that is not a scalar or depends on no trainable variable, metrics of another graph,
-        an unknown optimizer, a device that does not exist, a step that "all" devices cannot split, a logdir
-        with * ? [ ] or \\ in its path, where TensorFlow could not read checkpoints; with strict, an issue in
-        the graph.
+        an unknown optimizer, a device that does not exist, a step that "all" cannot split, a logdir with
+        * ? [ ] or \\ in its path, which TensorFlow takes for a pattern; with strict, an issue in the graph.
       OSError: the logdir cannot be written; no server answers at the target.
       GraphkitError: the server at the target cannot run the graph, as one of another version of TensorFlow.
 
@@ -252,9 +247,7 @@ class Trainer(OpenGraph):
             check, len(self.examples), batch_size, bool(shuffle), bool(drop_remainder), self.seed
         )
         validation = fitting.validation(self, valid)
-        self.callbacks = check_callbacks(check, callbacks)
-        writes, repeats = self.logdir is not None, self.workers.repeats
-        self.callbacks = built_in.with_built_in(self.callbacks, writes=writes, repeats=repeats)
+        self.callbacks = built_in.with_built_in(check_callbacks(check, callbacks), self)
         self.stops_now = False
         earlier = fitting.find_earlier(self, resume)
         last_epoch = epochs if resume else self.epoch + epochs
@@ -269,9 +262,7 @@ class Trainer(OpenGraph):
         return self.history
 
     def save(self, path: str | os.PathLike | None = None, *, keep: int = 2) -> str:
-        """Writes a checkpoint: variables, slots, position, history and callbacks in one unit.
-
-        Of several workers only the chief, worker 0, writes.
+        """Writes a checkpoint: variables, slots, position, history and callbacks; of several workers, worker 0.
 
         Args:
           path: prefix of its files; None names it `model-<step>` in the logdir.

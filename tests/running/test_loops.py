@@ -11,7 +11,7 @@ import graphkit as gk
 from graphkit.data import batches
 from graphkit.graph import control_flow
 from graphkit.nn import counter_random
-from graphkit.running import loops, steps
+from graphkit.running import products, steps
 from graphkit.train import optimizers
 
 rng = np.random.default_rng(0)
@@ -341,7 +341,7 @@ def test_products_by_large_transposed_matrices_agree_in_all_executions():
             loss = gk.softmax_cross_entropy(gk.dense(net, 3), y)
             with gk.Trainer(loss, seed=1) as trainer:
                 types = [op.type for op in trainer.graph.get_operations()]
-                slow = [op for op in trainer.graph.get_operations() if loops.is_slow_product(op)]
+                slow = [op for op in trainer.graph.get_operations() if products.is_slow(op)]
                 assert "MatMul" in types and len(slow) == 1
                 options = {"batch_size": 16, "progress": False, "execution": execution}
                 history = trainer.fit({x: POINTS, y: LABELS}, epochs=3, **options)
