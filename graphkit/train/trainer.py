@@ -262,7 +262,7 @@ class Trainer(OpenGraph):
         return self.history
 
     def save(self, path: str | os.PathLike | None = None, *, keep: int = 2) -> str:
-        """Writes a checkpoint: variables, slots, position, history and callbacks; of several workers, worker 0.
+        """Writes a checkpoint: variables, slots, position, history, callbacks; of several workers, worker 0.
 
         Args:
           path: prefix of its files; None names it `model-<step>` in the logdir.
