@@ -25,8 +25,9 @@ def accept(listener):
             threading.Thread(target=pass_on, args=(source, target, counts), daemon=True).start()
 
 
-listening = socket.create_server(("127.0.0.1", 0))
-threading.Thread(target=accept, args=(listening,), daemon=True).start()
-print(listening.getsockname()[1], flush=True)
-for _ in sys.stdin:
-    print(sent, flush=True)
+if __name__ == "__main__":
+    listening = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=accept, args=(listening,), daemon=True).start()
+    print(listening.getsockname()[1], flush=True)
+    for _ in sys.stdin:
+        print(sent, flush=True)
