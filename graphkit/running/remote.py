@@ -42,9 +42,11 @@ class Remote(workers.Workers):
         except (tf.errors.NotFoundError, tf.errors.InvalidArgumentError) as error:
             if not any(text in error.message for text in OTHER_VERSION):
                 raise
-            first = str(error.message).strip().splitlines()[0][:200]
+            lines = [
+                line for line in error.message.splitlines() if line not in ("", "Graph execution error:")
+            ]
             rule = f"the server {self.target} cannot run the graph; is its TensorFlow the {tf.__version__} "
-            text = checks.Checker("Trainer").message(f"{rule}of this program? ({first})")
+            text = checks.Checker("Trainer").message(f"{rule}of this program? ({lines[0][:200]})")
             raise checks.GraphkitError(text) from error
 
 

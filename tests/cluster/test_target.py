@@ -256,11 +256,11 @@ def test_a_graph_that_a_server_cannot_read_names_the_versions():
 
     class Refusing:
         def run(self, op):
-            text = "Op type not registered 'NewOp' in binary running on host."
+            text = "Graph execution error:\n\nOp type not registered 'NewOp' in binary running on host."
             raise tf.errors.NotFoundError(None, None, text)
 
     with pytest.raises(gk.GraphkitError, match=f"is its TensorFlow the {tf.__version__}.*NewOp"):
-        worker.initialize(Refusing(), None)
+        worker.start(Refusing(), None, {})
 
 
 @pytest.mark.slow

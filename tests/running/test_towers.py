@@ -82,13 +82,15 @@ def assert_close(ours, theirs, tolerance=2e-6):
         np.testing.assert_allclose(ours[1][name], values, atol=tolerance, err_msg=name)
 
 
-@pytest.mark.parametrize("count", [2, 3])
-@pytest.mark.parametrize("net", [dropout_net, token_net, reference_net])
+@pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.slow), 3])
+@pytest.mark.parametrize("net", [dropout_net, token_net, pytest.param(reference_net, marks=pytest.mark.slow)])
 def test_several_devices_train_as_one(net, count):
     assert_close(train(net, count), train(net, 1))
 
 
-@pytest.mark.parametrize("net", [dropout_net, norm_net, reference_net])
+@pytest.mark.parametrize(
+    "net", [norm_net, *(pytest.param(net, marks=pytest.mark.slow) for net in (dropout_net, reference_net))]
+)
 def test_all_executions_have_the_same_bits(net):
     first, *others = (train(net, 3, execution) for execution in EXECUTIONS)
     for other in others:
@@ -97,6 +99,7 @@ def test_all_executions_have_the_same_bits(net):
             np.testing.assert_array_equal(other[0][name], value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [{"clip_norm": 0.1}, {"accumulate": 2}, {"optimizer": "momentum", "learning_rate": 0.1}],
