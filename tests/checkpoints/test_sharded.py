@@ -23,12 +23,12 @@ def whole(session, parts, axis=0):
     return np.concatenate(found, axis) if parts > 1 else found[0]
 
 
-@pytest.mark.parametrize("remote", [False, True])
+@pytest.mark.parametrize("spread", [False, True])
 @pytest.mark.parametrize(("parts", "axis"), [(1, 0), (3, 0), (2, 1)])
-def test_parts_are_slices_of_one_entry_that_other_parts_restore(parts, axis, remote, tmp_path):
+def test_parts_are_slices_of_one_entry_that_other_parts_restore(parts, axis, spread, tmp_path):
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         variables = table(2)
-        checkpoints = saving.Checkpoints(variables.values(), variables.values(), remote=remote)
+        checkpoints = saving.Checkpoints(variables.values(), variables.values(), spread=spread)
         session.run(tf.compat.v1.global_variables_initializer())
         expected = whole(session, 2)
         path = checkpoints.save(session, str(tmp_path / "model-1"), {"step": 1})
@@ -38,7 +38,7 @@ def test_parts_are_slices_of_one_entry_that_other_parts_restore(parts, axis, rem
     assert saving.read_state(path) == {"step": 1}
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         variables = table(parts, axis)
-        checkpoints = saving.Checkpoints(variables.values(), variables.values(), remote=remote)
+        checkpoints = saving.Checkpoints(variables.values(), variables.values(), spread=spread)
         session.run(tf.compat.v1.global_variables_initializer())
         plan = restoring.plan_restore(path, checkpoints.variables)
         restoring.require_complete(plan)
