@@ -58,7 +58,9 @@ class Checkpoints:
         self.state_input = tf.compat.v1.placeholder(tf.string, (), name="graphkit/state_input")
         self.set_state = state.assign(self.state_input, read_value=False)
         self.tables = tables.Tables(ops)
-        everything = {**sharded.as_saved(self.variables), STATE: state}
+        # What is fetched is written as it is: each part of a partitioned variable under its own name.
+        saved = self.variables if fetches else sharded.as_saved(self.variables)
+        everything: dict[str, Any] = {**saved, STATE: state}
         if self.tables.variable is not None:
             everything[tables.NAME] = self.tables.variable
         # The Saver itself deletes nothing (max_to_keep) and declares nothing (write_state, below): older

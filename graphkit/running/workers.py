@@ -80,6 +80,11 @@ class Workers:
     def is_chief(self) -> bool:
         return self.index == 0
 
+    @property
+    def gives_values(self) -> bool:
+        """Whether this worker gives values to variables; of shared ones the chief does it for all."""
+        return self.is_chief or not self.shares
+
     def configure(self, config: Any) -> Any:
         """Returns the configuration of the session."""
         return config

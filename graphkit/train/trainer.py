@@ -330,8 +330,7 @@ class Trainer(OpenGraph):
           GraphkitError: the files are damaged or cut off.
         """
         check = self.check_open("restore")
-        loads = self.workers.is_chief or not self.workers.shares
-        if not loads and (weights_only or partial):
+        if not self.workers.gives_values and (weights_only or partial):
             return
         if path is None:
             path = self.logdir and saving.latest(self.logdir)
@@ -349,7 +348,7 @@ class Trainer(OpenGraph):
         if state is not None:
             same = state["seed"] == self.seed
             check.require(same, f"{path} was trained with another seed", seed=state["seed"])
-        if loads:
+        if self.workers.gives_values:
             self.checkpoints.load(self.session, plan)
         if not plan.complete:
             logger.warning("restored in part: %s", plan)
