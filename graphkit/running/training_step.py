@@ -33,6 +33,7 @@ class TrainingStep(NamedTuple):
       skips_overflow: whether a step with gradients that overflow leaves the variables as they are.
       inference: the copy of the model that evaluations run.
       place: placeholders that say which part of a mini-batch a worker has; None for all of it.
+      remote: whether the session is on another machine, to which all that is fed travels.
       split: placeholders of examples of which each device takes some rows; empty where one device trains.
     """
 
@@ -52,6 +53,7 @@ class TrainingStep(NamedTuple):
     inference: Inference = NONE
     place: Place | None = None
     split: Sequence[tf.Tensor] = ()
+    remote: bool = False
 
     @property
     def trained(self) -> list[tf.Variable]:
@@ -59,7 +61,7 @@ class TrainingStep(NamedTuple):
         return [variable for _, variable in self.gradients]
 
     def needed_ops(self, others: Sequence[tf.Tensor | tf.Operation] = ()) -> set[tf.Operation]:
-        """Returns the ops that a step runs, and others need; not what draws `step_input` where it is not fed."""
+        """Returns the ops that a step runs, and that others need; not the default of `step_input`."""
         given, wanted = self.step_input.op, [self.update, *self.values, *others]
         return walk.ancestors(wanted, lambda op: () if op == given else walk.sources(op))
 

@@ -12,7 +12,7 @@ from graphkit.graph import fingerprint, lines, walk
 from graphkit.inspection import graph_checks
 from graphkit.nn import inputs, scopes
 from graphkit.nn.metrics import Metric
-from graphkit.running import feeds, inference, kernels, loops, session, towers, training_step, workers
+from graphkit.running import feeds, inference, kernels, loops, session, towers, training_step, wire, workers
 from graphkit.running import metrics as running_metrics
 from graphkit.train import optimizers
 from graphkit.train.learning_rate import LearningRate
@@ -87,7 +87,8 @@ def build(
         step, originals, replaced = build_step(check, loss, metrics, learning_rate, trained, settings)
         weights = [v for v in weights if v is not step.global_step]
         ops = step.needed_ops()
-        checkpoints = saving.Checkpoints(step.variables, weights, ops)
+        wire.check_variables(check, step.remote, step.variables)
+        checkpoints = saving.Checkpoints(step.variables, weights, ops, fetches=step.remote)
         tables = tf.compat.v1.tables_initializer()
         made_loops = loops.make_loops(step, scalings)
         step = step._replace(inference=inference.make_inference(model, scalings))
@@ -150,6 +151,7 @@ def build_step(
         skips_overflow=isinstance(optimizer, optimizers.LossScaled),
         place=combined.place,
         split=split.rows,
+        remote=settings.workers.is_remote,
     )
     originals = {name: split.originals.get(one, one) for name, one in combined.originals.items()}
     return step, {**split.originals, **originals}, split.replaced
