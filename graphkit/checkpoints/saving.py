@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.checkpoints import contents, tables
+from graphkit.checkpoints import contents, fetched, tables
 from graphkit.running import files
 
 STATE = "graphkit/state"  # name of the string variable, and of its entry in a checkpoint
@@ -31,6 +31,7 @@ class Checkpoints:
       variables: all that is saved.
       weights: those of them that make the model; the others belong to the training of it.
       ops: those whose lookup tables are saved too.
+      fetches: whether the session is on another machine, so that values are fetched and written here.
 
     Attributes:
       variables: {name: variable} of all that is saved.
@@ -43,6 +44,8 @@ class Checkpoints:
         variables: Iterable[tf.Variable],
         weights: Iterable[tf.Variable],
         ops: Iterable[tf.Operation] = (),
+        *,
+        fetches: bool = False,
     ) -> None:
         self.variables = {variable.op.name: variable for variable in variables}
         self.weights = {variable.op.name: variable for variable in weights}
@@ -57,7 +60,9 @@ class Checkpoints:
             everything[tables.NAME] = self.tables.variable
         # The Saver itself deletes nothing (max_to_keep) and declares nothing (write_state, below): older
         # checkpoints, also of earlier processes, stay until the new one is complete and declared.
-        self.saver = tf.compat.v1.train.Saver(everything, max_to_keep=None, save_relative_paths=True)
+        self.fetched = fetched.FetchedSaver(everything) if fetches else None
+        if not fetches:
+            self.saver = tf.compat.v1.train.Saver(everything, max_to_keep=None, save_relative_paths=True)
 
     def save(self, session: tf.compat.v1.Session, path: str, state: Any) -> str:
         """Writes the checkpoint; returns its path.
@@ -70,7 +75,10 @@ class Checkpoints:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         session.run(self.set_state, {self.state_input: json.dumps(state)})
         self.tables.save_into(session)
+        values = None if self.fetched is None else self.fetched.fetch(session)
         try:
+            if self.fetched is not None and values is not None:
+                return self.fetched.save(values, path)
             with session.graph.as_default():  # else a Saver takes its variables for those of eager execution
                 return self.saver.save(session, path, write_meta_graph=False, write_state=False)
         except (tf.errors.OpError, ValueError) as error:

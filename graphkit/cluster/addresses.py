@@ -1,16 +1,14 @@
 """The addresses of workers: read from TF_CONFIG, checked, tried and waited for."""
 
 import json
-import re
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphkit import checks
+from graphkit.running.addresses import TRY_SECONDS, is_address, split, why_not_reached
 
-ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/]+):(\d{1,5})")
-TRY_SECONDS = 2.0  # for one attempt to connect
 PAUSE = 0.1  # seconds between two rounds of attempts
 JOBS = ("worker", "ps")
 
@@ -53,32 +51,12 @@ def check_addresses(check: checks.Checker, name: str, addresses: Any) -> tuple[s
     check.require_type(isinstance(addresses, (list, tuple)), rule, **{name: addresses})
     for place, address in enumerate(addresses):
         check.require_type(isinstance(address, str), rule, **{f"{name}[{place}]": address})
-        match = ADDRESS.fullmatch(address)
-        fits = match is not None and 0 < int(match[2]) < 1 << 16
-        check.require(fits, f"{rule}, with a port from 1 to 65535", **{f"{name}[{place}]": address})
+        check.require(
+            is_address(address), f"{rule}, with a port from 1 to 65535", **{f"{name}[{place}]": address}
+        )
     twice = sorted({address for address in addresses if list(addresses).count(address) > 1})
     check.require(not twice, f"{name} must have different addresses", twice=twice)
     return tuple(addresses)
-
-
-def split(address: str) -> tuple[str, int]:
-    """Returns the host and the port of an address."""
-    host, port = address.rsplit(":", 1)
-    return host.strip("[]"), int(port)
-
-
-def why_not_reached(address: str, seconds: float = TRY_SECONDS) -> str | None:
-    """Returns why nothing answers at an address, or None if something does."""
-    host, port = split(address)
-    try:
-        socket.create_connection((host, port), timeout=max(seconds, 0.01)).close()
-    except socket.gaierror:
-        return f"the host {host!r} is not known"
-    except TimeoutError:
-        return "no answer"
-    except OSError as error:
-        return (error.strerror or str(error)).lower()
-    return None
 
 
 def check_free(check: checks.Checker, name: str, address: str) -> None:

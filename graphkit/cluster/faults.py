@@ -6,7 +6,7 @@ from typing import NoReturn
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.cluster import addresses
+from graphkit.running import addresses
 
 logger = logging.getLogger("graphkit")
 

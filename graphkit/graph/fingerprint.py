@@ -24,8 +24,8 @@ def of_scopes(ops: Iterable[tf.Operation], originals: Mapping[str, str] | None =
 
     Args:
       ops: of one graph.
-      originals: {name of a tensor: name of that which it stands for}. What computes the former, in the scope
-        AMONG_WORKERS, is left out, so that the hashes do not follow from the number of workers.
+      originals: {name of a tensor or op: name of that which it stands for}. What computes the former, in
+        the scope AMONG_WORKERS, is left out: hashes do not follow from the number of workers or devices.
     """
     originals = originals or {}
     ops = {op for op in ops if not op.name.startswith(AMONG_WORKERS)}
@@ -35,8 +35,8 @@ def of_scopes(ops: Iterable[tf.Operation], originals: Mapping[str, str] | None =
     for op in sorted(ops, key=lambda op: op.name):
         digest = digests.setdefault(op.name.partition("/")[0], hashlib.sha256())
         inputs = [originals.get(tensor.name, tensor.name) for tensor in op.inputs]
-        waits = [c.name for c in op.control_inputs if not c.name.startswith(AMONG_WORKERS)]
-        inputs += sorted(f"^{name}" for name in waits)
+        waits = {originals.get(c.name, c.name) for c in op.control_inputs}
+        inputs += sorted(f"^{name}" for name in waits if not name.startswith(AMONG_WORKERS))
         digest.update(repr((op.name, op.type, inputs)).encode())
         digest.update(attributes_of(op.node_def, library).encode())
         digest.update(file_of(op))

@@ -23,6 +23,7 @@ COPIES = (
     "graphkit/loops/",
     "graphkit/inference/",
     "graphkit/evaluated/",
+    "graphkit/workers/",
 )  # scopes of a trainer's copies of the graph
 WRITES = re.compile(r"(Assign|Save|Restore|(Resource)?(Sparse)?Apply|(Resource)?Scatter(?!Nd$))")
 

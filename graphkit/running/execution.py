@@ -10,8 +10,10 @@ from typing import Any, NamedTuple, Protocol, cast
 import numpy as np
 import tensorflow as tf
 
+from graphkit import checks
 from graphkit.data import batches
 from graphkit.graph import walk
+from graphkit.running import towers, wire
 from graphkit.running.feeds import Examples
 from graphkit.running.loops import Doubts, Loop, Loops
 from graphkit.running.steps import AUGMENTATION, FeedSteps, LoopSteps, Run, Steps, run_all
@@ -134,6 +136,8 @@ def runner_for(
     the same each time a program runs.
     """
     wanted = wanted._replace(steps_per_run=workers.steps_per_run or wanted.steps_per_run)
+    towers.check_examples(step.split, examples)
+    wire.check_batch(checks.Checker("fit"), step.remote, examples, plan.full_size)
     execution, reason = workers.execution(*choose(loops, examples, wanted))
     # `choose` returns an execution whose loop exists; the others may be None.
     plain, compiled = cast(Loop, loops.plain), cast(Loop, loops.compiled_for(examples.sources))
@@ -142,13 +146,18 @@ def runner_for(
     def loop_steps(
         loop: Loop, examples: Examples, count: int | None, resident: bool, fixed: bool = False
     ) -> LoopSteps:
-        return LoopSteps(session, loop, examples, resident, count, fixed, most)
+        limit = most
+        if step.remote and not resident:  # chunks of fewer bytes than a message may have
+            limit = min(most, wire.most_steps(examples, plan.full_size))
+        return LoopSteps(session, loop, examples, resident, count, fixed, limit)
 
     def plain_steps(examples: Examples) -> Steps:
         if execution == "feed":
             return feed_steps(session, step, loops, examples, loop_steps)
         return loop_steps(plain, examples, wanted.steps_per_run, execution == "resident")
 
+    if execution == "resident" or (execution == "compiled" and can_be_resident(plain, examples)):
+        plain.store(session, examples.sources)
     if execution == "compiled":
         resident = can_be_resident(plain, examples)
         steps, short_steps = workers.steps(
@@ -197,9 +206,11 @@ def feed_steps(
     loop_steps: Callable[[Loop, Examples, int, bool], LoopSteps],
 ) -> Steps:
     """Returns what runs mini-batches one by one."""
-    if loops.plain is not None and loops.rewritten and not mismatch(loops.plain, examples):
-        # The loop's random numbers and products are not those of the graph's own ops: a loop of one step
-        # gives the bits that all other executions give.
+    copied = loops.rewritten or step.split
+    if loops.plain is not None and copied and not mismatch(loops.plain, examples):
+        # The loop's random numbers and products are not those of the graph's own ops, and of several devices
+        # it rounds the averages that UPDATE_OPS take in another order: a loop of one step gives the bits that
+        # all other executions give.
         return loop_steps(loops.plain, examples, 1, False)
     training = {step.training_input: np.bool_(True), **examples.constants}
     fed = Examples(examples.sources, training)
@@ -260,7 +271,7 @@ def can_be_resident(loop: Loop, examples: Examples) -> bool:
         takes = loop.input_for(source).dtype.as_numpy_dtype
         # An array that is not aligned or has another dtype is copied, see `steps.resident_array`. Arrays with
         # one axis, such as labels, are small enough for that.
-        if source.array.ndim > 1 and not batches.is_aligned(source.array, takes):
+        if not loop.stored and source.array.ndim > 1 and not batches.is_aligned(source.array, takes):
             return False
         total += source.array.nbytes
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -6,7 +6,7 @@ becomes an element of a vector, and variables are the same variables. No functio
 variable: a resource variable stands in for it, and its value is copied at the start and the end of a run.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -14,6 +14,7 @@ import tensorflow as tf
 from graphkit.graph import control_flow, copies, references, walk
 from graphkit.nn import inputs
 from graphkit.running import feeds, keyed, order, xla_ops
+from graphkit.running.stored import Store, Stored
 from graphkit.running.training_step import TrainingStep
 
 CANNOT_COPY = {
@@ -38,6 +39,8 @@ class Loop(NamedTuple):
       count: int32 (): how many of these steps to run.
       rates: float32 (steps,): their learning rates.
       values: for each value of a step, a tensor (steps, ...).
+      stored: {name of a placeholder of `data` or `pixels`: array on the machine of the session that it takes
+        by default}, empty where the session is in this process.
     """
 
     data: dict[str, tf.Tensor]
@@ -47,6 +50,14 @@ class Loop(NamedTuple):
     count: tf.Tensor
     rates: tf.Tensor
     values: list[tf.Tensor]
+    stored: Mapping[str, Stored] = {}
+
+    def store(self, session: Any, sources: Iterable[feeds.Source]) -> None:
+        """Sends the arrays of the sources to the machine of the session, if that is another one."""
+        for source in sources:
+            name = self.input_for(source).name
+            if name in self.stored:
+                self.stored[name].fill(session, source.array)
 
     def input_for(self, source: feeds.Source) -> tf.Tensor:
         """Returns the placeholder that takes the array of a source."""
@@ -114,14 +125,15 @@ def make_loops(step: TrainingStep, scalings: dict[str, tuple]) -> Loops:
     if not copied.sliced:
         reason = "no placeholder holds examples"
         return Loops(None, None, None, reason, reason, doubts)
-    compiled_reason = unfit_for_xla(ops, random)
+    compiled_reason = "XLA compiles for one device" if step.split else unfit_for_xla(ops, random)
     with tf.compat.v1.name_scope("graphkit/loops/"):
-        plain = make_loop(copied)
+        store = Store() if step.remote else None
+        plain = make_loop(copied, store)
         compiled = compiled_floats = None
         if not compiled_reason:
-            compiled = make_loop(copied, compile=True, floats=False)
+            compiled = make_loop(copied, store, compile=True, floats=False)
             images = any(placeholder.name in scalings for placeholder in copied.sliced)
-            compiled_floats = make_loop(copied, compile=True, floats=True) if images else compiled
+            compiled_floats = make_loop(copied, store, compile=True, floats=True) if images else compiled
     return Loops(plain, compiled, compiled_floats, None, compiled_reason, doubts, copied.rewritten)
 
 
@@ -355,11 +367,14 @@ def turn_product(definition: Any, node: Any) -> None:
     node.attr["Tperm"].type = tf.int32.as_datatype_enum
 
 
-def make_loop(copied: StepCopy, compile: bool = False, floats: bool | None = None) -> Loop:
+def make_loop(
+    copied: StepCopy, store: Store | None = None, compile: bool = False, floats: bool | None = None
+) -> Loop:
     """Adds a loop over steps to the graph.
 
     Args:
       copied: the step.
+      store: holds complete arrays on the machine of the session, or None where that is this one.
       compile: whether XLA compiles it.
       floats: whether images are given as floats; None makes it a flag that is fed.
     """
@@ -367,18 +382,29 @@ def make_loop(copied: StepCopy, compile: bool = False, floats: bool | None = Non
     order = v1.placeholder(tf.int32, (None, None), name="order")
     count = v1.placeholder(tf.int32, (), name="count")
     rates = v1.placeholder(tf.float32, (None,), name="rates")
-    data, pixels, ready = {}, {}, {}
+    data, pixels, ready, kept = {}, {}, {}, {}
+
+    def examples(placeholder: tf.Tensor, default: tf.Tensor | None, dtype: tf.DType, name: str) -> tf.Tensor:
+        """Makes the placeholder of all examples, which the session's machine may hold already."""
+        held = None if store is None else store.of(placeholder, dtype)
+        default = default if held is None else held.value
+        if default is None:
+            return v1.placeholder(dtype, placeholder.shape, name=name)
+        made = v1.placeholder_with_default(default, placeholder.shape, name=name)
+        if held is not None:
+            kept[made.name] = held
+        return made
+
     for placeholder in copied.sliced:
         name = placeholder.name
         if name in copied.scalings:
             nothing = tf.zeros([1, *placeholder.shape.as_list()[1:]], placeholder.dtype)
-            data[name] = v1.placeholder_with_default(nothing, placeholder.shape, name="examples")
-            nothing = tf.cast(nothing, tf.uint8)
-            pixels[name] = v1.placeholder_with_default(nothing, placeholder.shape, name="pixels")
+            data[name] = examples(placeholder, nothing, placeholder.dtype, "examples")
+            pixels[name] = examples(placeholder, tf.cast(nothing, tf.uint8), tf.uint8, "pixels")
             if floats is None:
                 ready[name] = v1.placeholder_with_default(False, (), name="ready")
         else:
-            data[name] = v1.placeholder(placeholder.dtype, placeholder.shape, name="examples")
+            data[name] = examples(placeholder, None, placeholder.dtype, "examples")
 
     def loop(
         order: tf.Tensor,
@@ -414,7 +440,7 @@ def make_loop(copied: StepCopy, compile: bool = False, floats: bool | None = Non
     with tf.control_dependencies(copied.stand_ins.load()), control_flow.of_functions():
         values = run(order, count, rates, data, pixels, ready)
     values = copied.stand_ins.store(values)
-    return Loop(data, pixels, ready, order, count, rates, values)
+    return Loop(data, pixels, ready, order, count, rates, values, kept)
 
 
 def image_rows(

@@ -19,11 +19,27 @@ COMPUTE_DTYPES = ("float32", "bfloat16", "float16")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
-def make_config(device: str, session_config: Any = None, compute_dtype: str = "float32") -> Any:
-    """Returns the session's ConfigProto for "auto", "cpu", "gpu" or one device such as "/gpu:0".
+def all_devices(device: str, config: Any) -> tuple[str, ...]:
+    """Returns the devices that train together: for "all" the GPUs, or else the processors of the session.
 
-    "auto" and "gpu" leave placement to TensorFlow, which takes a GPU where there is one; "/gpu:1" makes
-    the second GPU the only one that the process sees. GPU memory grows as it is needed.
+    Args:
+      device: as `make_config` takes it.
+      config: what `make_config` returned; its `device_count` says how many virtual processors there are.
+    """
+    if device != "all":
+        return ()
+    visible = [name for name in config.gpu_options.visible_device_list.split(",") if name]
+    present = len(visible or tf.config.list_physical_devices("GPU"))
+    gpus = min(present, config.device_count["GPU"]) if "GPU" in config.device_count else present
+    kind, count = ("GPU", gpus) if gpus else ("CPU", config.device_count.get("CPU", 1))
+    return tuple(f"/device:{kind}:{number}" for number in range(count))
+
+
+def make_config(device: str, session_config: Any = None, compute_dtype: str = "float32") -> Any:
+    """Returns the session's ConfigProto for "auto", "all", "cpu", "gpu" or one device such as "/gpu:0".
+
+    "auto", "all" and "gpu" leave placement to TensorFlow, which takes a GPU where there is one; "/gpu:1"
+    makes the second GPU the only one that the process sees. GPU memory grows as it is needed.
     """
     check = checks.Checker("Trainer")
     config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
@@ -61,10 +77,10 @@ def make_config(device: str, session_config: Any = None, compute_dtype: str = "f
 
 
 def parse_device(check: checks.Checker, device: str) -> tuple[str | None, str | None]:
-    """Returns ("cpu", "gpu" or None for "auto", the number as text or None)."""
-    rule = 'device must be "auto", "cpu", "gpu" or one device such as "/gpu:0"'
+    """Returns ("cpu", "gpu" or None for "auto" and "all", the number as text or None)."""
+    rule = 'device must be "auto", "all", "cpu", "gpu" or one device such as "/gpu:0"'
     check.require_type(isinstance(device, str), rule, device=device)
-    match = re.fullmatch(r"auto|/?(?:device:)?(cpu|gpu)(?::(\d+))?", device.lower())
+    match = re.fullmatch(r"auto|all|/?(?:device:)?(cpu|gpu)(?::(\d+))?", device.lower())
     check.require(match, rule, device=device)
     return (match[1], match[2]) if match else (None, None)
 

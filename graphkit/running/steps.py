@@ -162,8 +162,12 @@ class LoopSteps:
         self.copied = True
         self.steps_per_run = steps_per_run
         self.fixed = fixed
-        self.arrays = [resident_array(loop, source) for source in self.sources] if resident else None
         takes = [loop.input_for(source) for source in self.sources]
+        self.arrays = None
+        if resident and loop.stored:  # on the machine of the session, see `Loop.store`
+            self.arrays, takes = [], []
+        elif resident:
+            self.arrays = [resident_array(loop, source) for source in self.sources]
         self.dtypes = [placeholder.dtype.as_numpy_dtype for placeholder in takes]
         constants = {**examples.constants_for(loop.values), **loop.flags(self.sources)}
         self.constants = list(constants.values())

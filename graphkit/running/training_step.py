@@ -1,5 +1,6 @@
 """A training step, as a graph holds it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -32,6 +33,8 @@ class TrainingStep(NamedTuple):
       skips_overflow: whether a step with gradients that overflow leaves the variables as they are.
       inference: the copy of the model that evaluations run.
       place: placeholders that say which part of a mini-batch a worker has; None for all of it.
+      remote: whether the session is on another machine, to which all that is fed travels.
+      split: placeholders of examples of which each device takes some rows; empty where one device trains.
     """
 
     update: tf.Operation
@@ -49,16 +52,18 @@ class TrainingStep(NamedTuple):
     skips_overflow: bool = False
     inference: Inference = NONE
     place: Place | None = None
+    split: Sequence[tf.Tensor] = ()
+    remote: bool = False
 
     @property
     def trained(self) -> list[tf.Variable]:
         """The variables that have a gradient."""
         return [variable for _, variable in self.gradients]
 
-    def needed_ops(self) -> set[tf.Operation]:
-        """Returns the ops that a step runs; not what draws `step_input` where that is not fed."""
-        given = self.step_input.op
-        return walk.ancestors([self.update, *self.values], lambda op: () if op == given else walk.sources(op))
+    def needed_ops(self, others: Sequence[tf.Tensor | tf.Operation] = ()) -> set[tf.Operation]:
+        """Returns the ops that a step runs, and that others need; not the default of `step_input`."""
+        given, wanted = self.step_input.op, [self.update, *self.values, *others]
+        return walk.ancestors(wanted, lambda op: () if op == given else walk.sources(op))
 
 
 def is_float(tensor: tf.Tensor | tf.Variable) -> bool:

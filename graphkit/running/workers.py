@@ -60,6 +60,7 @@ class Workers:
       target: what the session connects to.
       steps_per_run: how many steps each run must have; None for any number.
       repeats: whether steps that are made again from the same variables give the same bits.
+      is_remote: whether that is a server elsewhere, to which all that is fed travels.
     """
 
     size = 1
@@ -67,6 +68,7 @@ class Workers:
     target = ""
     steps_per_run: int | None = None
     repeats = True
+    is_remote = False
 
     @property
     def is_chief(self) -> bool:
@@ -88,6 +90,10 @@ class Workers:
 
     def add_ops(self, variables: Sequence[tf.Variable]) -> None:
         """Adds to the graph what else `start` and `agree` run."""
+
+    def initialize(self, session: Any, initializer: tf.Operation) -> None:
+        """Gives the variables of a new session their initial values."""
+        session.run(initializer)
 
     def start(self, session: Any, facts: Mapping[str, Any]) -> None:
         """Waits for the others, and makes sure that all have the same graph and the same initial values.

@@ -1,7 +1,7 @@
 """What a trainer adds to a graph before it is finalized: the training step, loops, savers, initial values."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -12,7 +12,7 @@ from graphkit.graph import fingerprint, lines, walk
 from graphkit.inspection import graph_checks
 from graphkit.nn import inputs, scopes
 from graphkit.nn.metrics import Metric
-from graphkit.running import feeds, inference, kernels, loops, session, training_step, workers
+from graphkit.running import feeds, inference, kernels, loops, session, towers, training_step, wire, workers
 from graphkit.running import metrics as running_metrics
 from graphkit.train import optimizers
 from graphkit.train.learning_rate import LearningRate
@@ -30,6 +30,7 @@ class Settings(NamedTuple):
     compute_dtype: str
     strict: bool
     workers: workers.Workers
+    devices: Sequence[str] = ()
 
 
 def check_settings(check: checks.Checker, *given: Any) -> Settings:
@@ -83,15 +84,16 @@ def build(
         weights = tf.compat.v1.global_variables()
         model = graph.get_operations()
         scalings = feeds.pixel_scalings(graph)
-        step, originals = build_step(check, loss, metrics, learning_rate, trained, settings)
+        step, originals, replaced = build_step(check, loss, metrics, learning_rate, trained, settings)
         weights = [v for v in weights if v is not step.global_step]
         ops = step.needed_ops()
-        checkpoints = saving.Checkpoints(step.variables, weights, ops)
+        wire.check_variables(check, step.remote, step.variables)
+        checkpoints = saving.Checkpoints(step.variables, weights, ops, fetches=step.remote)
         tables = tf.compat.v1.tables_initializer()
         made_loops = loops.make_loops(step, scalings)
         step = step._replace(inference=inference.make_inference(model, scalings))
         settings.workers.add_ops(step.variables)
-        hashes = fingerprint.of_scopes(ops, originals)
+        hashes = fingerprint.of_scopes(step.needed_ops(replaced), originals)
         initializer = tf.group(session.make_initializer(initialized(step.variables), seed), tables)
         graph.finalize()
     kernels.recommend_onednn(ops)
@@ -105,8 +107,12 @@ def build_step(
     learning_rate: LearningRate,
     trained: list[tf.Variable],
     settings: Settings,
-) -> tuple[training_step.TrainingStep, Mapping[str, str]]:
-    """Adds the training step to the current graph; returns it, and `Combined.originals`."""
+) -> tuple[training_step.TrainingStep, Mapping[str, str], Sequence[Any]]:
+    """Adds the training step to the current graph.
+
+    Returns:
+      (step, {name of a tensor or op: name of that which it stands for}, what is run only as copies).
+    """
     global_step = scopes.global_step()
     seed_input, step_input, training_input = inputs.seed_input(), inputs.step_input(), inputs.training_input()
     rate_input = learning_rate.make_input()
@@ -118,7 +124,8 @@ def build_step(
     # made UPDATE_OPS, and no op can be made to wait afterwards; `running.order` does it in a step's copy.
     updates = loss.graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)
     gradients = optimizers.gradients(check, optimizer, loss, trained)
-    combined = settings.workers.combine(gradients, values, updates)
+    split = towers.over(check, settings.devices, gradients, values, updates)
+    combined = settings.workers.combine(split.pairs, split.values, split.updates)
     update = optimizers.apply(
         optimizer,
         combined.pairs,
@@ -143,8 +150,11 @@ def build_step(
         global_step=global_step,
         skips_overflow=isinstance(optimizer, optimizers.LossScaled),
         place=combined.place,
+        split=split.rows,
+        remote=settings.workers.is_remote,
     )
-    return step, combined.originals
+    originals = {name: split.originals.get(one, one) for name, one in combined.originals.items()}
+    return step, {**split.originals, **originals}, split.replaced
 
 
 def check_graph(check: checks.Checker, loss: tf.Tensor, trained: list[tf.Variable], strict: bool) -> None:

@@ -173,6 +173,9 @@ def fit(trainer: Any, last_epoch: int, validate: Evaluation | None, replaces: bo
             # killed after this, `resume` must not continue that one.
             trainer.save()
         train(trainer, last_epoch, validate)
+    except tf.errors.OpError as error:  # also in a validation or a checkpoint
+        trainer.workers.on_op_error(error)
+        raise
     finally:
         for callback in trainer.callbacks:
             callback.on_fit_end(trainer)

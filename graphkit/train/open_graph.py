@@ -13,7 +13,7 @@ from graphkit.checkpoints import exporting, saving
 from graphkit.data import batches
 from graphkit.graph import walk
 from graphkit.nn.metrics import Metric
-from graphkit.running import feeds, steps
+from graphkit.running import feeds, remote, steps, wire
 from graphkit.running.callback import Callback
 from graphkit.running.training_step import TrainingStep
 from graphkit.running.workers import ALONE, Workers
@@ -51,7 +51,9 @@ class OpenGraph:
         self.checkpoints, self.config, self.seed = checkpoints, config, seed
         self.callbacks: list[Callback] = []
         self.session = tf.compat.v1.Session(target, graph=graph, config=config)
-        self.closer = weakref.finalize(self, self.session.close)  # also when this is garbage collected
+        self.closer = weakref.finalize(
+            self, remote.close, self.session
+        )  # also when this is garbage collected
 
     def check_examples(
         self,
@@ -113,6 +115,7 @@ class OpenGraph:
         """Checks the data; returns the function by which the workers compute the metrics over it."""
         values = self.training_step.evaluated
         examples = self.check_examples(check, data, feed, values)
+        wire.check_batch(check, self.training_step.remote, examples, batch_size)
         evaluator = self.evaluator(examples, values)
         plan = batches.Plan(len(examples), batch_size, shuffle=False)
         return lambda after_batch: steps.evaluate(evaluator, plan, self.metrics, after_batch, workers)
@@ -143,6 +146,7 @@ class OpenGraph:
         check.require(tensor.graph is self.graph, rule, tensor=tensor.name)
         batch_size = check.integer("batch_size", batch_size)
         examples = self.check_examples(check, data, feed, [tensor])
+        wire.check_batch(check, self.training_step.remote, examples, batch_size)
         slices = batches.Plan(len(examples), batch_size, shuffle=False).slices()
         parts = []
         for run, _ in steps.run_all(self.evaluator(examples, [tensor]), slices):

@@ -12,7 +12,7 @@ from graphkit import checks
 from graphkit.checkpoints import restoring, saving
 from graphkit.graph import walk
 from graphkit.running import execution as executions
-from graphkit.running import feeds, session, steps, workers
+from graphkit.running import feeds, remote, session, steps
 from graphkit.running import metrics as running_metrics
 from graphkit.running.callback import Callback, check_callbacks, restore_states, states_of
 from graphkit.train import building, fitting, optimizers
@@ -44,7 +44,10 @@ class Trainer(OpenGraph):
       seed: sets the order of the examples, all masks, and initial values that have no seed of their own;
         an integer from 0 to 2**31 - 1.
       logdir: folder for checkpoints and `history.csv`, made if missing; None writes nothing.
-      device: "auto" (a GPU where there is one), "cpu", "gpu", or one device such as "/gpu:0".
+      device: "auto" (a GPU where there is one), "cpu", "gpu", or one device such as "/gpu:0"; "all" splits
+        the rows of each mini-batch among the GPUs, or else among the processors that session_config makes
+        (`device_count={"CPU": 2}`), with the result of one device up to rounding. Only `gk.batch_norm` takes
+        the moments of each device's rows, and moves its averages by the mean over the devices.
       compute_dtype: "float32", or "bfloat16" (a processor that has it) or "float16" (a GPU; with dynamic
         loss scaling) to let TensorFlow's rewriter run matrix products and convolutions in it; variables and
         checkpoints stay float32.
@@ -55,6 +58,12 @@ class Trainer(OpenGraph):
       session_config: a `tf.compat.v1.ConfigProto` to start from.
       cluster: a `gk.Cluster`, as `gk.cluster_from_env()` returns, to train together with other processes that
         run the same program; None trains in this process alone.
+      target: "grpc://host:port" of a `tf.compat.v1.train.Server`, on which the session runs; None is this
+        process. To it go the graph once, resident data once in each fit (else the rows of each step), and
+        in each run indices and learning rates; back come losses and metrics, and all variables for each
+        checkpoint and snapshot. All files are here, but for those that ops read. The network must be private:
+        TensorFlow's servers know neither authentication nor encryption. Where a run takes more than 120 s, or
+        `session_config.operation_timeout_in_ms`, the server counts as lost.
       strict: True refuses a graph in which `check_graph` finds an issue, which is only logged otherwise;
         what is done on purpose, such as dropout that is always on, is refused too.
 
@@ -80,9 +89,11 @@ class Trainer(OpenGraph):
     Raises:
       TypeError: an argument has another type than is listed.
       ValueError: a loss that is not a scalar or depends on no trainable variable, metrics of another graph,
-        an unknown optimizer, a device that does not exist, a logdir with * ? [ ] or \\ in its path, where
-        TensorFlow could not read checkpoints; with strict, an issue in the graph.
-      OSError: the logdir cannot be written.
+        an unknown optimizer, a device that does not exist, a step that "all" devices cannot split, a logdir
+        with * ? [ ] or \\ in its path, where TensorFlow could not read checkpoints; with strict, an issue in
+        the graph.
+      OSError: the logdir cannot be written; no server answers at the target.
+      GraphkitError: the server at the target cannot run the graph, as one of another version of TensorFlow.
 
     Example:
       >>> images, labels = gk.feature_input(2), gk.label_input()
@@ -111,6 +122,7 @@ class Trainer(OpenGraph):
         session_config: Any = None,
         strict: bool = False,
         cluster: Any = None,
+        target: str | None = None,
     ) -> None:
         check = checks.Checker("Trainer")
         graph = walk.check_loss(check, loss)
@@ -120,21 +132,21 @@ class Trainer(OpenGraph):
         self.learning_rate = LearningRate(learning_rate, own=optimizers.brings_rate(optimizer))
         folder = saving.check_logdir(logdir)
         self.compute_dtype = compute_dtype
-        self.workers = workers.workers_of(check, cluster)
+        self.workers = remote.workers_of(check, cluster, target, device, compute_dtype)
         config = self.workers.configure(session.make_config(device, session_config, compute_dtype))
-        settings = (optimizer, clip_norm, accumulate, variables, compute_dtype, strict, self.workers)
-        settings = building.check_settings(check, *settings)
+        given = (optimizer, clip_norm, accumulate, variables, compute_dtype, strict, self.workers)
+        settings = building.check_settings(check, *given, session.all_devices(device, config))
         built = building.build(loss, checked_metrics, self.learning_rate, seed, settings)
         self.loops, self.fingerprint, self.unsaved = built.loops, built.fingerprint, built.unsaved
-        target = self.workers.target
-        super().__init__(graph, config, built.metrics, built.step, built.checkpoints, seed, target)
+        where = self.workers.target
+        super().__init__(graph, config, built.metrics, built.step, built.checkpoints, seed, where)
         self.state = TrainingState(running_metrics.Means(self.metrics))
         self.folder = None if folder is None else RunFolder(folder, writes=self.workers.is_chief)
         self.metric_names = list(self.metrics)
         self.interrupted = self.stops_now = False
         self.last_run: steps.Run | None = None
         try:
-            self.session.run(built.initializer)
+            self.workers.initialize(self.session, built.initializer)
             self.workers.start(self.session, {"graph": self.fingerprint, "seed": seed})
         except BaseException:
             self.close()
