@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from typing import NoReturn
 
 import tensorflow as tf
@@ -12,6 +13,7 @@ from graphkit.running import addresses
 logger = logging.getLogger("graphkit")
 
 EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: the same command may succeed when it is started again
+ENDING_SECONDS = 2.0  # for which a process that has lost its connections may still answer
 SAYS_NOTHING = ("", "Graph execution error:")  # lines of TensorFlow's messages
 LOST = (
     tf.errors.UnavailableError,
@@ -63,18 +65,29 @@ def described(error: Exception, others: dict[str, str], timeout: float) -> str:
       others: {name: address} of the other workers.
       timeout: seconds after which a worker that is silent counts as lost.
     """
-    reasons = {name: addresses.why_not_reached(address) for name, address in others.items()}
     message = str(getattr(error, "message", error))
-    if not any(reasons.values()):  # a process that ends answers for some milliseconds more
+    is_silent = isinstance(error, tf.errors.DeadlineExceededError)
+    reasons = why_not_reached(others, 0 if is_silent else ENDING_SECONDS)
+    if not any(reasons.values()):
         reasons |= {name: "its connection broke" for name in named(message) if name in others}
     lost = [f"{name} ({others[name]}, {reason})" for name, reason in reasons.items() if reason]
     if lost:
         return f"{', '.join(lost)} was lost"
     names = ", ".join(f"{name} ({address})" for name, address in others.items())
-    if isinstance(error, tf.errors.DeadlineExceededError):
+    if is_silent:
         return f"no answer from {names} for {timeout:g} s"
     first = next((line for line in message.splitlines() if line.strip() not in SAYS_NOTHING), "")
     return f"the connection to {names} broke ({first[:200]})"
+
+
+def why_not_reached(others: dict[str, str], seconds: float) -> dict[str, str | None]:
+    """Returns why each of the others is not reached, or None; one that ends may still answer for a moment."""
+    end = time.monotonic() + seconds
+    while True:
+        reasons = {name: addresses.why_not_reached(address) for name, address in others.items()}
+        if any(reasons.values()) or time.monotonic() >= end:
+            return reasons
+        time.sleep(0.05)
 
 
 def named(message: str) -> list[str]:
