@@ -1,11 +1,13 @@
 """What `run.json` holds beside the settings."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from graphkit import run_config
 from graphkit.running import files, kernels
+from graphkit.running.workers import ALONE
 
 CONFIG = run_config.RunConfig("mlp", "mnist_5k", None, ("a", "b"), image_shape=(2, 2, 1))
 
@@ -16,7 +18,7 @@ def write(tmp_path, monkeypatch):
 
     def write_it(kernels_on, **changes):
         monkeypatch.setattr(kernels, "onednn_kernels", lambda: kernels_on)
-        run_config.RunFile(CONFIG, tmp_path).on_epoch_end(None, {})
+        run_config.RunFile(CONFIG, tmp_path).on_epoch_end(SimpleNamespace(workers=ALONE), {})
         fields = json.loads((tmp_path / "run.json").read_text()) | changes
         del fields["checksum"]
         files.write_json(tmp_path / "run.json", fields)

@@ -280,6 +280,13 @@ def test_killed_trainings_end_with_the_same_bits():
 
 
 @pytest.mark.slow
+def test_two_workers_of_which_one_is_killed_end_with_the_same_bits():
+    arguments = ("--workers", 2, "--models", "mlp", "--executions", "chunks", "--kills", 2)
+    out, _ = start("dev/crash_test.py", *arguments)
+    assert out.splitlines()[-1] == "2 kills, 0 differences"
+
+
+@pytest.mark.slow
 def test_killed_trainings_of_graphs_made_without_graphkit_end_with_the_same_bits():
     models = (
         "control_flow",

@@ -8,11 +8,11 @@ from typing import NoReturn
 import tensorflow as tf
 
 from graphkit import checks
+from graphkit.cluster import programs
 from graphkit.running import addresses
 
 logger = logging.getLogger("graphkit")
 
-EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: the same command may succeed when it is started again
 ENDING_SECONDS = 2.0  # for which a process that has lost its connections may still answer
 SAYS_NOTHING = ("", "Graph execution error:")  # lines of TensorFlow's messages
 LOST = (
@@ -40,7 +40,7 @@ class WorkerLostError(checks.GraphkitError, SystemExit):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.code = EXIT_CODE
+        self.code = programs.LOST
 
     def __str__(self) -> str:
         return str(self.args[0])

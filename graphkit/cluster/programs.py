@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from graphkit import checks
 
-LOST = 75  # exit code of a worker that has noticed that another one was lost
+# Exit code of a worker that has noticed that another one was lost: EX_TEMPFAIL of sysexits.h, with which the
+# same command may succeed when it is started again.
+LOST = 75
 SIGNALLED = 128  # as in shells: this plus the number of the signal that ended a process
 STOPPED = (SIGNALLED + signal.SIGINT, SIGNALLED + signal.SIGTERM)  # a training that was asked to end
 ATTEMPT = "GRAPHKIT_ATTEMPT"  # environment variable: how many times the processes have been started again

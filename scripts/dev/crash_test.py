@@ -28,7 +28,7 @@ import tempfile
 import time
 
 from graphkit import checks
-from graphkit.cluster import faults
+from graphkit.cluster import programs
 
 MODELS = ("softmax_regression", "mlp", "convnet", "inception_net", "char_rnn", "norms")
 FOREIGN = (  # functions of `crashing/foreign_graphs.py`
@@ -192,7 +192,7 @@ def run(processes, arguments, seconds=None, workers=1, victim=0, target=quiet_tr
     codes = [process.exitcode for process in started]
     if codes[victim] == -signal.SIGKILL:
         others = codes[:victim] + codes[victim + 1 :]
-        if set(others) != {faults.EXIT_CODE} and workers > 1:
+        if set(others) != {programs.LOST} and workers > 1:
             raise checks.GraphkitError(f"the others ended with {others} when worker {victim} was killed")
         return True
     if any(codes):

@@ -55,7 +55,7 @@ MALFORMED = {
     '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker"}}': "TF_CONFIG must be",
     config(task=("evaluator", 0)): "the task's type must be chief, worker or ps",
     config(task=("chief", 0)): "the task is chief, but the cluster has none",
-    config(task=("worker", 2)): "this is worker 2, but has workers 0 to 1",
+    config(task=("worker", 2)): "this is worker 2, but has 2 of them",
     config(task=("worker", -1)): "the task's index must be an integer of at least 0",
     config(workers=["a"]): 'TF_CONFIG\'s workers must be a list of "host:port"',
     config(workers=["a:1", "a:1"]): "must have different addresses",

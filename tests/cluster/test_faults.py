@@ -49,10 +49,8 @@ def resumed(count, logdir, folder):
     return found[0][0]
 
 
-KILLED = [(2, 1), pytest.param(2, 0, marks=pytest.mark.slow), pytest.param(3, 2, marks=pytest.mark.slow)]
-
-
-@pytest.mark.parametrize(("count", "victim"), KILLED)
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "victim"), [(2, 1), (2, 0), (3, 2)])
 def test_a_worker_that_is_killed_is_named_and_the_run_resumes_to_the_same_bits(
     tmp_path, whole, count, victim
 ):
