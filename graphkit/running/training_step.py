@@ -61,9 +61,10 @@ class TrainingStep(NamedTuple):
         return [variable for _, variable in self.gradients]
 
     def needed_ops(self, others: Sequence[tf.Tensor | tf.Operation] = ()) -> set[tf.Operation]:
-        """Returns the ops that a step runs, and that others need; not the default of `step_input`."""
-        given, wanted = self.step_input.op, [self.update, *self.values, *others]
-        return walk.ancestors(wanted, lambda op: () if op == given else walk.sources(op))
+        """Returns the ops that a step runs, and that others need; not the defaults of what is always fed."""
+        fed = [tensor.op for tensor in (self.step_input, self.rate_input) if tensor is not None]
+        wanted = [self.update, *self.values, *others]
+        return walk.ancestors(wanted, lambda op: () if op in fed else walk.sources(op))
 
 
 def is_float(tensor: tf.Tensor | tf.Variable) -> bool:

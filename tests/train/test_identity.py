@@ -81,6 +81,11 @@ CHANGES = {
     "remainder": ({}, {"drop_remainder": True}, r"drop_remainder \(False before, True now\)"),
     "data": ({}, {"rows": np.where(ROWS[7, 1] == ROWS, np.float32(5), ROWS)}, "data"),
     "schedule": (rates(0), rates(1), "learning_rate"),
+    "learning rate": (
+        {"trainer": {"learning_rate": 0.1}},
+        {"trainer": {"learning_rate": 0.2}},
+        "learning_rate",
+    ),
     "augment": ({"augment": augment(1)}, {"augment": augment(2)}, "augment of features:0"),
     "a new augment": ({}, {"augment": augment(1)}, "augment of features:0"),
     "condition": ({"change": condition(2.0)}, {"change": condition(3.0)}, r"graph \(in cond\)"),
