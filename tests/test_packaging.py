@@ -65,7 +65,15 @@ def test_metadata_names_the_extras(wheel):
     with zipfile.ZipFile(wheel) as archive:
         metadata = message_from_bytes(archive.read(f"tf_graphkit-{VERSION}.dist-info/METADATA"))
     assert metadata["Name"] == "tf-graphkit"
-    assert set(metadata.get_all("Provides-Extra")) == {"all", "dev", "gpu", "notebooks", "plots", "test"}
+    assert set(metadata.get_all("Provides-Extra")) == {
+        "all",
+        "dev",
+        "gpu",
+        "notebooks",
+        "plots",
+        "ray",
+        "test",
+    }
     required = metadata.get_all("Requires-Dist")
     core = {re.match(r"[\w-]+", line)[0] for line in required if "extra ==" not in line}
     assert core == {"lazy-loader", "numpy", "tensorflow", "tqdm"}

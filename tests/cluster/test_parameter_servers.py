@@ -85,6 +85,7 @@ def run(ps, workers, start=None, **settings):
         return ended, [server.wait(LIMIT) for server in servers]
 
 
+@pytest.mark.slow
 def test_one_worker_with_its_server_trains_a_divided_embedding():
     [worker], codes = run(1, 1, examples=200)
     found = worker.result

@@ -142,6 +142,7 @@ def test_resident_data_is_sent_once(server):
     assert array.nbytes < second < 1.02 * array.nbytes
 
 
+@pytest.mark.slow
 def test_a_large_array_is_sent_in_pieces(server, monkeypatch):
     monkeypatch.setattr(wire, "PIECE", 1 << 10)
     assert len(list(stored.pieces_of(IMAGES, 1))) == 10
