@@ -78,11 +78,8 @@ class OnServers(together.Together):
         return [v for v in variables if self.is_chief or not on_server(v)]
 
     def make_place(self) -> workers.Place:
-        """Returns the placeholders that say which part of a mini-batch this worker has."""
-        share = tf.compat.v1.placeholder_with_default(np.float32(1 / self.size), (), "share")
-        votes = tf.compat.v1.placeholder(tf.float32, self.votes.shape, "votes")
         self.step_input = inputs.step_input()
-        self.place = workers.Place(inputs.rows_input(), inputs.first_row_input(), share, votes)
+        self.place = super().make_place()
         return self.place
 
     def start(self, session: Any, initializer: tf.Operation, facts: Mapping[str, Any]) -> None:
@@ -212,7 +209,7 @@ class Asynchronous(OnServers):
         with tf.compat.v1.name_scope(fingerprint.AMONG_WORKERS):
             # Of a last mini-batch with less examples than workers some have none, and their part counts 0.
             weighted = [(scaled(gradient, place.share * self.size), variable) for gradient, variable in pairs]
-        originals = dict(together.originals_of(pairs, weighted))
+        originals = workers.originals_of(weighted, pairs)
         return workers.Combined(weighted, [*values, decided], [*values, *updates], place, originals)
 
     def add_ops(self, variables: Sequence[tf.Variable]) -> None:
@@ -340,8 +337,8 @@ class Asynchronous(OnServers):
 
     def late(self) -> list[int]:
         """Returns the numbers of the workers that still make steps of this fit."""
-        here = [i for i in self.alive() if (self.board.read(self.session, i) or {}).get("agreed") is not None]
-        return [i for i in here if (self.board.read(self.session, i) or {}).get("left", 0) < self.agreed]
+        boards = {i: self.board.read(self.session, i) or {} for i in self.alive()}
+        return [i for i, b in boards.items() if "agreed" in b and b.get("left", 0) < self.agreed]
 
     def progress(self) -> int:
         return int(self.session.run(tf.compat.v1.train.get_global_step(self.session.graph)))

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.cluster import addresses, collectives, parameter_servers, together
+from graphkit.cluster import addresses, collectives, parameter_servers
 from graphkit.graph import fingerprint
 from graphkit.running import workers
 
@@ -38,8 +38,9 @@ class Synchronous(parameter_servers.OnServers):
             place = self.make_place()
             gradients = [gradient for gradient, _ in pairs]
             weighted = [parameter_servers.scaled(gradient, place.share) for gradient in gradients]
+            tensors = [tensor for gradient in weighted for tensor in workers.numbers_of(gradient)]
             # The chief may change a variable as soon as all have sent its gradient: nobody may read it after.
-            with tf.control_dependencies([*tensors_of(weighted), *values, *updates]):
+            with tf.control_dependencies([*tensors, *values, *updates]):
                 sent = [
                     self.sums.send_gradient(gradient, variable)
                     for gradient, (_, variable) in zip(weighted, pairs, strict=True)
@@ -49,7 +50,7 @@ class Synchronous(parameter_servers.OnServers):
             if self.is_chief:
                 combined = [(take(), variable) for take, (_, variable) in zip(sent, pairs, strict=True)]
             self.exchange = Exchange(self.size, self.index, self.number)
-        originals = dict(together.originals_of(pairs, combined)) if self.is_chief else {}
+        originals = workers.originals_of(combined, pairs) if self.is_chief else {}
         return workers.Combined(combined, [*of_all, ballot], [*values, *updates], place, originals)
 
     def end_step(self, update: tf.Operation) -> tf.Operation:
@@ -183,9 +184,3 @@ class Exchange:
         texts = [found[worker] for worker in range(self.size)]
         session.run(self.give_back, {self.text: json.dumps(texts)})
         return texts
-
-
-def tensors_of(gradients: Sequence[Any]) -> list[tf.Tensor]:
-    """Returns the tensors of gradients, which are what to wait for."""
-    parts = [[g.values, g.indices] if isinstance(g, tf.IndexedSlices) else [g] for g in gradients]
-    return [tensor for tensors in parts for tensor in tensors]

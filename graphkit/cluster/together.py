@@ -58,23 +58,27 @@ class Together(workers.Workers):
 
     def combine(self, pairs: workers.Pairs, values: list[tf.Tensor], updates: list[Any]) -> workers.Combined:
         with tf.compat.v1.name_scope(fingerprint.AMONG_WORKERS):
-            share = tf.compat.v1.placeholder_with_default(np.float32(1 / self.size), (), "share")
-            votes = tf.compat.v1.placeholder(tf.float32, self.votes.shape, "votes")
-            self.place = workers.Place(inputs.rows_input(), inputs.first_row_input(), share, votes)
+            self.place = place = self.make_place()
             moved = moved_averages([*values, *updates], [variable for _, variable in pairs])
             with tf.control_dependencies([*values, *updates]):
                 averages = [variable.read_value() for variable in moved]
             gradients = [part for pair in pairs for part in dense_parts(*pair)]
-            summed, ballot = collectives.sums([*gradients, *values, *averages], share, votes, self.add)
+            local = [*gradients, *values, *averages]
+            summed, ballot = collectives.sums(local, place.share, place.votes, self.add)
             totals = iter(summed)
             combined = [(whole(gradient, totals), variable) for gradient, variable in pairs]
             of_all = [next(totals) for _ in values]
             assigned = [variable.assign(next(totals), read_value=False) for variable in moved]
             self.exchange = collectives.Exchange(self.size, self.keys)
-        originals = dict(originals_of(pairs, combined))
-        return workers.Combined(
-            combined, [*of_all, ballot], [*values, *updates, *of_all, *assigned], self.place, originals
-        )
+        before = [*values, *updates, *of_all, *assigned]
+        originals = workers.originals_of(combined, pairs)
+        return workers.Combined(combined, [*of_all, ballot], before, place, originals)
+
+    def make_place(self) -> workers.Place:
+        """Returns the placeholders that say which part of a mini-batch this worker has."""
+        share = tf.compat.v1.placeholder_with_default(np.float32(1 / self.size), (), "share")
+        votes = tf.compat.v1.placeholder(tf.float32, self.votes.shape, "votes")
+        return workers.Place(inputs.rows_input(), inputs.first_row_input(), share, votes)
 
     def add(self, vector: tf.Tensor) -> tf.Tensor:
         return collectives.all_reduce(vector, self.size, self.keys)
@@ -291,16 +295,6 @@ def whole(gradient: Any, totals: Any) -> Any:
         return total
     rows = tf.cast(tf.where(next(totals) > 0)[:, 0], gradient.indices.dtype)
     return tf.IndexedSlices(tf.gather(total, rows), rows, gradient.dense_shape)
-
-
-def originals_of(pairs: workers.Pairs, combined: workers.Pairs) -> Any:
-    """Yields (name of a tensor of the gradients of all, name of that of one worker that it stands for)."""
-    for (one, _), (of_all, _) in zip(pairs, combined, strict=True):
-        if isinstance(one, tf.IndexedSlices):
-            yield of_all.values.name, one.values.name
-            yield of_all.indices.name, one.indices.name
-        else:
-            yield of_all.name, one.name
 
 
 def difference(function: str, name: str, values: Sequence[str], of: Sequence[int] | None = None) -> str:

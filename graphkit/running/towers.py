@@ -17,7 +17,7 @@ from graphkit.nn import inputs
 from graphkit.running import keyed, loops, order
 from graphkit.running.feeds import Examples
 from graphkit.running.training_step import is_float
-from graphkit.running.workers import Pairs
+from graphkit.running.workers import Pairs, numbers_of, originals_of
 
 logger = logging.getLogger("graphkit")
 Target: TypeAlias = tf.Tensor | tf.Operation
@@ -101,10 +101,8 @@ def over(
         moves = moved.pasted(averages)
     originals = dict(zip((t.op.name for t in summed), (t.op.name for t in values), strict=True))
     originals |= dict(zip(map(name_of, moves), map(name_of, updates), strict=True))
-    for gradient, (original, _) in zip(gradients, pairs, strict=True):
-        names = zip(numbers_of(gradient), numbers_of(original), strict=True)
-        originals |= {ours.name: theirs.name for ours, theirs in names}
     new_pairs = [(gradient, variable) for gradient, (_, variable) in zip(gradients, pairs, strict=True)]
+    originals |= originals_of(new_pairs, pairs)
     return Split(new_pairs, summed, moves, tuple(rows), originals, [*targets, *updates])
 
 
@@ -194,12 +192,6 @@ def pasted(part: Part, wanted: Sequence[tf.Tensor], rows: Sequence[tf.Tensor]) -
     names = [tensor.name for tensor in wanted if tensor.op.name in inside]
     copied = dict(zip(names, copies.paste(definition, given, names, name), strict=True))
     return [copied[t.name] if t.name in copied else given[t.name] for t in wanted]
-
-
-def numbers_of(gradient: Any) -> list[tf.Tensor]:
-    """Returns the tensors of a gradient: of a sparse one, its rows and their indices."""
-    sparse = isinstance(gradient, tf.IndexedSlices)
-    return [gradient.values, gradient.indices] if sparse else [gradient]
 
 
 def weighted_sum(parts: Sequence[tf.Tensor], shares: Sequence[tf.Tensor], original: tf.Tensor) -> tf.Tensor:

@@ -18,6 +18,21 @@ from graphkit.running.metrics import Means
 Pairs = list[tuple[Any, tf.Variable]]  # (gradient, variable); the gradient of a gather is an IndexedSlices
 
 
+def numbers_of(gradient: Any) -> list[tf.Tensor]:
+    """Returns the tensors of a gradient: of a sparse one, its rows and their indices."""
+    sparse = isinstance(gradient, tf.IndexedSlices)
+    return [gradient.values, gradient.indices] if sparse else [gradient]
+
+
+def originals_of(combined: Pairs, pairs: Pairs) -> dict[str, str]:
+    """Returns {name of a tensor of the gradients of all: name of that of one which it stands for}."""
+    names: dict[str, str] = {}
+    for (of_all, _), (one, _) in zip(combined, pairs, strict=True):
+        tensors = zip(numbers_of(of_all), numbers_of(one), strict=True)
+        names |= {ours.name: theirs.name for ours, theirs in tensors}
+    return names
+
+
 class Combined(NamedTuple):
     """What a training step applies and returns.
 

@@ -95,7 +95,7 @@ def build(
         made_loops = loops.make_loops(step, scalings, settings.workers.why_no_loops)
         step = step._replace(inference=inference.make_inference(model, scalings))
         settings.workers.add_ops(step.variables)
-        hashes = fingerprint.of_scopes(step.needed_ops(replaced), originals)
+        hashes = fingerprint.of_scopes(step.needed_ops(replaced) if replaced else ops, originals)
         step = step._replace(update=settings.workers.end_step(step.update))
         own = settings.workers.initialized(initialized(step.variables))
         initializer = tf.group(session.make_initializer(own, seed), tables)

@@ -14,7 +14,6 @@ training differs.
 """
 
 import argparse
-import contextlib
 import hashlib
 import json
 import multiprocessing
@@ -22,7 +21,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -202,14 +200,8 @@ def run(processes, arguments, seconds=None, workers=1, victim=0, target=quiet_tr
 
 def tf_configs(workers):
     """Returns [TF_CONFIG] for each worker, as the arguments of its process."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(workers)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    cluster = {"worker": addresses}
-    tasks = [{"type": "worker", "index": index} for index in range(workers)]
-    return [[json.dumps({"cluster": cluster, "task": task})] for task in tasks]
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in programs.free_ports(workers)]}
+    return [[programs.task_config(cluster, "worker", index)] for index in range(workers)]
 
 
 def result_of(logdir):

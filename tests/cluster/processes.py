@@ -1,13 +1,13 @@
 """Starts the workers of a cluster as processes on 127.0.0.1, and ends them with the test."""
 
-import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
+
+from graphkit.cluster import programs
 
 PROGRAM = Path(__file__).with_name("worker.py")
 ROOT = Path(__file__).parents[2]
@@ -16,16 +16,7 @@ LIMIT = 240  # seconds after which a test gives up on a process
 
 def free_addresses(count):
     """Returns addresses on this machine whose ports are free."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-
-
-def tf_config(addresses, index, **jobs):
-    cluster = {"worker": addresses, **jobs}
-    return json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+    return [f"127.0.0.1:{port}" for port in programs.free_ports(count)]
 
 
 class Workers:
@@ -47,7 +38,8 @@ class Workers:
         for index in range(count) if only is None else only:
             own = settings[index] if isinstance(settings, list) else settings
             environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
-            environment |= {"TF_CONFIG": tf_config(self.addresses, index), "PYTHONUNBUFFERED": "1"}
+            config = programs.task_config({"worker": self.addresses}, "worker", index)
+            environment |= {"TF_CONFIG": config, "PYTHONUNBUFFERED": "1"}
             environment |= {"CUDA_VISIBLE_DEVICES": ""}
             with open(self.folder / f"{index}.txt", "w") as out:
                 self.started[index] = subprocess.Popen(

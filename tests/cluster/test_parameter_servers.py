@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,8 +13,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cluster import served
+from cluster.processes import free_addresses
 
 import graphkit as gk
+from graphkit.cluster import programs
 
 LIMIT = 240  # seconds after which a process counts as hung
 
@@ -35,19 +36,14 @@ class Processes:
     """The processes of a cluster, which are ended with the block."""
 
     def __init__(self, ps, workers):
-        sockets = [socket.socket() for _ in range(ps + workers)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-        for each in sockets:
-            each.close()
+        addresses = free_addresses(ps + workers)
         self.cluster = {"ps": addresses[:ps], "worker": addresses[ps:]}
         self.started = []
 
     def start(self, job, index, **settings):
-        task = {"cluster": self.cluster, "task": {"type": job, "index": index}}
+        config = programs.task_config(self.cluster, job, index)
         root = str(Path(gk.__file__).parents[1])
-        environment = {**os.environ, "TF_CONFIG": json.dumps(task), "PYTHONPATH": root}
+        environment = {**os.environ, "TF_CONFIG": config, "PYTHONPATH": root}
         command = [sys.executable, served.__file__, json.dumps(settings)]
         # A file, not a pipe: a process that fills a pipe which nobody reads stands still.
         output = tempfile.TemporaryFile("w+")  # noqa: SIM115

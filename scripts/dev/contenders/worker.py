@@ -68,13 +68,8 @@ def train(folder, sums):
     config = machine.run_config(problem)
     with tf.Graph().as_default():
         network = gk.runs.build_network(config)
-        with gk.Trainer(
-            network.loss,
-            optimizer=config.optimizer,
-            learning_rate=config.learning_rate,
-            metrics=network.metrics,
-            seed=config.seed,
-            cluster=gk.cluster_from_env(timeout=WAIT_SECONDS),
+        with gk.runs.make_trainer(
+            config, network, cluster=gk.cluster_from_env(timeout=WAIT_SECONDS)
         ) as trainer:
             history = trainer.fit(
                 {network.inputs: problem.examples, network.labels: problem.labels},
