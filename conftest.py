@@ -1,6 +1,7 @@
 """Examples and tests alike: a fresh default graph for each, `gk`, `tf` and `np` in the examples."""
 
 import os
+import sys
 
 # Of a processor, only oneDNN has kernels for channels_first, and TensorFlow takes it by itself only where it
 # expects it to be faster.
@@ -26,12 +27,42 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=mark.args[0]))
 
 
+def is_of_tf1(item):
+    """Whether a test, or an example, is of `graphkit.tf1`, which turns TensorFlow 2's behaviour off."""
+    return "tf1" in item.path.relative_to(item.config.rootpath).parts
+
+
+def restore_v2_behavior():
+    if not V1_BEHAVIOR and not tf.executing_eagerly():
+        tf.compat.v1.reset_default_graph()  # TensorFlow refuses to execute eagerly when there is one
+        tf.compat.v1.enable_v2_behavior()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    report = yield
+    restore_v2_behavior()  # a module that imports graphkit.tf1 was collected
+    return report
+
+
 @pytest.fixture(autouse=True)
-def fresh_graph():
+def behavior(request):
+    if not is_of_tf1(request.node) or V1_BEHAVIOR:
+        yield
+        return
+    tf.compat.v1.disable_v2_behavior()
+    tf.compat.v1.enable_resource_variables()
+    yield
+    restore_v2_behavior()
+
+
+@pytest.fixture(autouse=True)
+def fresh_graph(behavior):
     with tf.Graph().as_default() as graph:
         yield graph
 
 
 @pytest.fixture(autouse=True)
-def example_names(doctest_namespace):
-    doctest_namespace.update(gk=gk, np=np, tf=tf)
+def example_names(request, doctest_namespace):
+    names = sys.modules["graphkit.tf1"] if is_of_tf1(request.node) else tf
+    doctest_namespace.update(gk=gk, np=np, tf=names)

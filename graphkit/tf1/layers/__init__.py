@@ -1,0 +1,8 @@
+"""`tf.layers`: functions and classes of layers, as in TensorFlow 1.15."""
+
+from graphkit.tf1 import overlay
+from graphkit.tf1.layers.base import InputSpec, Layer
+
+__all__ = ["InputSpec", "Layer"]
+
+__getattr__, __dir__ = overlay.over(__name__)

@@ -1,0 +1,31 @@
+"""`graphkit.tf1` is tf.compat.v1 with names laid over it."""
+
+import pytest
+import tensorflow
+
+import graphkit.tf1 as tf
+
+
+def test_names_of_compat_v1_are_unchanged():
+    assert tf.placeholder is tensorflow.compat.v1.placeholder
+    assert not tf.executing_eagerly()
+
+
+def test_a_variable_is_a_resource_variable():
+    assert tf.get_variable("v", []).op.type == "VarHandleOp"
+    assert tf.Variable(0.0).op.type == "VarHandleOp"
+
+
+@pytest.mark.parametrize("name", ["layers.conv9d", "contrib.no_such_module", "no_such_name"])
+def test_a_missing_name_says_that_it_is_missing_here(name):
+    here, _, last = name.rpartition(".")
+    namespace = tf
+    for part in filter(None, here.split(".")):
+        namespace = getattr(namespace, part)
+    with pytest.raises(AttributeError, match=f"^tf.{name} is missing in graphkit.tf1"):
+        getattr(namespace, last)
+
+
+def test_a_missing_name_of_compat_v1_is_said_to_be_missing_there_too():
+    with pytest.raises(AttributeError, match="tf.compat.v1 does not have it either"):
+        _ = tf.no_such_name
