@@ -11,8 +11,12 @@ from graphkit.tf1 import behavior as behavior  # before all others: it turns Ten
 
 import tensorflow as _tensorflow
 
+from graphkit.tf1 import compat as compat
 from graphkit.tf1 import contrib as contrib
 from graphkit.tf1 import layers as layers
 from graphkit.tf1 import overlay as _overlay
+from graphkit.tf1 import python as python
+from graphkit.tf1.programs.notebook import load_ipython_extension as load_ipython_extension
+from graphkit.tf1.programs.notebook import unload_ipython_extension as unload_ipython_extension
 
 __getattr__, __dir__ = _overlay.over(__name__, _tensorflow.compat.v1)
