@@ -64,5 +64,5 @@ def fresh_graph(behavior):
 
 @pytest.fixture(autouse=True)
 def example_names(request, doctest_namespace):
-    names = sys.modules["graphkit.tf1"] if is_of_tf1(request.node) else tf
+    names = sys.modules.get("graphkit.tf1", tf) if is_of_tf1(request.node) else tf
     doctest_namespace.update(gk=gk, np=np, tf=names)

@@ -86,7 +86,8 @@ def of_module(name: str, own: Sequence[str]) -> tuple[hook.Hook, types.ModuleTyp
         raise ModuleNotFoundError(check.message("no Python source of this module is found", module=name))
     main = types.ModuleType("__main__")
     main.__file__, main.__spec__, main.__loader__ = found.origin, found, found.loader
-    vars(main).update(__builtins__=builtins, __package__=found.parent, __cached__=found.cached)
+    vars(main).update(__builtins__=builtins, __cached__=found.cached, __annotations__={})
+    main.__package__ = found.parent
     return imports, main
 
 
