@@ -16,13 +16,17 @@ from graphkit.tf1 import overlay
 MODULES = {
     ".": """client.session framework.constant_op framework.function framework.ops framework.sparse_tensor
         framework.tensor_shape framework.tensor_util ops.array_ops ops.clip_ops ops.control_flow_ops
-        ops.gradients ops.gradients_impl ops.logging_ops ops.partitioned_variables ops.script_ops
-        ops.state_ops ops.template ops.tensor_array_ops ops.variable_scope ops.variables""",
+        ops.functional_ops ops.gradients ops.gradients_impl ops.logging_ops ops.partitioned_variables
+        ops.script_ops ops.state_ops ops.template ops.tensor_array_ops ops.variable_scope ops.variables""",
     "app": "platform.app",
+    "compat": "util.compat",
     "data": "data.ops.dataset_ops",
     "debugging .": "ops.check_ops",
+    "distributions": "ops.distributions.bernoulli ops.distributions.categorical ops.distributions.normal",
     "dtypes .": "framework.dtypes",
     "errors": "framework.errors",
+    "estimator": "estimator.estimator estimator.model_fn",
+    "feature_column": "feature_column.feature_column",
     "flags": "platform.flags",
     "gfile": "platform.gfile",
     "graph_util": "framework.graph_util",
@@ -33,16 +37,19 @@ MODULES = {
         layers.pooling""",
     "linalg .": "ops.linalg_ops",
     "logging": "platform.tf_logging",
+    "lookup": "ops.lookup_ops",
     "losses": "ops.losses.losses",
     "math .": "ops.math_ops",
     "metrics": "ops.metrics",
     "nest": "util.nest",
     "nn": "ops.embedding_ops ops.nn ops.nn_ops ops.rnn",
     "nn.rnn_cell": "ops.rnn_cell ops.rnn_cell_impl",
+    "python_io": "lib.io.tf_record",
     "queue .": "ops.data_flow_ops",
     "random .": "framework.random_seed ops.random_ops",
     "resource_loader": "platform.resource_loader",
     "saved_model.builder": "saved_model.builder",
+    "saved_model.signature_def_utils": "saved_model.signature_def_utils",
     "saved_model.signature_constants": "saved_model.signature_constants",
     "saved_model.tag_constants": "saved_model.tag_constants",
     "saved_model.utils": "saved_model.utils",
@@ -50,7 +57,9 @@ MODULES = {
     "strings .": "ops.string_ops",
     "summary": "summary.summary",
     "test": "platform.test",
-    "train": "training.optimizer training.saver training.training training.training_util",
+    "train": """pywrap_tensorflow training.basic_session_run_hooks training.monitored_session
+        training.optimizer training.saver training.session_run_hook training.training
+        training.training_util""",
 }
 PUBLIC = {
     module: [namespace.strip(".") for namespace in namespaces.split()]

@@ -17,6 +17,7 @@ from typing import Any
 
 import graphkit
 from graphkit.tf1 import overlay
+from graphkit.tf1.programs import names
 
 LIBRARIES = ("site-packages", "dist-packages")
 OWN = os.path.realpath(os.path.dirname(graphkit.__file__))
@@ -52,12 +53,12 @@ class Hook:
         if spawn.get_preparation_data == self._preparation_data:
             spawn.get_preparation_data = self.preparation_data
 
-    def is_own(self, names: Mapping[str, Any] | None) -> bool:
+    def is_own(self, module: Mapping[str, Any]) -> bool:
         """Whether a module is the program's, given its names."""
-        if names is None or self.is_removed:
+        if self.is_removed:
             return False
-        file = names.get("__file__")
-        return names is self.cells if file is None else self.is_own_file(file)
+        file = module.get("__file__")
+        return module is self.cells if file is None else self.is_own_file(file)
 
     def _is_own_file(self, file: str) -> bool:
         path = os.path.realpath(file)
@@ -74,8 +75,8 @@ class Hook:
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> ModuleType:
-        names = sys._getframe(1).f_globals if globals is None else globals  # None: a call of __import__
-        if level == 0 and is_replaced(name) and self.is_own(names):
+        caller = sys._getframe(1).f_globals if globals is None else globals  # None: a call of __import__
+        if level == 0 and is_replaced(name) and self.is_own(caller):
             module = find(name)
             if fromlist:
                 return with_names(module, name, fromlist)
@@ -112,10 +113,7 @@ def is_replaced(name: str) -> bool:
 
 def new_name(name: str) -> str:
     """Returns the place in graphkit of a module of TensorFlow 1, such as "tensorflow.contrib.slim"."""
-    for old, new in (("tf_slim", ".contrib.slim"), ("tensorflow.compat.v1", ""), ("tensorflow", "")):
-        if f"{name}.".startswith(f"{old}."):
-            return overlay.PACKAGE + new + name[len(old) :]
-    raise ValueError(name)
+    return overlay.PACKAGE + names.full_name(name).removeprefix("tf")
 
 
 @functools.cache

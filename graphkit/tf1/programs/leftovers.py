@@ -43,7 +43,7 @@ PYTHON2 = {
     "builtins.execfile": "exec(open(path).read())",
     "builtins.cmp": "(a > b) - (a < b), or a key to sort by",
     "sys.maxint": ".maxsize",
-    "sys.setdefaultencoding": "nothing in its place: texts are Unicode",
+    "sys.setdefaultencoding": "no such line: texts are Unicode",
     "os.getcwdu": ".getcwd",
     "itertools.izip_longest": ".zip_longest",
     **{f"itertools.i{name}": f"{name}, which is lazy now" for name in ("zip", "map", "filter")},
@@ -98,7 +98,7 @@ def of_use(text: Text, use: names.Use) -> Iterator[Finding]:
         yield from of_import(text, use, use.statement)
     if use.name == "numpy.reshape" and use.call is not None:
         yield from newshape(text, use.call)
-    is_here = module == "numpy" and hasattr(np, name)  # bool and long came back in NumPy 2
+    is_here = module == "numpy" and name in vars(np)  # bool and long came back in NumPy 2
     if use.name in LOST and not is_here and (module or is_call_of_dictionary(use, name)):
         became, new = LOST[use.name]
         write = new

@@ -15,6 +15,8 @@ ROOTS = {
     "graphkit.tf1": "tf",
     "tf_slim": "tf.contrib.slim",
 }
+# Such as tensorflow.contrib.slim.python.slim.nets, which is tf.contrib.slim.nets.
+PRIVATE = re.compile(r"^(tf\.contrib\.\w+)\.python\.\w+")
 
 
 class Use(NamedTuple):
@@ -43,14 +45,17 @@ def uses(tree: ast.Module) -> list[Use]:
         function, scopes = reader.waiting.pop(0)
         reader.scopes = [*scopes, {}]
         reader.function(function)
-    return sorted(reader.found, key=lambda use: (use.node.lineno, use.node.col_offset))
+    own = tuple(f"{name}." for name in reader.assigned)
+    found = [use for use in reader.found if not f"{use.name}.".startswith(own)]
+    return sorted(found, key=lambda use: (use.node.lineno, use.node.col_offset))
 
 
-def full_name(module: str) -> str:
+def full_name(name: str) -> str:
+    """Returns "tf.contrib.slim" for "tensorflow.contrib.slim", and names of other modules as they are."""
     for old, new in ROOTS.items():
-        if f"{module}.".startswith(f"{old}."):
-            return new + module[len(old) :]
-    return module
+        if f"{name}.".startswith(f"{old}."):
+            return PRIVATE.sub(r"\1", new + name[len(old) :])
+    return PRIVATE.sub(r"\1", name)
 
 
 class Reader(ast.NodeVisitor):
@@ -64,6 +69,7 @@ class Reader(ast.NodeVisitor):
         self.waiting: list[tuple[ast.FunctionDef | ast.AsyncFunctionDef, list[dict[str, str | None]]]] = []
         self.calls: dict[ast.expr, ast.Call] = {}
         self.guards = 0
+        self.assigned: set[str] = set()
 
     def block(self, nodes: Iterable[ast.AST]) -> None:
         for node in nodes:
@@ -115,7 +121,9 @@ class Reader(ast.NodeVisitor):
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         name = self.path(node)
-        if name is not None:
+        if name is not None and not isinstance(node.ctx, ast.Load):
+            self.assigned.add(name)  # a program may keep its own things in a module
+        elif name is not None:
             self.add(name, node)
         else:
             self.add(f".{node.attr}", node)

@@ -34,13 +34,13 @@ def look_up(name: str) -> Symbol:
 
 
 def reach(root: object, parts: list[str]) -> int | None:
-    """Returns how many parts lead to something other than a module or a class; None if one is missing."""
+    """Returns how many parts lead to something other than a module; None if one is missing."""
     for place, part in enumerate(parts):
-        if not isinstance(root, ModuleType | type):
+        if not isinstance(root, ModuleType):
             return place
         try:
             root = getattr(root, part)
-        except (AttributeError, ImportError):
+        except Exception:  # a namespace of Keras that cannot be loaded raises errors of many kinds
             return None
     return len(parts)
 
