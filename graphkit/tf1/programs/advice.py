@@ -4,25 +4,29 @@ import re
 from collections.abc import Callable
 from types import TracebackType
 
-from graphkit.tf1.programs import sources
+from graphkit.tf1.programs import leftovers, sources
 
 LISTED = 10  # lines of a file that Python 3 cannot parse
 INTEGERS = "a size is a float here; where Python 2 divided integers by /, write //"
 LAZY = "dict.keys(), map, filter and zip do not return lists in Python 3; write list(...) around them"
+FLOAT_SIZES = (
+    r"'float' object cannot be interpreted as an integer|integers? or a single integer, got '[\d.]+'|"
+    r"non-int of type 'float'|slice indices must be integers|Dimension value must be integer .*'float'|"
+    r"parameter '(shape|multiples|size|begin)' has DataType float|Expected int\d*,? .*of type 'float'"
+)
+ITERATORS = r"(dict_keys|dict_values|dict_items|map|filter|zip|range)"
+BYTES = 'Python 3 tells bytes from text; open the file with "rb" or "wb", or write .encode() or .decode()'
 # (kind of error, its text, what to write), for what cannot be seen in the source
 RUNTIME: list[tuple[type | tuple[type, ...], str, str]] = [
-    (TypeError, r"'float' object cannot be interpreted as an integer", INTEGERS),
-    (TypeError, r"Expected int\d*, (but )?got .* of type 'float'|slice indices must be integers", INTEGERS),
-    ((TypeError, AttributeError), r"'(dict_\w+|map|filter|zip|range)' object|type 'dict_\w+'|type map", LAZY),
-    (TypeError, r"bytes-like object is required, not 'str'|must be str, not bytes",
-     'Python 3 tells bytes from text; open the file with "rb" or "wb", or write .encode() or .decode()'),
+    (TypeError, FLOAT_SIZES, INTEGERS),
+    ((TypeError, AttributeError), rf"'{ITERATORS}' object|type '{ITERATORS}'", LAZY),
+    (TypeError, r"bytes-like object is required, not 'str'|must be str, not bytes", BYTES),
     (UnicodeDecodeError, r"'ascii' codec can't decode", 'a pickle of Python 2 needs encoding="latin1"'),
     (UnicodeDecodeError, r"'utf-8' codec can't decode", 'a file that is not text is opened with "rb"'),
-    (ValueError, r"inhomogeneous shape",
-     "NumPy 1.24 and later refuse rows of several lengths; write np.array(rows, dtype=object)"),
+    (ValueError, r"inhomogeneous shape", leftovers.RAGGED),
     (ValueError, r"allow_pickle=False", "np.load of objects needs allow_pickle=True since NumPy 1.16"),
     (TypeError, r"'[<>]=?' not supported between instances", "Python 3 orders only values of like types"),
-]  # fmt: skip
+]
 
 
 def after(error: BaseException, trace: TracebackType | None, is_own: Callable[[str], bool]) -> list[str]:

@@ -23,14 +23,12 @@ class Finding:
       message: what is wrong, and what to write.
       word: what an error at this place would name, such as "xrange".
       edits: the safe edits; empty if the line must be edited by hand.
-      stops: whether the program stops here until it is edited.
     """
 
     line: int
     message: str
     word: str = ""
     edits: tuple[Edit, ...] = ()
-    stops: bool = True
 
 
 class Text:

@@ -1,6 +1,7 @@
 """What Python 3 and NumPy lost since the days of TensorFlow 1, where a program uses it, and the edit."""
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 
@@ -74,6 +75,8 @@ MODULES = {
     "commands": "subprocess, whose run(...) it is",
     "sets": "set, which is built in",
 }
+RAGGED = "NumPy 1.24 and later refuse rows of several lengths; write np.array(rows, dtype=object)"
+KEEPS_NEWSHAPE = "newshape" in inspect.signature(np.reshape).parameters
 # What is looked up: {full name: (what became of it, what to write)}
 LOST = (
     {f"numpy.{old}": (f"was removed in NumPy {at}", new) for at in NUMPY for old, new in NUMPY[at].items()}
@@ -96,7 +99,7 @@ def of_use(text: Text, use: names.Use) -> Iterator[Finding]:
     module, _, name = use.name.rpartition(".")
     if use.statement is not None:
         yield from of_import(text, use, use.statement)
-    if use.name == "numpy.reshape" and use.call is not None:
+    if use.name == "numpy.reshape" and use.call is not None and not KEEPS_NEWSHAPE:
         yield from newshape(text, use.call)
     is_here = module == "numpy" and name in vars(np)  # bool and long came back in NumPy 2
     if use.name in LOST and not is_here and (module or is_call_of_dictionary(use, name)):
@@ -148,10 +151,7 @@ def ragged_arrays(tree: ast.Module, uses: list[names.Use]) -> Iterator[Finding]:
             continue
         typed = len(call.args) > 1 or any(keyword.arg == "dtype" for keyword in call.keywords)
         if not typed and is_ragged(call.args[0]):
-            message = (
-                "NumPy 1.24 and later refuse rows of several lengths; write np.array(rows, dtype=object)"
-            )
-            yield Finding(call.lineno, message, "inhomogeneous")
+            yield Finding(call.lineno, RAGGED, "inhomogeneous")
 
 
 def is_ragged(node: ast.expr) -> bool:

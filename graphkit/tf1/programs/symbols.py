@@ -40,7 +40,7 @@ def reach(root: object, parts: list[str]) -> int | None:
             return place
         try:
             root = getattr(root, part)
-        except Exception:  # a namespace of Keras that cannot be loaded raises errors of many kinds
+        except Exception:  # errors of many kinds, where Keras cannot be loaded
             return None
     return len(parts)
 

@@ -40,14 +40,12 @@ COMMA = re.compile(r"\s*,\s*")
 def upgraded(source: sources.Source) -> tuple[str, list[Finding]]:
     """Returns the text with all safe edits made, and what has to be edited by hand."""
     while True:
-        found = [*source.syntax, *source.leftovers, *of_tensorflow(source)]
-        text = findings.apply(
-            source.text.text, sources.edits_of([*source.leftovers, *found[len(source.syntax) :]])
-        )
+        found = [*source.leftovers, *of_tensorflow(source)]
+        text = findings.apply(source.text.text, sources.edits_of(found))
         if text == source.original or sources.parse(text) is None:
             break
         source = sources.source(source.path, text)  # again, for what was inside of an edit
-    by_hand = {(finding.line, finding.message): finding for finding in found if not finding.edits}
+    by_hand = {(one.line, one.message): one for one in [*source.syntax, *found] if not one.edits}
     return source.original, [finding for _, finding in sorted(by_hand.items())]
 
 
