@@ -61,7 +61,6 @@ INSTEAD = {
     "tf.contrib.cluster_resolver": "use tf.distribute.cluster_resolver",
     "tf.contrib.compiler": "use tf.xla.experimental, or tf.function(jit_compile=True)",
     "tf.contrib.constrained_optimization": "add each constraint to the loss, with a trained multiplier",
-    "tf.contrib.crf": "write the forward algorithm in TensorFlow's ops: tf.scan with tf.reduce_logsumexp",
     "tf.contrib.cudnn_rnn": "use tf.nn.dynamic_rnn with an LSTMCell or GRUCell; the weights differ",
     "tf.contrib.data": "use tf.data: what was in contrib is there, or in tf.data.experimental",
     "tf.contrib.data.AUTOTUNE": "use tf.data.experimental.AUTOTUNE",

@@ -9,7 +9,7 @@ from graphkit.tf1.programs import check, command, sources, symbols
 
 COVERED = "import tensorflow as tf\nlayers = tf.layers\n\n\nclass A(layers.Layer):\n    pass\n"
 MISSING = (
-    "from tensorflow.contrib import crf\nimport tensorflow as tf\ntf.contrib.crf.viterbi(tf.zeros([1]))\n"
+    "from tensorflow.contrib import sparsemax\nimport tensorflow as tf\ntf.contrib.sparsemax.sparsemax(x)\n"
 )
 LEFTOVER = COVERED + "x = xrange(3)\n"
 BY_HAND = COVERED + "reload(x)\n"
@@ -52,16 +52,22 @@ def test_a_report(folder):
         "leftovers_upgraded": 2,
         "covered": False,
     }
-    instead = symbols.look_up("tf.contrib.crf").instead
+    instead = symbols.look_up("tf.contrib.sparsemax").instead
     assert found["symbols"] == [
-        {"symbol": "tf.contrib.crf", "uses": 1, "files": 1, "covered": False, "instead": instead},
-        {"symbol": "tf.contrib.crf.viterbi", "uses": 1, "files": 1, "covered": False, "instead": instead},
+        {"symbol": "tf.contrib.sparsemax", "uses": 1, "files": 1, "covered": False, "instead": instead},
+        {
+            "symbol": "tf.contrib.sparsemax.sparsemax",
+            "uses": 1,
+            "files": 1,
+            "covered": False,
+            "instead": instead,
+        },
         {"symbol": "tf.layers.Layer", "uses": 3, "files": 3, "covered": True, "instead": None},
     ]
     files = {file["path"].rpartition("/")[2]: file for file in found["files"]}
     assert files["missing.py"]["gone"] == [
-        {"line": 1, "symbol": "tf.contrib.crf", "covered": False, "instead": instead},
-        {"line": 3, "symbol": "tf.contrib.crf.viterbi", "covered": False, "instead": instead},
+        {"line": 1, "symbol": "tf.contrib.sparsemax", "covered": False, "instead": instead},
+        {"line": 3, "symbol": "tf.contrib.sparsemax.sparsemax", "covered": False, "instead": instead},
     ]
     assert files["leftover.py"]["leftovers"] == [
         {"line": 7, "message": "xrange is Python 2; write range", "upgraded": True}
@@ -72,7 +78,7 @@ def test_a_report(folder):
 
 
 def test_guarded_uses_do_not_count():
-    text = "try:\n    from tensorflow.contrib import crf\nexcept ImportError:\n    crf = None\ncrf.x\n"
+    text = "try:\n    from tensorflow.contrib import tpu\nexcept ImportError:\n    tpu = None\ntpu.x\n"
     assert check.of_file(sources.source("a.py", text))["runs"]
 
 
@@ -89,8 +95,11 @@ def test_the_text(folder, capsys):
     assert command.main(["check", path], "graphkit tf1") == 1
     text = capsys.readouterr().out
     assert "tf.layers.Layer" in text
-    assert "tf.contrib.crf.viterbi      1      1  MISSING" in text
-    assert f"{path}/missing.py\n     1  tf.contrib.crf is missing in graphkit.tf1; write the forward" in text
+    assert "tf.contrib.sparsemax.sparsemax      1      1  MISSING" in text
+    assert (
+        f"{path}/missing.py\n     1  tf.contrib.sparsemax is missing in graphkit.tf1; write it in TensorFlow"
+        in text
+    )
     assert "     7  xrange is Python 2; write range" in text
     assert "files that run                      0 of 2 (0%)" in text
     assert "  after graphkit tf1 upgrade        1 of 2 (50%)" in text

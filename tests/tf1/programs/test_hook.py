@@ -98,11 +98,14 @@ def test_private_modules_have_public_names(program):
     ("statement", "message"),
     [
         (
-            "from tensorflow.contrib import crf",
-            "tf.contrib.crf is missing in graphkit.tf1; write the forward",
+            "from tensorflow.contrib import sparsemax",
+            "tf.contrib.sparsemax is missing in graphkit.tf1; write it in TensorFlow",
         ),
-        ("import tensorflow.contrib.crf", "tf.contrib.crf is missing in graphkit.tf1"),
-        ("from tensorflow.contrib.crf import viterbi_decode", "tf.contrib.crf is missing in graphkit.tf1"),
+        ("import tensorflow.contrib.sparsemax", "tf.contrib.sparsemax is missing in graphkit.tf1"),
+        (
+            "from tensorflow.contrib.sparsemax import sparsemax",
+            "tf.contrib.sparsemax is missing in graphkit.tf1",
+        ),
         ("from tensorflow.layers import Layr", "tf.layers.Layr .* did you mean tf.layers.Layer?"),
         ("from tensorflow.python.ops.nowhere import x", "tf.python.ops.nowhere.* use public names"),
         ("import tensorflow.layers.Layer", "is not a module; write import tensorflow"),

@@ -31,8 +31,8 @@ NEW = "import graphkit.tf1 as tf\n"
         ("from tensorflow import layers as L", "from graphkit.tf1 import layers as L"),
         ("from tensorflow.layers import (\n  Layer,\n)", "from graphkit.tf1.layers import (\n  Layer,\n)"),
         (
-            "def f():\n\tfrom tensorflow.contrib import crf",
-            "def f():\n\tfrom graphkit.tf1.contrib import crf",
+            "def f():\n\tfrom tensorflow.contrib import sparsemax",
+            "def f():\n\tfrom graphkit.tf1.contrib import sparsemax",
         ),
         ("from tensorflow.keras import layers", "from tensorflow.keras import layers"),
         ("import tensorflow.compat.v2 as tf", "import tensorflow.compat.v2 as tf"),
@@ -86,9 +86,12 @@ def test_names_and_arguments(old, new):
     [
         ("tf.concat(1, # the axis\n [a])", "2: the order of tf.concat's arguments is another"),
         ("tf.split(1, (n), a)", "2: the order of tf.split's arguments is another"),
-        ("tf.contrib.crf.x", "2: tf.contrib.crf.x is missing in graphkit.tf1; write the forward"),
+        (
+            "tf.contrib.sparsemax.x",
+            "2: tf.contrib.sparsemax.x is missing in graphkit.tf1; write it in TensorFlow",
+        ),
         ("from tensorflow import *", "2: from tensorflow import * hides which names are used"),
-        ("from tensorflow.train import Saver", "2: write import graphkit.tf1 as tf, and the names"),
+        ("from tensorflow.gfile import Exists", "2: write import graphkit.tf1 as tf, and the names"),
         ("from tensorflow.python.ops import gen_nn_ops", "2: tensorflow.python.ops is private to TensorFlow"),
         ("{}.has_key(3)", "2: .has_key is Python 2; write key in the dictionary"),
     ],
@@ -158,19 +161,19 @@ def test_an_upgraded_program_runs_without_the_hook(tmp_path, capsys):
 def test_the_diff_is_a_patch_and_the_rest_is_on_the_error_stream(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "old"
     folder.mkdir()
-    texts = {"a.py": TF + "x = 1\r\ntf.pack([1])", "b.py": "x = 1\n", "c.py": TF + "tf.contrib.crf.x\n"}
+    texts = {"a.py": TF + "x = 1\r\ntf.pack([1])", "b.py": "x = 1\n", "c.py": TF + "tf.contrib.sparsemax.x\n"}
     for name, text in texts.items():
         (folder / name).write_bytes(text.encode())
     monkeypatch.chdir(tmp_path)
     assert command.main(["upgrade", "old", "--diff"], "graphkit tf1") == 0
     patch, rest = capsys.readouterr()
     assert [(folder / name).read_bytes() for name in texts] == [text.encode() for text in texts.values()]
-    assert rest.startswith("old/c.py:2: tf.contrib.crf.x is missing in graphkit.tf1")
+    assert rest.startswith("old/c.py:2: tf.contrib.sparsemax.x is missing in graphkit.tf1")
     subprocess.run(
         ["patch", "-p1", "--binary"], input=patch.encode(), check=True, cwd=tmp_path, capture_output=True
     )
     assert (folder / "a.py").read_bytes() == (NEW + "x = 1\r\ntf.stack([1])").encode()
-    assert (folder / "c.py").read_text() == NEW + "tf.contrib.crf.x\n"
+    assert (folder / "c.py").read_text() == NEW + "tf.contrib.sparsemax.x\n"
 
 
 def test_encodings_and_line_ends_stay(tmp_path):
