@@ -9,6 +9,7 @@ from graphkit.tf1.programs import leftovers, sources
 LISTED = 10  # lines of a file that Python 3 cannot parse
 INTEGERS = "a size is a float here; where Python 2 divided integers by /, write //"
 LAZY = "dict.keys(), map, filter and zip do not return lists in Python 3; write list(...) around them"
+EAGER = "TensorFlow 2's behavior was turned on; delete the call of tf.enable_v2_behavior or its like"
 FLOAT_SIZES = (
     r"'float' object cannot be interpreted as an integer|integers? or a single integer, got '[\d.]+'|"
     r"non-int of type 'float'|slice indices must be integers|Dimension value must be integer .*'float'|"
@@ -23,6 +24,7 @@ RUNTIME: list[tuple[type | tuple[type, ...], str, str]] = [
     (TypeError, r"bytes-like object is required, not 'str'|must be str, not bytes", BYTES),
     (UnicodeDecodeError, r"'ascii' codec can't decode", 'a pickle of Python 2 needs encoding="latin1"'),
     (UnicodeDecodeError, r"'utf-8' codec can't decode", 'a file that is not text is opened with "rb"'),
+    (RuntimeError, r"not compatible with eager execution", EAGER),
     (ValueError, r"inhomogeneous shape", leftovers.RAGGED),
     (ValueError, r"allow_pickle=False", "np.load of objects needs allow_pickle=True since NumPy 1.16"),
     (TypeError, r"'[<>]=?' not supported between instances", "Python 3 orders only values of like types"),
@@ -41,8 +43,8 @@ def after(error: BaseException, trace: TracebackType | None, is_own: Callable[[s
         if isinstance(error, SyntaxError):
             return of_syntax(error.filename, error.lineno or 0)
         return of_failure(error, trace, is_own)
-    except OSError:
-        return []  # no file: the code was made by exec
+    except (OSError, ValueError, RecursionError):
+        return []  # such as code without a file; the program's error is what matters
 
 
 def of_syntax(path: str | None, line: int) -> list[str]:

@@ -151,6 +151,10 @@ def with_names(module: ModuleType, name: str, fromlist: Sequence[str]) -> Module
         try:
             getattr(module, wanted)
         except AttributeError as error:
-            if not overlay.is_special(wanted):  # pickle asks for __doc__
+            if overlay.is_special(wanted):  # pickle asks for __doc__
+                continue
+            try:
+                find(f"{name}.{wanted}")  # a module that has not been imported
+            except ModuleNotFoundError:
                 raise ImportError(str(error), name=name) from None
     return module

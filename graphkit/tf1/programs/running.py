@@ -6,6 +6,7 @@ import io
 import itertools
 import os
 import sys
+import sysconfig
 import types
 from collections.abc import Sequence
 from importlib.machinery import SourceFileLoader
@@ -26,14 +27,14 @@ def run(program: str, arguments: Sequence[str], *, is_module: bool = False, own:
 
     Raises:
       SystemExit, KeyboardInterrupt: the program ended so.
-      OSError: the program cannot be read.
+      OSError, ModuleNotFoundError: the program cannot be read.
     """
     if is_module:
-        sys.path.insert(0, os.getcwd())
+        set_first_folder(os.getcwd())
         imports, main = of_module(program, own)
     else:
         imports, main = of_file(program, own)
-        sys.path.insert(0, imports.folders[0])
+        set_first_folder(imports.folders[0])
     assert main.__file__ is not None
     sys.argv = [main.__file__ if is_module else program, *arguments]
     sys.modules["__main__"] = main
@@ -48,6 +49,12 @@ def run(program: str, arguments: Sequence[str], *, is_module: bool = False, own:
             print(line, file=sys.stderr)
         return 1
     return 0
+
+
+def set_first_folder(folder: str) -> None:
+    """Puts a folder where Python puts that of a program, in place of graphkit's."""
+    if not getattr(sys.flags, "safe_path", False):
+        sys.path[0] = folder
 
 
 def execute(main: types.ModuleType) -> None:
@@ -72,13 +79,12 @@ def of_module(name: str, own: Sequence[str]) -> tuple[hook.Hook, types.ModuleTyp
     top = importlib.util.find_spec(name.partition(".")[0])
     if top is None or top.origin is None or not top.has_location:
         raise ModuleNotFoundError(check.message("no Python source of this module is found", module=name))
-    folder = os.path.dirname(top.origin)
-    if (
-        top.submodule_search_locations is not None
-        and os.path.basename(os.path.dirname(folder)) not in hook.LIBRARIES
-    ):
-        folder = os.path.dirname(folder)
-    imports = hook.Hook([folder, *own])  # the packages above the module are imported to find it
+    folder, is_package = os.path.dirname(top.origin), top.submodule_search_locations is not None
+    above = os.path.dirname(folder) if is_package else folder
+    folder = folder if os.path.basename(above) in hook.LIBRARIES else above
+    if folder == sysconfig.get_path("stdlib"):
+        folder = os.getcwd()  # a tool such as cProfile, which runs a program
+    imports = hook.Hook([folder, os.getcwd(), *own])  # packages above the module are imported to find it
     found = importlib.util.find_spec(name)
     if found is not None and found.submodule_search_locations is not None:
         found = importlib.util.find_spec(f"{name}.__main__")

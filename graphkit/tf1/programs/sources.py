@@ -53,10 +53,10 @@ def source(path: str, original: str, encoding: str = "utf-8") -> Source:
     """Reads a text, which need not be in a file."""
     syntax: list[Finding] = []
     text = original
-    if parse(text) is None or PYTHON2_PRINT.search(text):
+    if isinstance(parse(text), SyntaxError) or PYTHON2_PRINT.search(text):
         syntax = python2.find(original)
         text = findings.apply(original, edits_of(syntax))
-        if isinstance(error_of(text), TabError):
+        if isinstance(parse(text), TabError):
             syntax = [*syntax, *python2.spaces(original)]
             text = findings.apply(original, edits_of(syntax))
     tree, unreadable = tolerant(text)
@@ -86,38 +86,30 @@ def encoding_of(data: bytes) -> str:
     return encoding
 
 
-def error_of(text: str) -> SyntaxError | None:
+def parse(text: str) -> ast.Module | SyntaxError:
+    """Returns the tree of a text, or why there is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as "\d" in a string
-            ast.parse(text)
+            return ast.parse(text)
     except SyntaxError as error:
         return error
-    except ValueError as error:  # a null byte
+    except (ValueError, RecursionError, MemoryError) as error:  # a null byte; a tree that is too deep
         return SyntaxError(str(error))
-    return None
-
-
-def parse(text: str) -> ast.Module | None:
-    if error_of(text) is not None:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(text)
 
 
 def tolerant(text: str) -> tuple[ast.Module, list[Finding]]:
     """Returns the tree of a text, and the lines that had to be left out for it."""
-    lines, found = text.split("\n"), []
+    lines, found = text.split("\n"), list[Finding]()
     for _ in range(UNREADABLE):
-        error = error_of("\n".join(lines))
-        if error is None:
-            break
-        line = min(error.lineno or 1, len(lines))
-        found.append(Finding(line, f"Python 3 cannot read this line: {error.msg}"))
-        indent = re.match(r"[ \t]*", lines[line - 1])
-        lines[line - 1] = f"{indent.group() if indent else ''}pass"
-    return parse("\n".join(lines)) or ast.Module(body=[], type_ignores=[]), found
+        tree = parse("\n".join(lines))
+        if isinstance(tree, ast.Module):
+            return tree, found
+        number = min(tree.lineno or 1, len(lines))
+        found.append(Finding(number, f"Python 3 cannot read this line: {tree.msg}"))
+        line = lines[number - 1]
+        lines[number - 1] = line[: len(line) - len(line.lstrip())] + "pass"
+    return ast.Module(body=[], type_ignores=[]), found
 
 
 def files(path: str) -> Iterator[str]:

@@ -42,7 +42,7 @@ def upgraded(source: sources.Source) -> tuple[str, list[Finding]]:
     while True:
         found = [*source.leftovers, *of_tensorflow(source)]
         text = findings.apply(source.text.text, sources.edits_of(found))
-        if text == source.original or sources.parse(text) is None:
+        if text == source.original or isinstance(sources.parse(text), SyntaxError):
             break
         source = sources.source(source.path, text)  # again, for what was inside of an edit
     by_hand = {(one.line, one.message): one for one in [*source.syntax, *found] if not one.edits}

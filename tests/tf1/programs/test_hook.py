@@ -61,6 +61,14 @@ def test_every_form_of_import(program):
     assert tf.compat.v1 is tf
 
 
+def test_a_module_that_nobody_imported_yet(program, monkeypatch):
+    monkeypatch.delattr(tf, "python")
+    monkeypatch.delitem(sys.modules, "graphkit.tf1.python")
+    hook.find.cache_clear()
+    assert program("from tensorflow import python")["python"] is sys.modules["graphkit.tf1.python"]
+    hook.find.cache_clear()
+
+
 def test_a_star_brings_all_names(program):
     names = program("from tensorflow import *\nfrom tensorflow.layers import *")
     assert names["placeholder"] is tf.placeholder

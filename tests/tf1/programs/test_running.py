@@ -12,7 +12,7 @@ ROOT = str(Path(__file__).parents[3])
 RUN = ["-m", "graphkit", "tf1", "run"]
 WHAT_IT_SEES = """
     import sys
-    print(sys.argv, sys.path[0], __file__, __name__, __package__, __spec__ and __spec__.name, __doc__)
+    print(sys.argv, sys.path, __file__, __name__, __package__, __spec__ and __spec__.name, __doc__)
     print(sorted(globals()), type(__loader__).__name__, __builtins__)
     print(vars(sys.modules["__main__"]) is globals())
     print(sys.stdin.read(), __annotations__ if sys.argv[1] == "end" else "")
@@ -85,6 +85,13 @@ def test_packages_above_a_module_and_folders_of_the_user_are_the_programs(tmp_pa
     for own, name in (([], "tensorflow"), (["--own", str(other)], "graphkit.tf1")):
         done = python(*RUN, *own, "-m", "package.inner", str(other), folder=root)
         assert (done.returncode, done.stdout.strip()) == (0, name), done.stderr
+
+
+@pytest.mark.slow
+def test_a_tool_runs_the_program(tmp_path):
+    write(tmp_path, "import tensorflow as tf\nprint(tf.__name__)")
+    done = python(*RUN, "-m", "cProfile", "-o", "profile", "program.py", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "graphkit.tf1\n"), done.stderr
 
 
 @pytest.mark.slow
