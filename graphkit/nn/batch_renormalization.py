@@ -94,7 +94,9 @@ def normalize_general(
     outputs = tf.nn.batch_normalization(values, mean, variance, bias, scale, epsilon)
     if virtual_batch_size is not None:
         outputs = tf.reshape(outputs, tf.shape(inputs))
-    return tf.ensure_shape(tf.cast(outputs, inputs.dtype), inputs.shape), updates
+    outputs = tf.cast(outputs, inputs.dtype)
+    outputs.set_shape(inputs.shape)
+    return outputs, updates
 
 
 def in_virtual_batches(values: tf.Tensor, size: int) -> tf.Tensor:

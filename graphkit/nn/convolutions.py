@@ -286,10 +286,18 @@ def build(
         return activations.activate(layer.check, outputs, activation, activity_regularizer)
 
 
-def convolve(inputs: tf.Tensor, window: windows.Window, kernel: tf.Variable) -> tf.Tensor:
+def convolve(
+    inputs: tf.Tensor, window: windows.Window, kernel: tf.Variable, name: str | None = None
+) -> tf.Tensor:
     """Convolves sequences, images or volumes."""
     # nn.convolution writes a dilated convolution as a plain one over a rearranged batch. nn.conv2d hands the
     # dilation to its kernel, and not every CPU kernel has the gradient of that.
     return tf.nn.convolution(
-        inputs, kernel, window.strides, window.padding.upper(), window.op_format, window.dilation_rate
+        inputs,
+        kernel,
+        window.strides,
+        window.padding.upper(),
+        window.op_format,
+        window.dilation_rate,
+        name=name,
     )

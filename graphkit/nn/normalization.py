@@ -193,6 +193,20 @@ def normalize_fused(
     training: bool | tf.Tensor,
 ) -> tuple[tf.Tensor, Moments]:
     """Returns (outputs, (mean, variance) of the batch) by TensorFlow's fused kernel."""
+    outputs, mean, variance = fused_kernel(inputs, axis, gamma, beta, moving, epsilon, training)
+    return tf.ensure_shape(outputs, inputs.shape), (mean, variance)
+
+
+def fused_kernel(
+    inputs: tf.Tensor,
+    axis: int,
+    gamma: tf.Variable | None,
+    beta: tf.Variable | None,
+    moving: tuple[tf.Variable, tf.Variable],
+    epsilon: float,
+    training: bool | tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns (outputs, mean, variance)."""
     gamma = tf.ones_like(moving[0]) if gamma is None else gamma
     beta = tf.zeros_like(moving[0]) if beta is None else beta
 
@@ -208,8 +222,7 @@ def normalize_fused(
             **averages,
         )
 
-    outputs, mean, variance = choose(training, lambda: fused(True), lambda: fused(False))
-    return tf.ensure_shape(outputs, inputs.shape), (mean, variance)
+    return choose(training, lambda: fused(True), lambda: fused(False))
 
 
 def normalize_plain(

@@ -106,11 +106,11 @@ def pool(kind: str, inputs: tf.Tensor, window: windows.Window, name: str | None 
     if axes != 2 and window.data_format == "channels_first":
         # Volumes have kernels for channels_last alone on a CPU; sequences are pooled as images.
         first, last = [0, *range(2, axes + 2), 1], [0, axes + 1, *range(1, axes + 1)]
-        outputs = pool(kind, tf.transpose(inputs, first), window._replace(data_format="channels_last"))
+        outputs = pool(kind, tf.transpose(inputs, first), window._replace(data_format="channels_last"), name)
         return tf.transpose(outputs, last)
     if axes == 1:
         as_images = window._replace(size=(*window.size, 1), strides=(*window.strides, 1))
-        return tf.squeeze(pool(kind, tf.expand_dims(inputs, 2), as_images), [2])
+        return tf.squeeze(pool(kind, tf.expand_dims(inputs, 2), as_images, name), [2])
     return POOLS[kind, axes](
         inputs,
         data_formats.per_axis(window.size, window.data_format),
