@@ -34,9 +34,9 @@ class Layer(Calls):
     Args:
       trainable: whether its variables are added to TRAINABLE_VARIABLES.
       name: of the layer and of its scope.
+      dtype: of the variables; None takes that of the first input.
       _scope: fixes the scope to this one, as functions such as `dense` do; True for the name.
       _reuse: whether variables of that scope are reused.
-      dtype: of the variables; None takes that of the first input.
     """
 
     def __init__(self, trainable: bool = True, name: Any = None, dtype: Any = None, **kwargs: Any) -> None:
@@ -86,6 +86,9 @@ class Layer(Calls):
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
+        own = type(self)
+        if own.get_config is Layer.get_config and own.__init__ is not Layer.__init__:
+            raise NotImplementedError("Layers with arguments in `__init__` must override `get_config`.")
         return {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
 
     @classmethod

@@ -143,6 +143,8 @@ def test_the_base_itself():
     config = layer.get_config()
     assert config == {"name": "q", "trainable": True, "dtype": "float32"}
     assert tf.layers.Layer.from_config(config).name == "q"
+    with pytest.raises(NotImplementedError, match="must override `get_config`"):
+        Own(3).get_config()
     assert tf.layers.Layer(_scope="r", name="private").scope_name == "r"
     assert type("_Own", (tf.layers.Layer,), {})().name == "private__own_1"
 
