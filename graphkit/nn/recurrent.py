@@ -1,6 +1,7 @@
 """Recurrent layers: variables, scopes and results of TF1's `tf.nn.rnn_cell` under `dynamic_rnn`."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -24,10 +25,20 @@ class LSTMStateTuple(NamedTuple):
     c: tf.Tensor
     h: tf.Tensor
 
+    @property
+    def dtype(self) -> tf.DType:
+        if self.c.dtype != self.h.dtype:
+            raise TypeError(
+                f"LSTMStateTuple: c and h have one dtype; received {self.c.dtype}, {self.h.dtype}"
+            )
+        return self.c.dtype
+
 
 State: TypeAlias = Sequence[tf.Tensor]  # of one cell: (h,), or (c, h) of an LSTM
 Step: TypeAlias = Callable[[tf.Tensor, State], State]  # (inputs of the step, state) -> next state
-MakeWeights: TypeAlias = Callable[..., tuple[tf.Tensor, tf.Tensor]]  # (rows, columns) -> kernel, bias
+Weights: TypeAlias = tuple[tf.Tensor, tf.Tensor]  # kernel, bias
+MakeWeights: TypeAlias = Callable[..., Weights]  # (rows, columns) -> kernel, bias
+Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
 
 
 def rnn(
@@ -200,12 +211,18 @@ def gru_step(weights: MakeWeights, features: int, units: int, forget_bias: float
         kernel, bias = weights(features + units, units)
 
     def step(x: tf.Tensor, state: State) -> State:
-        (h,) = state
-        r, u = tf.split(tf.sigmoid(affine([x, h], gates_kernel, gates_bias)), 2, axis=1)
-        candidate = tf.tanh(affine([x, r * h], kernel, bias))
-        return (u * h + (1 - u) * candidate,)
+        return (gru_state(x, state[0], (gates_kernel, gates_bias), (kernel, bias)),)
 
     return step
+
+
+def gru_state(
+    x: tf.Tensor, h: tf.Tensor, gates: Weights, candidate: Weights, activation: Activation = tf.tanh
+) -> tf.Tensor:
+    """Returns the next state of a GRU."""
+    r, u = tf.split(tf.sigmoid(affine([x, h], *gates)), 2, axis=1)
+    new = activation(affine([x, r * h], *candidate))
+    return u * h + (1 - u) * new
 
 
 def lstm_step(weights: MakeWeights, features: int, units: int, forget_bias: float) -> Step:
@@ -215,11 +232,40 @@ def lstm_step(weights: MakeWeights, features: int, units: int, forget_bias: floa
 
     def step(x: tf.Tensor, state: State) -> State:
         c, h = state
-        i, j, f, o = tf.split(affine([x, h], kernel, bias), 4, axis=1)
-        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(j)
-        return c, tf.sigmoid(o) * tf.tanh(c)
+        return lstm_state(tf.split(affine([x, h], kernel, bias), 4, axis=1), c)
 
     return step
+
+
+def lstm_state(
+    gates: Sequence[tf.Tensor],
+    c: tf.Tensor,
+    forget_bias: float = 0.0,
+    activation: Activation = tf.tanh,
+    peepholes: Sequence[tf.Tensor] | None = None,
+    cell_clip: float | None = None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the next (c, h) of an LSTM.
+
+    Args:
+      gates: i, j, f, o before their nonlinearities.
+      c: the memory, (batch, units).
+      forget_bias: added to f; gk.rnn adds it to the bias, once for all steps.
+      activation: of the new input and of the memory.
+      peepholes: weights (units,) of the memory in f, i and o, in this order.
+      cell_clip: bound of the memory's absolute values.
+    """
+    i, j, f, o = gates
+    if forget_bias:
+        f += forget_bias
+    if peepholes is not None:
+        f, i = f + peepholes[0] * c, i + peepholes[1] * c
+    c = tf.sigmoid(f) * c + tf.sigmoid(i) * activation(j)
+    if cell_clip is not None:
+        c = tf.clip_by_value(c, -cell_clip, cell_clip)
+    if peepholes is not None:
+        o += peepholes[2] * c
+    return c, tf.sigmoid(o) * activation(c)
 
 
 # Scope of the variables, and what makes the step, of each cell.
@@ -265,10 +311,22 @@ def unroll(step: Step, inputs: tf.Tensor, state: State) -> tuple[list[tf.Tensor]
 def loop(step: Step, inputs: tf.Tensor, state: State) -> tuple[list[tf.Tensor], State]:
     """Does what `unroll` does, for any number of steps."""
     time = tf.shape(inputs)[1]
-    # XLA compiles loops of functions alone; inside a loop of TensorFlow 1, none of them has gradients.
-    wanted = tf.compat.v1.control_flow_v2_enabled() or not scopes.runs_more_than_once(time.op)
-    with control_flow.of_functions(wanted):
+    with loop_of_functions(time):
         return add_loop(step, inputs, state, time)
+
+
+@contextlib.contextmanager
+def loop_of_functions(tensor: tf.Tensor) -> Iterator[None]:
+    """In a block, builds loops of functions: XLA compiles no others, and masks of dropout are keyed there.
+
+    Inside a loop of TensorFlow 1, where none of them has gradients, loops stay those of TensorFlow 1.
+
+    Args:
+      tensor: one that was just made where the loop will be.
+    """
+    wanted = tf.compat.v1.control_flow_v2_enabled() or not scopes.runs_more_than_once(tensor.op)
+    with control_flow.of_functions(wanted):
+        yield
 
 
 def add_loop(step: Step, inputs: tf.Tensor, state: State, time: tf.Tensor) -> tuple[list[tf.Tensor], State]:

@@ -13,6 +13,7 @@ import tensorflow as _tensorflow
 
 from graphkit.tf1 import contrib as contrib
 from graphkit.tf1 import layers as layers
+from graphkit.tf1 import nn as nn
 from graphkit.tf1 import overlay as _overlay
 
 __getattr__, __dir__ = _overlay.over(__name__, _tensorflow.compat.v1)
