@@ -238,31 +238,34 @@ def lstm_step(weights: MakeWeights, features: int, units: int, forget_bias: floa
 
 
 def lstm_state(
-    gates: Sequence[tf.Tensor],
+    gates: Sequence[tf.Tensor | None],
     c: tf.Tensor,
     forget_bias: float = 0.0,
     activation: Activation = tf.tanh,
-    peepholes: Sequence[tf.Tensor] | None = None,
-    cell_clip: float | None = None,
+    *,
+    new_input: Activation | None = None,
+    peepholes: Sequence[tf.Tensor | None] | None = None,
+    change_memory: Activation | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the next (c, h) of an LSTM.
 
     Args:
-      gates: i, j, f, o before their nonlinearities.
-      c: the memory, (batch, units).
+      gates: i, j, f, o before their nonlinearities; i None couples the input gate to the forget gate: 1 - f.
+      c: the memory.
       forget_bias: added to f; gk.rnn adds it to the bias, once for all steps.
-      activation: of the new input and of the memory.
-      peepholes: weights (units,) of the memory in f, i and o, in this order.
-      cell_clip: bound of the memory's absolute values.
+      activation: of the new input j and of the memory.
+      new_input: another activation of j.
+      peepholes: weights of the memory in i, f and o, in this order.
+      change_memory: a function of the new memory, such as one that clips it.
     """
     i, j, f, o = gates
-    if forget_bias:
-        f += forget_bias
+    f = f + forget_bias if forget_bias else f
     if peepholes is not None:
-        f, i = f + peepholes[0] * c, i + peepholes[1] * c
-    c = tf.sigmoid(f) * c + tf.sigmoid(i) * activation(j)
-    if cell_clip is not None:
-        c = tf.clip_by_value(c, -cell_clip, cell_clip)
+        i, f = i if i is None else i + peepholes[0] * c, f + peepholes[1] * c
+    f = tf.sigmoid(f)
+    c = f * c + (1 - f if i is None else tf.sigmoid(i)) * (new_input or activation)(j)
+    if change_memory is not None:
+        c = change_memory(c)
     if peepholes is not None:
         o += peepholes[2] * c
     return c, tf.sigmoid(o) * activation(c)
@@ -311,20 +314,20 @@ def unroll(step: Step, inputs: tf.Tensor, state: State) -> tuple[list[tf.Tensor]
 def loop(step: Step, inputs: tf.Tensor, state: State) -> tuple[list[tf.Tensor], State]:
     """Does what `unroll` does, for any number of steps."""
     time = tf.shape(inputs)[1]
-    with loop_of_functions(time):
+    with loop_of_functions(time.op):
         return add_loop(step, inputs, state, time)
 
 
 @contextlib.contextmanager
-def loop_of_functions(tensor: tf.Tensor) -> Iterator[None]:
+def loop_of_functions(op: tf.Operation) -> Iterator[None]:
     """In a block, builds loops of functions: XLA compiles no others, and masks of dropout are keyed there.
 
     Inside a loop of TensorFlow 1, where none of them has gradients, loops stay those of TensorFlow 1.
 
     Args:
-      tensor: one that was just made where the loop will be.
+      op: one that was just made where the loop will be.
     """
-    wanted = tf.compat.v1.control_flow_v2_enabled() or not scopes.runs_more_than_once(tensor.op)
+    wanted = tf.compat.v1.control_flow_v2_enabled() or not scopes.runs_more_than_once(op)
     with control_flow.of_functions(wanted):
         yield
 

@@ -19,6 +19,8 @@ class RNNCell(base.Layer):
     What `call` makes by get_variable is among the cell's variables.
     """
 
+    _cells: Sequence[Any] = ()  # those inside it, of which it has the variables, too
+
     def __call__(self, inputs: Any, state: Any, scope: Any = None) -> tuple[Any, Any]:
         outer = tf.compat.v1.get_variable_scope() if scope is None else scope
         with tf.compat.v1.variable_scope(outer, custom_getter=self._get_variable) as inner:
@@ -29,6 +31,20 @@ class RNNCell(base.Layer):
         variable = getter(*args, **kwargs)
         self._remember(variable)
         return variable
+
+    @property
+    def trainable_weights(self) -> list[tf.Variable]:
+        return self._with_inner(super().trainable_weights, "trainable_weights") if self.trainable else []
+
+    @property
+    def non_trainable_weights(self) -> list[tf.Variable]:
+        weights = super().non_trainable_weights
+        weights = weights if self.trainable else self._with_inner(weights, "trainable_weights")
+        return self._with_inner(weights, "non_trainable_weights")
+
+    def _with_inner(self, own: list[tf.Variable], kind: str) -> list[tf.Variable]:
+        inner = [weight for cell in self._cells for weight in getattr(cell, kind, [])]
+        return list({weight.ref(): weight for weight in [*own, *inner]}.values())
 
     @property
     def state_size(self) -> Size:
@@ -54,7 +70,7 @@ class RNNCell(base.Layer):
                 )
             batch_size, dtype = known or tf.shape(inputs)[0], inputs.dtype
         if batch_size is None or dtype is None:
-            raise ValueError(f"get_initial_state: batch_size and dtype are given, or inputs; {received}")
+            raise ValueError(f"get_initial_state: give batch_size and dtype, or inputs; {received}")
         return self.zero_state(batch_size, dtype)
 
     def zero_state(self, batch_size: Any, dtype: Any) -> Any:
@@ -83,6 +99,7 @@ class LayerRNNCell(RNNCell):
     """Base of cells that make their variables in `build` by `add_weight`."""
 
     def __init__(self, num_units: Any, activation: Any = None, reuse: Any = None, **kwargs: Any) -> None:
+        kwargs.pop("input_size", None)  # of TensorFlow before 1.0, and unused there
         super().__init__(_reuse=reuse, **kwargs)
         self._check = checks.Checker(type(self).__name__)
         check_floating(self.dtype)
@@ -189,8 +206,8 @@ class LSTMCell(LayerRNNCell):
         **kwargs: Any,
     ) -> None:
         super().__init__(num_units, activation, reuse, name=name, dtype=dtype, **kwargs)
-        self._use_peepholes, self._cell_clip = use_peepholes, cell_clip
-        self._num_proj, self._proj_clip = num_proj, proj_clip
+        self._use_peepholes, self._clip = use_peepholes, clip_to(cell_clip)
+        self._num_proj, self._clip_projection = num_proj, clip_to(proj_clip)
         self._shards = num_unit_shards, num_proj_shards
         self._initializer, self._forget_bias = initializer_of(initializer), forget_bias
         self._state_is_tuple = state_is_tuple
@@ -213,9 +230,11 @@ class LSTMCell(LayerRNNCell):
         )
         self._bias = self.add_weight("bias", (4 * units,), initializer=tf.compat.v1.zeros_initializer())
         if self._use_peepholes:
-            self._peepholes = [
-                self.add_weight(f"w_{gate}_diag", (units,), initializer=self._initializer) for gate in "fio"
-            ]
+            weights = {
+                gate: self.add_weight(f"w_{gate}_diag", (units,), initializer=self._initializer)
+                for gate in "fio"
+            }
+            self._peepholes = [weights[gate] for gate in "ifo"]
         if self._num_proj:
             self._projection = self.add_weight(
                 "projection/kernel",
@@ -229,13 +248,20 @@ class LSTMCell(LayerRNNCell):
         c, h = state if self._state_is_tuple else tf.split(state, sizes, axis=1)
         gates = tf.split(recurrent.affine([inputs, h], self._kernel, self._bias), 4, axis=1)
         c, h = recurrent.lstm_state(
-            gates, c, self._forget_bias, self._activation, self._peepholes, self._cell_clip
+            gates,
+            c,
+            self._forget_bias,
+            self._activation,
+            peepholes=self._peepholes,
+            change_memory=self._clip,
         )
         if self._num_proj:
-            h = tf.matmul(h, self._projection)
-            if self._proj_clip is not None:
-                h = tf.clip_by_value(h, -self._proj_clip, self._proj_clip)
+            h = self._clip_projection(tf.matmul(h, self._projection))
         return h, LSTMStateTuple(c, h) if self._state_is_tuple else tf.concat([c, h], axis=1)
+
+
+def clip_to(bound: float | None) -> Callable[[tf.Tensor], tf.Tensor]:
+    return lambda value: value if bound is None else tf.clip_by_value(value, -bound, bound)
 
 
 def shards_of(number: int | None) -> Any:
@@ -268,26 +294,7 @@ class BasicLSTMCell(LSTMCell):
         )
 
 
-class CellOfCells(RNNCell):
-    """Base of cells that have no variables but those of the cells in them."""
-
-    _cells: Sequence[Any]
-
-    @property
-    def trainable_weights(self) -> list[tf.Variable]:
-        return weights_of(self._cells, "trainable_weights") if self.trainable else []
-
-    @property
-    def non_trainable_weights(self) -> list[tf.Variable]:
-        fixed = weights_of(self._cells, "non_trainable_weights")
-        return fixed if self.trainable else weights_of(self._cells, "trainable_weights") + fixed
-
-
-def weights_of(cells: Sequence[Any], kind: str) -> list[tf.Variable]:
-    return [weight for cell in cells if isinstance(cell, base.Layer) for weight in getattr(cell, kind)]
-
-
-class MultiRNNCell(CellOfCells):
+class MultiRNNCell(RNNCell):
     """A stack of cells: each reads the outputs of the one before it."""
 
     def __init__(self, cells: Sequence[Any], state_is_tuple: bool = True) -> None:
