@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +10,7 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.graph import control_flow
 from graphkit.nn import initializers, scopes, tensors
+from graphkit.nn.recurrent_cells import LSTMStateTuple, Weights, affine, gru_state, lstm_state
 from graphkit.nn.variables import Initializer, Regularizer, VariableSpec, get_variable
 
 __all__ = ["rnn"]
@@ -19,26 +20,9 @@ __all__ = ["rnn"]
 UNROLLED_STEPS = 32
 
 
-class LSTMStateTuple(NamedTuple):
-    """State of an LSTM: the memory c and the output h, each (batch, units)."""
-
-    c: tf.Tensor
-    h: tf.Tensor
-
-    @property
-    def dtype(self) -> tf.DType:
-        if self.c.dtype != self.h.dtype:
-            raise TypeError(
-                f"LSTMStateTuple: c and h have one dtype; received {self.c.dtype}, {self.h.dtype}"
-            )
-        return self.c.dtype
-
-
 State: TypeAlias = Sequence[tf.Tensor]  # of one cell: (h,), or (c, h) of an LSTM
 Step: TypeAlias = Callable[[tf.Tensor, State], State]  # (inputs of the step, state) -> next state
-Weights: TypeAlias = tuple[tf.Tensor, tf.Tensor]  # kernel, bias
 MakeWeights: TypeAlias = Callable[..., Weights]  # (rows, columns) -> kernel, bias
-Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
 
 
 def rnn(
@@ -216,15 +200,6 @@ def gru_step(weights: MakeWeights, features: int, units: int, forget_bias: float
     return step
 
 
-def gru_state(
-    x: tf.Tensor, h: tf.Tensor, gates: Weights, candidate: Weights, activation: Activation = tf.tanh
-) -> tf.Tensor:
-    """Returns the next state of a GRU."""
-    r, u = tf.split(tf.sigmoid(affine([x, h], *gates)), 2, axis=1)
-    new = activation(affine([x, r * h], *candidate))
-    return u * h + (1 - u) * new
-
-
 def lstm_step(weights: MakeWeights, features: int, units: int, forget_bias: float) -> Step:
     """Makes the variables of TF1's LSTMCell; returns its step (input, (c, h)) -> (new c, new h)."""
     kernel, bias = weights(features + units, 4 * units)
@@ -237,50 +212,12 @@ def lstm_step(weights: MakeWeights, features: int, units: int, forget_bias: floa
     return step
 
 
-def lstm_state(
-    gates: Sequence[tf.Tensor | None],
-    c: tf.Tensor,
-    forget_bias: float = 0.0,
-    activation: Activation = tf.tanh,
-    *,
-    new_input: Activation | None = None,
-    peepholes: Sequence[tf.Tensor | None] | None = None,
-    change_memory: Activation | None = None,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the next (c, h) of an LSTM.
-
-    Args:
-      gates: i, j, f, o before their nonlinearities; i None couples the input gate to the forget gate: 1 - f.
-      c: the memory.
-      forget_bias: added to f; gk.rnn adds it to the bias, once for all steps.
-      activation: of the new input j and of the memory.
-      new_input: another activation of j.
-      peepholes: weights of the memory in i, f and o, in this order.
-      change_memory: a function of the new memory, such as one that clips it.
-    """
-    i, j, f, o = gates
-    f = f + forget_bias if forget_bias else f
-    if peepholes is not None:
-        i, f = i if i is None else i + peepholes[0] * c, f + peepholes[1] * c
-    f = tf.sigmoid(f)
-    c = f * c + (1 - f if i is None else tf.sigmoid(i)) * (new_input or activation)(j)
-    if change_memory is not None:
-        c = change_memory(c)
-    if peepholes is not None:
-        o += peepholes[2] * c
-    return c, tf.sigmoid(o) * activation(c)
-
-
 # Scope of the variables, and what makes the step, of each cell.
 CELLS = {
     "simple": ("basic_rnn_cell", simple_step),
     "gru": ("gru_cell", gru_step),
     "lstm": ("lstm_cell", lstm_step),
 }
-
-
-def affine(parts: Sequence[tf.Tensor], kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    return tf.nn.bias_add(tf.matmul(tf.concat(parts, axis=1), kernel), bias)
 
 
 def run_cell(

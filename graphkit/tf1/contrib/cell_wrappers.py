@@ -5,9 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from graphkit.nn import normalization, recurrent
+from graphkit.nn import normalization, recurrent_cells
 from graphkit.tf1.nn.cell_wrappers import Wrapper
-from graphkit.tf1.nn.cells import Size
+from graphkit.tf1.nn.cells import RNNCell, Size
 
 
 def linear(
@@ -27,14 +27,21 @@ def linear(
         return tf.matmul(tf.concat(parts, axis=1), kernel)
     with normalization.unpartitioned():
         zeros = v1.zeros_initializer() if bias_initializer is None else bias_initializer
-        return recurrent.affine(parts, kernel, v1.get_variable("bias", [output_size], dtype, initializer=zeros))
+        return recurrent_cells.affine(
+            parts, kernel, v1.get_variable("bias", [output_size], dtype, initializer=zeros)
+        )
 
 
 class EmbeddingWrapper(Wrapper):
     """Looks up the inputs, integers, in an embedding."""
 
     def __init__(
-        self, cell: Any, embedding_classes: int, embedding_size: int, initializer: Any = None, reuse: Any = None
+        self,
+        cell: Any,
+        embedding_classes: int,
+        embedding_size: int,
+        initializer: Any = None,
+        reuse: Any = None,
     ) -> None:
         super().__init__(cell, _reuse=reuse)
         if embedding_classes <= 0 or embedding_size <= 0:
@@ -110,7 +117,9 @@ class HighwayWrapper(Wrapper):
         kernel = v1.get_variable(f"{name}_w", [size, size])
         constant = v1.constant_initializer(bias)
         return tf.sigmoid(
-            recurrent.affine([inputs], kernel, v1.get_variable(f"{name}_b", [size], initializer=constant))
+            recurrent_cells.affine(
+                [inputs], kernel, v1.get_variable(f"{name}_b", [size], initializer=constant)
+            )
         )
 
 
@@ -157,16 +166,31 @@ class AttentionCellWrapper(Wrapper):
         inputs = linear([inputs, read], self._input_size or inputs.shape.as_list()[1], True)
         output, state = self.cell(inputs, state)
         with tf.compat.v1.variable_scope("attention"):
-            read = attend(memory, tf.nest.flatten(state), "attn_w", "attn_v", self._vector_size)
+            read = self._read(memory, state)
         with tf.compat.v1.variable_scope("attn_output_projection"):
             output = linear([output, read], self._size, True)
         memory = tf.concat([memory[:, 1:], output[:, tf.newaxis]], axis=1)
         new = state, read, tf.reshape(memory, [-1, self._length * self._size])
         return output, new if self._state_is_tuple else tf.concat(new, axis=1)
 
+    def _read(self, memory: tf.Tensor, state: Any) -> tf.Tensor:
+        v1 = tf.compat.v1
+        kernel = v1.get_variable("attn_w", [1, 1, self._size, self._vector_size])
+        vector = v1.get_variable("attn_v", [self._vector_size])
+        query = linear(tf.nest.flatten(state), self._vector_size, True)
+        return attend(memory, keys_of(memory, kernel), query, vector)
 
-def attend(memory: tf.Tensor, query: Any, kernel_name: str, vector_name: str, size: int) -> tf.Tensor:
-    """Returns a mean of the memory (batch, length, features), weighted by additive attention of a query.
+
+def keys_of(memory: tf.Tensor, kernel: tf.Variable) -> tf.Tensor:
+    """Returns a linear map of a memory (batch, length, features) by a kernel (1, 1, features, units)."""
+    return tf.squeeze(tf.nn.conv2d(memory[:, :, tf.newaxis], kernel, 1, "SAME"), axis=2)
+
+
+def attend(memory: tf.Tensor, keys: tf.Tensor, query: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
+    """Returns the mean of a memory over its length, weighted by additive attention of a query.
 
     Source: O. Vinyals et al., "Grammar as a foreign language", NIPS 2015, section 2.1.
     """
+    scores = tf.reduce_sum(vector * tf.tanh(keys + query[:, tf.newaxis]), axis=2)
+    weights = tf.cast(tf.nn.softmax(tf.cast(scores, tf.float32)), memory.dtype)
+    return tf.reduce_sum(weights[:, :, tf.newaxis] * memory, axis=1)

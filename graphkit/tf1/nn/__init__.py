@@ -1,4 +1,4 @@
-"""`tf.nn`: that of `tf.compat.v1`, with RNN cells and what runs them, and losses that take the logits first."""
+"""`tf.nn`: that of `tf.compat.v1`, with RNN cells, what runs them, and losses that take the logits first."""
 
 import tensorflow as tf
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from graphkit.nn import dropout, recurrent
+from graphkit.nn import dropout, recurrent_cells
 from graphkit.tf1.nn.cells import RNNCell, Size
 
 
@@ -102,9 +102,9 @@ class DropoutWrapper(Wrapper):
         if kind in self._masks:
             return value * self._masks[kind][place]
         if self._seed is None:
-            return dropout.dropout(value, keep_prob)
+            return dropped(value, keep_prob, None)
         salted = hashlib.md5(f"{self._seed}{kind}_{place}".encode()).hexdigest()
-        return tf.nn.dropout(value, rate=1 - keep_prob, seed=int(salted[:8], 16) & 0x7FFFFFFF)
+        return dropped(value, keep_prob, int(salted[:8], 16) & 0x7FFFFFFF)
 
     def __call__(self, inputs: Any, state: Any, scope: Any = None) -> tuple[Any, Any]:
         inputs = tf.nest.pack_sequence_as(inputs, self._drop("input", tf.nest.flatten(inputs)))
@@ -112,6 +112,13 @@ class DropoutWrapper(Wrapper):
         flags = flags_of(self._filter, state)
         state = tf.nest.pack_sequence_as(state, self._drop("state", tf.nest.flatten(state), flags))
         return tf.nest.pack_sequence_as(output, self._drop("output", tf.nest.flatten(output))), state
+
+
+def dropped(value: tf.Tensor, keep_prob: Any, seed: int | None) -> tf.Tensor:
+    """Drops units: by a seed as TensorFlow does, or else as gk.dropout."""
+    if seed is None:
+        return dropout.dropout(value, keep_prob)
+    return tf.nn.dropout(value, rate=1 - keep_prob, seed=seed)
 
 
 def known_keep_prob(name: str, keep_prob: Any) -> Any:
@@ -125,8 +132,8 @@ def known_keep_prob(name: str, keep_prob: Any) -> Any:
 
 
 def all_but_the_memory(state: Any) -> Any:
-    if isinstance(state, recurrent.LSTMStateTuple):
-        return recurrent.LSTMStateTuple(c=False, h=True)
+    if isinstance(state, recurrent_cells.LSTMStateTuple):
+        return recurrent_cells.LSTMStateTuple(c=False, h=True)
     return not isinstance(state, tf.TensorArray)
 
 

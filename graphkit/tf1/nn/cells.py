@@ -6,9 +6,9 @@ from typing import Any
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.nn import activations, recurrent, variables
-from graphkit.nn.recurrent import LSTMStateTuple
-from graphkit.tf1.layers import base
+from graphkit.nn import activations, recurrent_cells
+from graphkit.nn.recurrent_cells import LSTMStateTuple
+from graphkit.tf1.layers import base, input_spec
 
 Size = Any  # an integer, a TensorShape, or a structure of them
 
@@ -29,7 +29,7 @@ class RNNCell(base.Layer):
 
     def _get_variable(self, getter: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         variable = getter(*args, **kwargs)
-        self._remember(variable)
+        self._remember(variable, trainable=True)
         return variable
 
     @property
@@ -103,7 +103,7 @@ class LayerRNNCell(RNNCell):
         super().__init__(_reuse=reuse, **kwargs)
         self._check = checks.Checker(type(self).__name__)
         check_floating(self.dtype)
-        self.input_spec = base.InputSpec(ndim=2)
+        self.input_spec = input_spec.InputSpec(ndim=2)
         self._num_units = num_units
         self._activation = activations.check_activation(self._check, activation or None) or tf.tanh
 
@@ -129,8 +129,8 @@ class LayerRNNCell(RNNCell):
         """Makes a kernel and a bias, by initializers or their names."""
         bias = tf.compat.v1.zeros_initializer() if bias is None else bias
         return (
-            self.add_weight(f"{scope}kernel", (rows, columns), initializer=initializer_of(kernel)),
-            self.add_weight(f"{scope}bias", (columns,), initializer=initializer_of(bias)),
+            self.add_weight(f"{scope}kernel", (rows, columns), initializer=kernel),
+            self.add_weight(f"{scope}bias", (columns,), initializer=bias),
         )
 
 
@@ -140,10 +140,6 @@ def check_floating(*dtypes: Any) -> None:
             raise ValueError(f"RNN cell only supports floating point inputs, but saw dtype: {dtype}")
 
 
-def initializer_of(initializer: Any) -> Any:
-    return variables.NAMED[initializer]() if isinstance(initializer, str) else initializer
-
-
 class BasicRNNCell(LayerRNNCell):
     """output = new state = activation([inputs, state] W + b)"""
 
@@ -151,7 +147,7 @@ class BasicRNNCell(LayerRNNCell):
         self._affine = self._weights(self._depth(inputs_shape) + self._num_units, self._num_units)
 
     def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        output = self._activation(recurrent.affine([inputs, state], *self._affine))
+        output = self._activation(recurrent_cells.affine([inputs, state], *self._affine))
         return output, output
 
 
@@ -180,7 +176,7 @@ class GRUCell(LayerRNNCell):
         self._candidate = self._weights(rows, units, "candidate/", kernel, bias)
 
     def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        output = recurrent.gru_state(inputs, state, self._gates, self._candidate, self._activation)
+        output = recurrent_cells.gru_state(inputs, state, self._gates, self._candidate, self._activation)
         return output, output
 
 
@@ -209,7 +205,7 @@ class LSTMCell(LayerRNNCell):
         self._use_peepholes, self._clip = use_peepholes, clip_to(cell_clip)
         self._num_proj, self._clip_projection = num_proj, clip_to(proj_clip)
         self._shards = num_unit_shards, num_proj_shards
-        self._initializer, self._forget_bias = initializer_of(initializer), forget_bias
+        self._initializer, self._forget_bias = initializer, forget_bias
         self._state_is_tuple = state_is_tuple
         self._peepholes: list[tf.Variable] | None = None
 
@@ -246,8 +242,8 @@ class LSTMCell(LayerRNNCell):
     def call(self, inputs: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
         sizes = LSTMStateTuple(self._num_units, self.output_size)
         c, h = state if self._state_is_tuple else tf.split(state, sizes, axis=1)
-        gates = tf.split(recurrent.affine([inputs, h], self._kernel, self._bias), 4, axis=1)
-        c, h = recurrent.lstm_state(
+        gates = tf.split(recurrent_cells.affine([inputs, h], self._kernel, self._bias), 4, axis=1)
+        c, h = recurrent_cells.lstm_state(
             gates,
             c,
             self._forget_bias,

@@ -1,6 +1,6 @@
 """`tf.nn.rnn_cell`: RNN cells and their wrappers."""
 
-from graphkit.nn.recurrent import LSTMStateTuple
+from graphkit.nn.recurrent_cells import LSTMStateTuple
 from graphkit.tf1 import overlay
 from graphkit.tf1.nn.cell_wrappers import DeviceWrapper, DropoutWrapper, ResidualWrapper
 from graphkit.tf1.nn.cells import BasicLSTMCell, BasicRNNCell, GRUCell, LSTMCell, MultiRNNCell, RNNCell
