@@ -175,8 +175,8 @@ class AttentionCellWrapper(Wrapper):
 
     def _read(self, memory: tf.Tensor, state: Any) -> tf.Tensor:
         v1 = tf.compat.v1
-        kernel = v1.get_variable("attn_w", [1, 1, self._size, self._vector_size])
-        vector = v1.get_variable("attn_v", [self._vector_size])
+        kernel = v1.get_variable("attn_w", [1, 1, self._size, self._vector_size], memory.dtype)
+        vector = v1.get_variable("attn_v", [self._vector_size], memory.dtype)
         query = linear(tf.nest.flatten(state), self._vector_size, True)
         return attend(memory, keys_of(memory, kernel), query, vector)
 
@@ -192,5 +192,4 @@ def attend(memory: tf.Tensor, keys: tf.Tensor, query: tf.Tensor, vector: tf.Tens
     Source: O. Vinyals et al., "Grammar as a foreign language", NIPS 2015, section 2.1.
     """
     scores = tf.reduce_sum(vector * tf.tanh(keys + query[:, tf.newaxis]), axis=2)
-    weights = tf.cast(tf.nn.softmax(tf.cast(scores, tf.float32)), memory.dtype)
-    return tf.reduce_sum(weights[:, :, tf.newaxis] * memory, axis=1)
+    return tf.reduce_sum(tf.nn.softmax(scores)[:, :, tf.newaxis] * memory, axis=1)

@@ -18,13 +18,13 @@ def sizes_of(state_size):
     return [tf.TensorShape(size).as_list() for size in tf.nest.flatten(state_size)]
 
 
-def assert_steps(cases, x=None):
+def assert_steps(cases):
     """Runs one step of each cell, of {label: (cell, formula)}, with random float64 weights and states.
 
     A formula takes (x, [parts of the state], {name of a weight below the case's scope: value}), and returns
     (output, [parts of the next state]).
     """
-    x = normal(3, 4, dtype=np.float64, seed=100) if x is None else x
+    x = normal(3, 4, dtype=np.float64, seed=100)
     results, states = {}, {}
     for label, (cell, _) in cases.items():
         states[label] = [
