@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-import numpy as np
+import graphkit.tf1 as tf
 
 
 def run_main(name):
     """Runs `main` of a program whose TensorFlow is graphkit.tf1."""
     source = (Path(__file__).parent / name).read_text()
-    names = {"__name__": name}
-    exec(compile(source.replace("import tensorflow as tf", "import graphkit.tf1 as tf"), name, "exec"), names)
+    names = {"__name__": name, "tf": tf}
+    exec(compile(source.replace("import tensorflow as tf", ""), name, "exec"), names)
     return names["main"]()
 
 
@@ -24,4 +24,3 @@ def test_characters(capsys):
 def test_classifier():
     accuracy = run_main("rnn_classifier.py")
     assert accuracy > 0.95
-    assert np.isfinite(accuracy)
