@@ -3,11 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-flags = tf.app.flags
-flags.DEFINE_integer("rnn_units", 24, "units of the cell")
-flags.DEFINE_integer("rnn_steps", 150, "training steps")
-FLAGS = flags.FLAGS
-
+UNITS = 24
+STEPS = 150
 LONGEST = 15
 FEATURES = 4  # two marks and two kinds of noise
 
@@ -26,16 +23,16 @@ def draw(count, random):
 
 
 def model(x, lengths, keep_prob):
-    cell = tf.nn.rnn_cell.GRUCell(FLAGS.rnn_units)
+    cell = tf.nn.rnn_cell.GRUCell(UNITS)
     cell = tf.nn.rnn_cell.DropoutWrapper(cell, output_keep_prob=keep_prob)
     outputs, _ = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32, sequence_length=lengths)
     places = tf.range(tf.shape(x)[0]) * LONGEST + lengths - 1
-    last = tf.gather(tf.reshape(outputs, [-1, FLAGS.rnn_units]), places)
-    weight = tf.Variable(tf.truncated_normal([FLAGS.rnn_units, 2], stddev=0.1))
+    last = tf.gather(tf.reshape(outputs, [-1, UNITS]), places)
+    weight = tf.Variable(tf.truncated_normal([UNITS, 2], stddev=0.1))
     return tf.matmul(last, weight) + tf.Variable(tf.zeros([2]))
 
 
-def main(_=None):
+def main():
     tf.set_random_seed(1)
     random = np.random.RandomState(0)
     x = tf.placeholder(tf.float32, [None, LONGEST, FEATURES])
@@ -49,7 +46,7 @@ def main(_=None):
     accuracy = tf.reduce_mean(tf.cast(right, tf.float32))
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
-        for step in range(FLAGS.rnn_steps):
+        for step in range(STEPS):
             values = draw(64, random)
             feed = dict(zip((x, lengths, y), values))
             feed[keep_prob] = 0.9
@@ -64,4 +61,4 @@ def main(_=None):
 
 
 if __name__ == "__main__":
-    tf.app.run()
+    main()
