@@ -94,35 +94,6 @@ class OutputProjectionWrapper(Wrapper):
         return self._activation(linear(output, self._output_size, True)), state
 
 
-class HighwayWrapper(Wrapper):
-    """Mixes the inputs into the outputs by a trained gate."""
-
-    def __init__(
-        self, cell: Any, couple_carry_transform_gates: bool = True, carry_bias_init: float = 1.0
-    ) -> None:
-        super().__init__(cell)
-        self._coupled, self._bias = couple_carry_transform_gates, carry_bias_init
-
-    def __call__(self, inputs: Any, state: Any, scope: Any = None) -> tuple[Any, Any]:
-        outputs, state = self.cell(inputs, state, scope=scope)
-        return tf.nest.map_structure(self._mix, inputs, outputs), state
-
-    def _mix(self, inputs: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        carry = self._gate("carry", inputs, self._bias)
-        transform = 1 - carry if self._coupled else self._gate("transform", inputs, -self._bias)
-        return inputs * carry + outputs * transform
-
-    def _gate(self, name: str, inputs: tf.Tensor, bias: float) -> tf.Tensor:
-        size, v1 = inputs.shape.as_list()[1], tf.compat.v1
-        kernel = v1.get_variable(f"{name}_w", [size, size])
-        constant = v1.constant_initializer(bias)
-        return tf.sigmoid(
-            recurrent_cells.affine(
-                [inputs], kernel, v1.get_variable(f"{name}_b", [size], initializer=constant)
-            )
-        )
-
-
 class AttentionCellWrapper(Wrapper):
     """Lets a cell read its last `attn_length` outputs by attention."""
 

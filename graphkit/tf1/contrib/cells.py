@@ -5,25 +5,47 @@ from typing import Any
 
 import tensorflow as tf
 
-from graphkit.nn import normalization, recurrent_cells
+from graphkit.nn import recurrent_cells
 from graphkit.nn.recurrent_cells import LSTMStateTuple
-from graphkit.tf1.contrib.cell_wrappers import linear
 from graphkit.tf1.nn.cell_wrappers import dropped
-from graphkit.tf1.nn.cells import GRUCell, LayerRNNCell, LSTMCell, RNNCell, Size, clip_to
+from graphkit.tf1.nn.cells import GRUCell, LayerRNNCell, LSTMCell, RNNCell, Size
 
 v1 = tf.compat.v1
 
 
-def normalized(inputs: tf.Tensor, scope: str, gain: float, shift: float) -> tf.Tensor:
-    """Normalizes a gate, by `gamma` and `beta` in a scope that begin as given numbers."""
-    with v1.variable_scope(scope):
-        for name, first in ("gamma", gain), ("beta", shift):
-            sizes, constant = inputs.shape.as_list()[-1:], v1.constant_initializer(first)
-            v1.get_variable(name, sizes, inputs.dtype, initializer=constant)
-    return normalization.layer_norm(inputs, name=scope, reuse=True)
+class NormalizedLSTMCell(LSTMCell):
+    """Base of LSTMs whose gates and memory may be normalized as J. L. Ba et al. did (2016)."""
+
+    _names: tuple[str, ...] = ("input", "transform", "forget", "output")
+    _norms: dict[str, list[tf.Variable]] | None = None
+
+    def _build_norms(self, gain: float, shift: float) -> None:
+        firsts = {"gamma": v1.constant_initializer(gain), "beta": v1.constant_initializer(shift)}
+        self._norms = {
+            scope: [
+                self.add_weight(f"{scope}/{name}", (self._num_units,), initializer=first)
+                for name, first in firsts.items()
+            ]
+            for scope in (*self._names, "state")
+        }
+
+    def _norm(self, values: tf.Tensor, scope: str) -> tf.Tensor:
+        if self._norms is None:
+            return values
+        (gamma, beta), moments = self._norms[scope], tf.nn.moments(values, [1], keepdims=True)
+        return tf.nn.batch_normalization(values, *moments, beta, gamma, 1e-12)
+
+    def _gates(self, inputs: tf.Tensor, h: tf.Tensor) -> list[Any]:
+        gates = tf.matmul(tf.concat([inputs, h], axis=1), self._kernel)
+        gates = gates if self._norms else tf.nn.bias_add(gates, self._bias)
+        parts = tf.split(gates, len(self._names), axis=1)
+        return [self._norm(part, scope) for part, scope in zip(parts, self._names, strict=True)]
+
+    def _new_memory(self, c: tf.Tensor) -> tf.Tensor:
+        return self._norm(c, "state")
 
 
-class LayerNormBasicLSTMCell(RNNCell):
+class LayerNormBasicLSTMCell(NormalizedLSTMCell):
     """An LSTM with normalized gates and memory, and dropout of the new input."""
 
     def __init__(
@@ -39,44 +61,26 @@ class LayerNormBasicLSTMCell(RNNCell):
         dropout_prob_seed: int | None = None,
         reuse: Any = None,
     ) -> None:
-        super().__init__(_reuse=reuse)
-        self._num_units, self._forget_bias, self._activation = num_units, forget_bias, activation
+        super().__init__(num_units, forget_bias=forget_bias, activation=activation, reuse=reuse)
         self._layer_norm, self._first = layer_norm, (norm_gain, norm_shift)
         self._keep_prob, self._seed = dropout_keep_prob, dropout_prob_seed
 
-    @property
-    def state_size(self) -> Size:
-        return LSTMStateTuple(self._num_units, self._num_units)
-
-    @property
-    def output_size(self) -> Size:
-        return self._num_units
-
-    def _norm(self, inputs: tf.Tensor, scope: str) -> tf.Tensor:
-        return normalized(inputs, scope, *self._first) if self._layer_norm else inputs
-
-    def call(self, inputs: tf.Tensor, state: Any) -> tuple[Any, Any]:
-        (c, h), size, dtype = state, 4 * self._num_units, inputs.dtype
-        parts = [inputs, h]
-        kernel = v1.get_variable("kernel", [sum(part.shape.as_list()[1] for part in parts), size], dtype)
+    def build(self, inputs_shape: Any) -> None:
+        units, rows = self._num_units, self._depth(inputs_shape) + self._num_units
+        self._kernel = self.add_weight("kernel", (rows, 4 * units))
         if self._layer_norm:
-            gates = tf.matmul(tf.concat(parts, axis=1), kernel)
+            self._build_norms(*self._first)
         else:
-            gates = recurrent_cells.affine(parts, kernel, v1.get_variable("bias", [size], dtype))
-        names = "input", "transform", "forget", "output"
-        new = recurrent_cells.lstm_state(
-            [self._norm(gate, name) for gate, name in zip(tf.split(gates, 4, axis=1), names, strict=True)],
-            c,
-            self._forget_bias,
-            self._activation,
-            new_input=lambda j: dropped(self._activation(j), self._keep_prob, self._seed),
-            change_memory=lambda memory: self._norm(memory, "state"),
-        )
-        return new[1], LSTMStateTuple(*new)
+            self._bias = self.add_weight("bias", (4 * units,))  # begins at random, as in TensorFlow 1
+
+    def _new_input(self, j: tf.Tensor) -> tf.Tensor:
+        return dropped(self._activation(j), self._keep_prob, self._seed)
 
 
-class CoupledInputForgetGateLSTMCell(RNNCell):
+class CoupledInputForgetGateLSTMCell(NormalizedLSTMCell):
     """An LSTM whose input gate is 1 minus its forget gate."""
+
+    _names = "transform", "forget", "output"
 
     def __init__(
         self,
@@ -95,63 +99,33 @@ class CoupledInputForgetGateLSTMCell(RNNCell):
         norm_gain: float = 1.0,
         norm_shift: float = 0.0,
     ) -> None:
-        super().__init__(_reuse=reuse)
-        self._num_units, self._use_peepholes, self._initializer = num_units, use_peepholes, initializer
-        self._num_proj, self._clip, self._forget_bias = num_proj, clip_to(proj_clip), forget_bias
-        self._state_is_tuple, self._activation = state_is_tuple, activation
+        options = {"forget_bias": forget_bias, "state_is_tuple": state_is_tuple, "reuse": reuse}
+        super().__init__(
+            num_units, use_peepholes, None, initializer, num_proj, proj_clip, activation=activation, **options
+        )
         self._layer_norm, self._first = layer_norm, (norm_gain, norm_shift)
         if (num_unit_shards, num_proj_shards) != (1, 1):
             raise ValueError("CoupledInputForgetGateLSTMCell: use a variable scope's partitioner, not shards")
 
-    @property
-    def state_size(self) -> Size:
-        sizes = LSTMStateTuple(self._num_units, self.output_size)
-        return sizes if self._state_is_tuple else sum(sizes)
-
-    @property
-    def output_size(self) -> Size:
-        return self._num_proj or self._num_units
-
-    def _norm(self, inputs: tf.Tensor, scope: str) -> tf.Tensor:
-        return normalized(inputs, scope, *self._first) if self._layer_norm else inputs
-
-    def call(self, inputs: tf.Tensor, state: Any) -> tuple[Any, Any]:
-        with v1.variable_scope(v1.get_variable_scope(), initializer=self._initializer):
-            c, h = (
-                state
-                if self._state_is_tuple
-                else tf.split(state, [self._num_units, self.output_size], axis=1)
-            )
-            c, h = self._step(inputs, c, h)
-        return h, LSTMStateTuple(c, h) if self._state_is_tuple else tf.concat([c, h], axis=1)
-
-    def _step(self, inputs: tf.Tensor, c: tf.Tensor, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        units, dtype = self._num_units, inputs.dtype
-        rows = inputs.shape.as_list()[1] + self.output_size
-        kernel = v1.get_variable("W_0", [rows, 3 * units], dtype)
-        bias = v1.get_variable("B", [3 * units], dtype, initializer=v1.zeros_initializer())
-        gates = recurrent_cells.affine([inputs, h], kernel, tf.zeros_like(bias) if self._layer_norm else bias)
-        names = "transform", "forget", "output"
-        j, f, o = (
-            self._norm(gate, name) for gate, name in zip(tf.split(gates, 3, axis=1), names, strict=True)
-        )
-        peepholes = None
+    def build(self, inputs_shape: Any) -> None:
+        units, rows = self._num_units, self._depth(inputs_shape) + self.output_size
+        self._kernel = self.add_weight("W_0", (rows, 3 * units), initializer=self._initializer)
+        self._bias = self.add_weight("B", (3 * units,), initializer=v1.zeros_initializer())
+        if self._layer_norm:
+            self._build_norms(*self._first)
         if self._use_peepholes:
-            peepholes = [None, *(v1.get_variable(f"W_{gate}_diag", [units], dtype) for gate in "FO")]
-        c, h = recurrent_cells.lstm_state(
-            [None, j, f, o],
-            c,
-            self._forget_bias,
-            self._activation,
-            peepholes=peepholes,
-            change_memory=lambda memory: self._norm(memory, "state"),
-        )
+            names = "W_F_diag", "W_O_diag"
+            weights = [self.add_weight(name, (units,), initializer=self._initializer) for name in names]
+            self._peepholes = [None, *weights]
         if self._num_proj:
-            h = self._clip(tf.matmul(h, v1.get_variable("W_P_0", [units, self._num_proj], dtype)))
-        return c, h
+            shape = units, self._num_proj
+            self._projection = self.add_weight("W_P_0", shape, initializer=self._initializer)
+
+    def _gates(self, inputs: tf.Tensor, h: tf.Tensor) -> list[Any]:
+        return [None, *super()._gates(inputs, h)]
 
 
-class UGRNNCell(RNNCell):
+class UGRNNCell(LayerRNNCell):
     """One gate between the last state and a new one. J. Collins et al., ICLR 2017."""
 
     def __init__(
@@ -162,70 +136,18 @@ class UGRNNCell(RNNCell):
         activation: Any = tf.tanh,
         reuse: Any = None,
     ) -> None:
-        super().__init__(_reuse=reuse)
-        self._num_units, self._initializer = num_units, initializer
-        self._forget_bias, self._activation = forget_bias, activation
+        super().__init__(num_units, activation, reuse)
+        self._initializer, self._forget_bias = initializer, forget_bias
 
-    @property
-    def state_size(self) -> Size:
-        return self._num_units
-
-    @property
-    def output_size(self) -> Size:
-        return self._num_units
+    def build(self, inputs_shape: Any) -> None:
+        rows = self._depth(inputs_shape) + self._num_units
+        self._affine = self._weights(rows, 2 * self._num_units, kernel=self._initializer)
 
     def call(self, inputs: tf.Tensor, state: Any) -> tuple[Any, Any]:
-        with v1.variable_scope(v1.get_variable_scope(), initializer=self._initializer):
-            g, c = tf.split(linear([inputs, state], 2 * self._num_units, True), 2, axis=1)
+        g, c = tf.split(recurrent_cells.affine([inputs, state], *self._affine), 2, axis=1)
         g = tf.sigmoid(g + self._forget_bias)
         state = g * state + (1 - g) * self._activation(c)
         return state, state
-
-
-class NASCell(LayerRNNCell):
-    """The cell found by B. Zoph and Q. V. Le, "Neural architecture search", ICLR 2017, figure 8."""
-
-    def __init__(
-        self,
-        num_units: int,
-        num_proj: int | None = None,
-        use_bias: bool = False,
-        reuse: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(num_units, reuse=reuse, **kwargs)
-        self._num_proj, self._use_bias = num_proj, use_bias
-
-    @property
-    def state_size(self) -> Size:
-        return LSTMStateTuple(self._num_units, self.output_size)
-
-    @property
-    def output_size(self) -> Size:
-        return self._num_proj or self._num_units
-
-    def build(self, inputs_shape: Any) -> None:
-        columns = 8 * self._num_units
-        self.recurrent_kernel = self.add_weight("recurrent_kernel", (self.output_size, columns))
-        self.kernel = self.add_weight("kernel", (self._depth(inputs_shape), columns))
-        if self._use_bias:
-            self.bias = self.add_weight("bias", (columns,), initializer=v1.zeros_initializer())
-        if self._num_proj:
-            self.projection_weights = self.add_weight("projection_weights", (self._num_units, self._num_proj))
-
-    def call(self, inputs: tf.Tensor, state: Any) -> tuple[Any, Any]:
-        c, h = state
-        h = tf.matmul(h, self.recurrent_kernel)
-        h = tf.nn.bias_add(h, self.bias) if self._use_bias else h
-        x, h = (tf.split(part, 8, axis=1) for part in (tf.matmul(inputs, self.kernel), h))
-        functions = [tf.sigmoid, tf.nn.relu, tf.sigmoid, tf.nn.relu, tf.tanh, tf.sigmoid, tf.tanh, tf.sigmoid]
-        sums = [a * b if place == 3 else a + b for place, (a, b) in enumerate(zip(x, h, strict=True))]
-        one = [function(part) for function, part in zip(functions, sums, strict=True)]
-        two = [tf.tanh(one[0] * one[1]), tf.tanh(one[2] + one[3]), tf.tanh(one[4] * one[5])]
-        c = tf.tanh(two[0] + c) * two[1]
-        h = tf.tanh(c * tf.tanh(two[2] + tf.sigmoid(one[6] + one[7])))
-        h = tf.matmul(h, self.projection_weights) if self._num_proj else h
-        return h, LSTMStateTuple(c, h)
 
 
 class ConvLSTMCell(RNNCell):

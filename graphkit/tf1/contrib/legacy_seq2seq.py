@@ -167,19 +167,8 @@ def embedding_rnn_seq2seq(
         _, state = encode(cell, encoder_inputs, num_encoder_symbols, embedding_size, inner.dtype)
         if output_projection is None:
             cell = OutputProjectionWrapper(cell, num_decoder_symbols)
-        return either(
-            feed_previous,
-            lambda feed, update: embedding_rnn_decoder(
-                decoder_inputs,
-                state,
-                cell,
-                num_decoder_symbols,
-                embedding_size,
-                output_projection,
-                feed,
-                update,
-            ),
-        )
+        fixed = decoder_inputs, state, cell, num_decoder_symbols, embedding_size, output_projection
+        return either(feed_previous, lambda feed, update: embedding_rnn_decoder(*fixed, feed, update))
 
 
 def embedding_tied_rnn_seq2seq(
@@ -321,23 +310,15 @@ def embedding_attention_seq2seq(
         memory, output_size = tf.stack(tops, axis=1), None
         if output_projection is None:
             cell, output_size = OutputProjectionWrapper(cell, num_decoder_symbols), num_decoder_symbols
-        return either(
-            feed_previous,
-            lambda feed, update: embedding_attention_decoder(
-                decoder_inputs,
-                state,
-                memory,
-                cell,
-                num_decoder_symbols,
-                embedding_size,
-                num_heads,
-                output_size,
-                output_projection,
-                feed,
-                update,
-                initial_state_attention=initial_state_attention,
-            ),
-        )
+        fixed = decoder_inputs, state, memory, cell, num_decoder_symbols, embedding_size
+        heads = num_heads, output_size, output_projection
+
+        def decode(feed: bool, update: bool) -> Result:
+            return embedding_attention_decoder(
+                *fixed, *heads, feed, update, initial_state_attention=initial_state_attention
+            )
+
+        return either(feed_previous, decode)
 
 
 def one2many_rnn_seq2seq(

@@ -12,9 +12,9 @@ globals().update({name: getattr(_rnn_cell, name) for name in _rnn_cell.__all__})
 
 AttentionCellWrapper = _wrappers.AttentionCellWrapper
 EmbeddingWrapper = _wrappers.EmbeddingWrapper
-HighwayWrapper = _wrappers.HighwayWrapper
 InputProjectionWrapper = _wrappers.InputProjectionWrapper
 OutputProjectionWrapper = _wrappers.OutputProjectionWrapper
+_linear = _wrappers.linear  # private in TensorFlow 1, but programs took it for cells of their own
 
 Conv1DLSTMCell = _cells.Conv1DLSTMCell
 Conv2DLSTMCell = _cells.Conv2DLSTMCell
@@ -24,7 +24,6 @@ GRUBlockCell = _cells.GRUBlockCell
 GRUBlockCellV2 = _cells.GRUBlockCellV2
 LayerNormBasicLSTMCell = _cells.LayerNormBasicLSTMCell
 LSTMBlockCell = _cells.LSTMBlockCell
-NASCell = _cells.NASCell
 UGRNNCell = _cells.UGRNNCell
 
 FusedRNNCell = _sequences.FusedRNNCell

@@ -114,18 +114,7 @@ def best_effort_input_batch_size(flat_input: Sequence[tf.Tensor]) -> Any:
 
 
 class FusedRNNCell:
-    """Base of what runs a cell over time-major inputs, a tensor or a list, in one call."""
-
-    def __call__(
-        self,
-        inputs: Any,
-        initial_state: Any = None,
-        dtype: Any = None,
-        sequence_length: Any = None,
-        scope: Any = None,
-    ) -> tuple[Any, Any]:
-        """Returns (outputs, final state)."""
-        raise NotImplementedError
+    """Base of what runs a cell over time-major inputs, a tensor or a list: returns (outputs, final state)."""
 
 
 class FusedRNNCellAdaptor(FusedRNNCell):

@@ -207,7 +207,7 @@ class LSTMCell(LayerRNNCell):
         self._shards = num_unit_shards, num_proj_shards
         self._initializer, self._forget_bias = initializer, forget_bias
         self._state_is_tuple = state_is_tuple
-        self._peepholes: list[tf.Variable] | None = None
+        self._peepholes: list[Any] | None = None
 
     @property
     def state_size(self) -> Size:
@@ -239,17 +239,26 @@ class LSTMCell(LayerRNNCell):
                 partitioner=shards[1],
             )
 
+    def _gates(self, inputs: tf.Tensor, h: tf.Tensor) -> list[Any]:
+        return tf.split(recurrent_cells.affine([inputs, h], self._kernel, self._bias), 4, axis=1)
+
+    def _new_input(self, j: tf.Tensor) -> tf.Tensor:
+        return self._activation(j)
+
+    def _new_memory(self, c: tf.Tensor) -> tf.Tensor:
+        return self._clip(c)
+
     def call(self, inputs: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
-        sizes = LSTMStateTuple(self._num_units, self.output_size)
+        sizes = [self._num_units, self.output_size]
         c, h = state if self._state_is_tuple else tf.split(state, sizes, axis=1)
-        gates = tf.split(recurrent_cells.affine([inputs, h], self._kernel, self._bias), 4, axis=1)
         c, h = recurrent_cells.lstm_state(
-            gates,
+            self._gates(inputs, h),
             c,
             self._forget_bias,
             self._activation,
+            new_input=self._new_input,
             peepholes=self._peepholes,
-            change_memory=self._clip,
+            change_memory=self._new_memory,
         )
         if self._num_proj:
             h = self._clip_projection(tf.matmul(h, self._projection))
