@@ -25,5 +25,6 @@ from graphkit.tf1.before_1_0 import concat as concat
 from graphkit.tf1.before_1_0 import split as split
 
 globals().update(_before_1_0.RENAMED)
+vars(nn)["seq2seq"] = contrib.legacy_seq2seq  # before TensorFlow 1.0
 
 __getattr__, __dir__ = _overlay.over(__name__, _tensorflow.compat.v1)

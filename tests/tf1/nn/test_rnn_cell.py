@@ -304,6 +304,8 @@ def test_refusals():
         cells.MultiRNNCell([gru])(x[:, 0], tf.zeros([2, 3]))
     with refused(TypeError, "The argument 'cell'"):
         cells.DropoutWrapper(tf.identity)
+    with refused(ValueError, "sequence_length must be a vector"):
+        tf.nn.static_rnn(gru, [x[:, 0]], dtype=tf.float32, sequence_length=3)
     with pytest.raises(NotImplementedError):
         cells.RNNCell().zero_state(2, tf.float32)
     with pytest.raises(AttributeError, match=r"tf.nn.rnn_cell.LSTMCel is missing"):
@@ -348,6 +350,22 @@ def test_the_same_weights_give_what_gk_rnn_gives():
     values = run([tf.concat(outputs, axis=2), fw.c, bw.h, own, own_fw.c, own_bw.h])
     for value, expected in zip(values[:3], values[3:], strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_static_cells_of_both_directions_give_what_dynamic_ones_give():
+    x, lengths = tf.constant(normal(3, 6, 4)), tf.constant([2, 0, 6])
+    pair, steps = [cells.LSTMCell(3), cells.GRUCell(2)], tf.unstack(x, axis=1)
+    for lengths_or_none in (lengths, None):
+        outputs, states = tf.nn.bidirectional_dynamic_rnn(*pair, x, lengths_or_none, dtype=tf.float32)
+        results = tf.nn.static_bidirectional_rnn(
+            *pair, steps, dtype=tf.float32, sequence_length=lengths_or_none
+        )
+        assert [output.shape.as_list() for output in results[0]] == [[3, 5]] * 6
+        (listed, *others), outputs, states = run([results, outputs, states])
+        listed = np.stack(listed, axis=1)
+        np.testing.assert_allclose(listed, np.concatenate(outputs, axis=2), rtol=1e-5, atol=1e-6)
+        for value, expected in zip(tf.nest.flatten(others), tf.nest.flatten(states), strict=True):
+            np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_raw_rnn_runs_a_cell_step_by_step():
