@@ -34,6 +34,8 @@ class Layer(Calls):
     Args:
       trainable: whether its variables are added to TRAINABLE_VARIABLES.
       name: of the layer and of its scope.
+      _scope: fixes the scope to this one, as functions such as `dense` do; True for the name.
+      _reuse: whether variables of that scope are reused.
       dtype: of the variables; None takes that of the first input.
     """
 
@@ -58,6 +60,7 @@ class Layer(Calls):
             self._base_name = snake_case(type(self).__name__)
         self._scope: Any = None
         self._current_scope: Any = None
+        scope = name if scope is True else scope
         if scope:
             with tf.compat.v1.variable_scope(scope) as self._scope:
                 pass
