@@ -3,6 +3,8 @@
 # {name, or the beginning of names: what to use instead}
 INSTEAD = {
     "tf.contrib.crf": "write the loss in TensorFlow's ops",
+    "tf.contrib.seq2seq.DynamicAttentionWrapper": "it is AttentionWrapper since TensorFlow 1.2",
+    "tf.contrib.seq2seq.dynamic_rnn_decoder": "use dynamic_decode with a BasicDecoder, as since 1.2",
     "tf.keras": "use Keras by itself; its layers do not belong into a static graph",
 }
 
