@@ -32,7 +32,9 @@ get_regularization_losses = v1.losses.get_regularization_losses
 
 
 def get_total_loss(add_regularization_losses: bool = True, name: str = "total_loss") -> tf.Tensor:
-    return tf.add_n(get_losses() + (get_regularization_losses() if add_regularization_losses else []), name=name)
+    return tf.add_n(
+        get_losses() + (get_regularization_losses() if add_regularization_losses else []), name=name
+    )
 
 
 def compute_weighted_loss(losses: Any, weights: Any = 1.0, scope: str | None = None) -> tf.Tensor:
@@ -78,7 +80,9 @@ def elementwise(name: str, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) ->
     return mean
 
 
-absolute_difference = elementwise("absolute_difference", lambda predictions, labels: tf.abs(predictions - labels))
+absolute_difference = elementwise(
+    "absolute_difference", lambda predictions, labels: tf.abs(predictions - labels)
+)
 mean_squared_error = elementwise("mean_squared_error", tf.math.squared_difference)
 
 
@@ -129,7 +133,9 @@ def mean_pairwise_squared_error(
         squares = tf.math.divide_no_nan(tf.reduce_sum(tf.square(errors), axes), count)
         means = tf.math.divide_no_nan(tf.reduce_sum(errors, axes), count)
         each = 2 * (squares - tf.square(means))
-        loss = tf.reduce_sum(each * (tf.reshape(weights, [-1]) if weights.shape.rank else weights), name="value")
+        loss = tf.reduce_sum(
+            each * (tf.reshape(weights, [-1]) if weights.shape.rank else weights), name="value"
+        )
         add_loss(loss)
         return loss
 

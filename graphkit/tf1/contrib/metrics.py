@@ -18,7 +18,9 @@ def streaming(name: str, first: str) -> Callable[..., Pair]:
     parameters = dict(inspect.signature(function).parameters)
     names = [*first.split(), *(one for one in parameters if one not in first.split())]
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    signature = inspect.Signature([inspect.Parameter(one, kind, default=parameters[one].default) for one in names])
+    signature = inspect.Signature(
+        [inspect.Parameter(one, kind, default=parameters[one].default) for one in names]
+    )
 
     def metric(*args: Any, **kwargs: Any) -> Pair:
         return function(**signature.bind(*args, **kwargs).arguments)
@@ -33,7 +35,10 @@ PREDICTIONS = "predictions labels"
 # {name without "streaming_": (name in tf.metrics, the arguments that come first)}
 STREAMING = {
     "accuracy": ("accuracy", PREDICTIONS),
-    "auc": ("auc", f"{PREDICTIONS} weights num_thresholds metrics_collections updates_collections curve name"),
+    "auc": (
+        "auc",
+        f"{PREDICTIONS} weights num_thresholds metrics_collections updates_collections curve name",
+    ),
     "false_negatives": ("false_negatives", PREDICTIONS),
     "false_negatives_at_thresholds": ("false_negatives_at_thresholds", f"{PREDICTIONS} thresholds"),
     "false_positives": ("false_positives", PREDICTIONS),
@@ -76,7 +81,9 @@ set_difference, set_intersection, set_size, set_union = (
 )
 
 
-def accuracy(predictions: tf.Tensor, labels: tf.Tensor, weights: Any = None, name: str | None = None) -> tf.Tensor:
+def accuracy(
+    predictions: tf.Tensor, labels: tf.Tensor, weights: Any = None, name: str | None = None
+) -> tf.Tensor:
     """Returns the fraction of one mini-batch that is right."""
     if not (labels.dtype.is_integer or labels.dtype in (tf.bool, tf.string)):
         raise ValueError(f"Labels should have bool, integer, or string dtype, not {labels.dtype}")

@@ -84,7 +84,7 @@ def after(ops: Sequence[Any], tensor: tf.Tensor) -> tf.Tensor:
     if not ops:
         return tensor
     with tf.control_dependencies(ops):
-        return tf.identity(tensor)
+        return tf.identity(tensor, name="control_dependency")
 
 
 def check_summaries(summaries: Sequence[str] | None) -> Sequence[str]:

@@ -52,7 +52,9 @@ avg_pool2d = pool_of("avg_pool2d", "AvgPool2D", "AvgPool", "NHWC", pooling.avg_p
 
 def over_volumes(op: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     def build(inputs: tf.Tensor, size: Any, strides: Any, padding: str, form: str, name: str) -> tf.Tensor:
-        return op(inputs, size, strides, padding.upper(), "NCDHW" if form == "channels_first" else "NDHWC", name)
+        return op(
+            inputs, size, strides, padding.upper(), "NCDHW" if form == "channels_first" else "NDHWC", name
+        )
 
     return build
 

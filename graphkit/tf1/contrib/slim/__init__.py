@@ -1,4 +1,4 @@
-"""`tf.contrib.slim`, also `tf_slim`: layers, scopes of arguments, variables, training, evaluation, networks."""
+"""`tf.contrib.slim`, also `tf_slim`: layers, scopes of arguments, training, evaluation, networks."""
 
 from graphkit.tf1 import overlay as _overlay
 from graphkit.tf1.contrib import layers as layers

@@ -39,7 +39,9 @@ def multiply_gradients(grads_and_vars: Pairs, gradient_multipliers: dict[Any, An
         raise ValueError("`gradient_multipliers` is empty.")
     if not isinstance(gradient_multipliers, dict):
         raise ValueError("`gradient_multipliers` must be a dict.")
-    by_name = {key if isinstance(key, str) else key.op.name: value for key, value in gradient_multipliers.items()}
+    by_name = {
+        key if isinstance(key, str) else key.op.name: value for key, value in gradient_multipliers.items()
+    }
 
     def multiply(gradient: Any, variable: Any) -> Any:
         factor = by_name.get(variable.op.name)
@@ -90,7 +92,7 @@ def create_train_op(
         with tf.control_dependencies(updates):
             barrier = tf.no_op(name="update_barrier")
         with tf.control_dependencies([barrier]):
-            total_loss = tf.identity(total_loss)
+            total_loss = tf.identity(total_loss, name="control_dependency")
     variables = v1.trainable_variables() if variables_to_train is None else variables_to_train
     assert variables, "there are no variables to train"
     pairs = optimizer.compute_gradients(
@@ -114,7 +116,7 @@ def create_train_op(
         if check_numerics:
             total_loss = v1.check_numerics(total_loss, "LossTensor is inf or nan")
         with tf.control_dependencies([update]):
-            train_op = tf.identity(total_loss)
+            train_op = tf.identity(total_loss, name="control_dependency")
     v1.add_to_collection(v1.GraphKeys.TRAIN_OP, train_op)
     return train_op
 
@@ -199,7 +201,10 @@ def train(
         **given,
     )
     loss = None
-    with supervisor.managed_session(master, start_standard_services=False, config=session_config) as session:
+    # `stop` below closes the writer; a second time would warn.
+    with supervisor.managed_session(
+        master, session_config, start_standard_services=False, close_summary_writer=False
+    ) as session:
         session = session if session_wrapper is None else session_wrapper(session)
         if is_chief and logdir:
             supervisor.start_standard_services(session)

@@ -14,7 +14,7 @@ class NestedQueueRunnerError(Exception):
 
 
 @contextlib.contextmanager
-def QueueRunners(session: Any) -> Iterator[None]:  # noqa: N802
+def QueueRunners(session: Any) -> Iterator[None]:
     """Starts the graph's queue runners, and stops them at the end of the block."""
     coordinator = tf.compat.v1.train.Coordinator()
     threads = tf.compat.v1.train.start_queue_runners(session, coordinator)

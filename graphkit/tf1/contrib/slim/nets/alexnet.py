@@ -1,4 +1,4 @@
-"""AlexNet, with the sizes of A. Krizhevsky, "One weird trick for parallelizing convolutional networks", 2014."""
+"""AlexNet as in A. Krizhevsky, "One weird trick for parallelizing convolutional networks", 2014."""
 
 from typing import Any
 

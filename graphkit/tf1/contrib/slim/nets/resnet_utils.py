@@ -1,7 +1,7 @@
 """Parts of residual networks, and the network made of them.
 
-Source: K. He et al., "Deep residual learning for image recognition", CVPR 2016 (v1), and "Identity mappings in
-deep residual networks", ECCV 2016 (v2). The last unit of a block has its stride, as in slim.
+Source: K. He et al., "Deep residual learning for image recognition", CVPR 2016 (v1), and "Identity mappings
+in deep residual networks", ECCV 2016 (v2). The last unit of a block has its stride, as in slim.
 """
 
 import collections
@@ -29,7 +29,12 @@ def subsample(inputs: tf.Tensor, factor: int, scope: str | None = None) -> tf.Te
 
 
 def conv2d_same(
-    inputs: tf.Tensor, num_outputs: int, kernel_size: int, stride: int, rate: int = 1, scope: str | None = None
+    inputs: tf.Tensor,
+    num_outputs: int,
+    kernel_size: int,
+    stride: int,
+    rate: int = 1,
+    scope: str | None = None,
 ) -> tf.Tensor:
     """Pads alike at both ends, also with a stride, where "SAME" would pad more at the end."""
     padding = "SAME"

@@ -41,7 +41,9 @@ def vgg(name: str, depths: Sequence[int]) -> Callable[..., tuple[tf.Tensor, dict
             ends, net = f"{opened.original_name_scope}_end_points", inputs
             collected = [layers.conv2d, layers.fully_connected, layers.max_pool2d]
             with arg_scope(collected, outputs_collections=ends):
-                for block, (depth, filters) in enumerate(zip(depths, (64, 128, 256, 512, 512), strict=True), 1):
+                for block, (depth, filters) in enumerate(
+                    zip(depths, (64, 128, 256, 512, 512), strict=True), 1
+                ):
                     net = layers.repeat(net, depth, layers.conv2d, filters, [3, 3], scope=f"conv{block}")
                     net = layers.max_pool2d(net, [2, 2], scope=f"pool{block}")
                 net = head(net, [7, 7], num_classes, is_training, dropout_keep_prob, {})
@@ -54,7 +56,12 @@ def vgg(name: str, depths: Sequence[int]) -> Callable[..., tuple[tf.Tensor, dict
 
 
 def head(
-    net: tf.Tensor, window: Sequence[int], num_classes: int, is_training: Any, keep_prob: Any, last: dict[str, Any]
+    net: tf.Tensor,
+    window: Sequence[int],
+    num_classes: int,
+    is_training: Any,
+    keep_prob: Any,
+    last: dict[str, Any],
 ) -> tf.Tensor:
     """Adds the three dense layers, as convolutions, so that larger images give a map of logits."""
     net = layers.conv2d(net, 4096, window, padding="VALID", scope="fc6")
