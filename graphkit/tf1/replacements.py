@@ -3,6 +3,22 @@
 # {name, or the beginning of names: what to use instead}
 INSTEAD = {
     "tf.contrib.crf": "write the loss in TensorFlow's ops",
+    "tf.contrib.layers.GDN": "write it in TensorFlow's ops",
+    "tf.contrib.layers.gdn": "write it in TensorFlow's ops",
+    "tf.contrib.layers.recompute_grad": "use tf.recompute_grad",
+    "tf.contrib.layers.rev_block": "use tf.recompute_grad to save memory",
+    "tf.contrib.layers.scattered_embedding_column": "use tf.contrib.layers.embedding_column",
+    "tf.contrib.layers.shared_embedding_columns": "use tf.feature_column.shared_embeddings",
+    "tf.contrib.losses.metric_learning": "write the loss in TensorFlow's ops, of all pairwise distances",
+    "tf.contrib.metrics": "use tf.metrics",
+    "tf.contrib.slim.data_decoder": "read the data with tf.data",
+    "tf.contrib.slim.data_provider": "read the data with tf.data",
+    "tf.contrib.slim.dataset": "read the data with tf.data",
+    "tf.contrib.slim.dataset_data_provider": "read the data with tf.data",
+    "tf.contrib.slim.nets": "networks here are alexnet, vgg, resnet_v1 and resnet_v2; define others in the program",
+    "tf.contrib.slim.parallel_reader": "read the data with tf.data",
+    "tf.contrib.slim.prefetch_queue": "use the prefetch of tf.data",
+    "tf.contrib.slim.tfexample_decoder": "use tf.io.parse_single_example",
     "tf.keras": "use Keras by itself; its layers do not belong into a static graph",
 }
 

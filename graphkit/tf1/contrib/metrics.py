@@ -97,6 +97,12 @@ def accuracy(
         return tf.reduce_sum(right * weights) / tf.reduce_sum(weights * tf.ones_like(right))
 
 
+def collected(value: Any, update: Any, metrics_collections: Any, updates_collections: Any) -> Pair:
+    v1.add_to_collections(metrics_collections or (), value)
+    v1.add_to_collections(updates_collections or (), update)
+    return value, update
+
+
 def streaming_recall_at_k(
     predictions: Any,
     labels: Any,
@@ -146,9 +152,7 @@ def streaming_concat(
 
         update = kept.assign(cut(tf.concat([kept, values], axis)))
         value = tf.identity(kept, name="concat")
-        v1.add_to_collections(metrics_collections, value)
-        v1.add_to_collections(updates_collections, update)
-        return value, update
+        return collected(value, update, metrics_collections, updates_collections)
 
 
 def count(
@@ -170,9 +174,7 @@ def count(
         )
         update = total.assign_add(tf.reduce_sum(ones if weights is None else ones * weights))
         value = tf.identity(total)
-        v1.add_to_collections(metrics_collections, value)
-        v1.add_to_collections(updates_collections, update)
-        return value, update
+        return collected(value, update, metrics_collections, updates_collections)
 
 
 def aggregate_metrics(*value_update_tuples: Pair) -> tuple[list[Any], list[Any]]:
@@ -191,8 +193,8 @@ def aggregate_metric_map(names_to_tuples: Mapping[str, Pair]) -> tuple[dict[str,
 
 
 __all__ = """
-accuracy aggregate_metric_map aggregate_metrics confusion_matrix count set_difference set_intersection set_size
-set_union streaming_concat streaming_recall_at_k
+accuracy aggregate_metric_map aggregate_metrics confusion_matrix count set_difference set_intersection
+set_size set_union streaming_concat streaming_recall_at_k
 """.split()
 __all__ += [f"streaming_{name}" for name in STREAMING]
 

@@ -46,7 +46,7 @@ def main(epochs=4):
             images, labels = mnist.train.next_batch(100)
             sess.run(train_op, {x: images, y_: labels, is_training: True})
         result = sess.run(accuracy, {x: mnist.test.images, y_: mnist.test.labels})
-    print("accuracy %.3f" % result)
+    print("accuracy", result)
     return result
 
 

@@ -26,7 +26,9 @@ def lenet(images, is_training):
 
 
 def batches(split, batch_size, repeat):
-    data = tf.data.Dataset.from_tensor_slices((split.images.reshape(-1, 28, 28, 1), split.labels.astype("int64")))
+    data = tf.data.Dataset.from_tensor_slices(
+        (split.images.reshape(-1, 28, 28, 1), split.labels.astype("int64"))
+    )
     if repeat:
         data = data.shuffle(5000, seed=1).repeat()
     return tf.data.make_one_shot_iterator(data.batch(batch_size)).get_next()
@@ -66,7 +68,7 @@ def main(log_dir, steps=150):
     mnist = input_data.read_data_sets("MNIST_data")
     loss = train(mnist, log_dir, steps)
     accuracy = evaluate(mnist, log_dir)
-    print("loss %.3f, accuracy %.3f" % (loss, accuracy))
+    print("loss", loss, "accuracy", accuracy)
     return loss, accuracy
 
 

@@ -22,7 +22,6 @@ zero_initializer
 
 v1 = tf.compat.v1
 Keys = v1.GraphKeys
-Session = v1.Session
 VariableList = Sequence[Any] | Mapping[str, Any]
 
 create_global_step = v1.train.create_global_step
@@ -255,7 +254,7 @@ def assign_fed(pairs: Iterable[tuple[Any, np.ndarray]]) -> tuple[tf.Operation, d
     return tf.group(*assigned), fed
 
 
-def assign_from_values_fn(var_names_to_values: Mapping[str, np.ndarray]) -> Callable[[Session], Any]:
+def assign_from_values_fn(var_names_to_values: Mapping[str, np.ndarray]) -> Callable[[Any], Any]:
     assign_op, feed_dict = assign_from_values(var_names_to_values)
     return lambda session: session.run(assign_op, feed_dict)
 
@@ -306,7 +305,7 @@ def assign_from_checkpoint_fn(
     var_list: VariableList,
     ignore_missing_vars: bool = False,
     reshape_variables: bool = False,
-) -> Callable[[Session], None] | None:
+) -> Callable[[Any], None] | None:
     """Returns a function of a session that restores variables; None if the checkpoint has none of them."""
     if not var_list:
         raise ValueError("var_list cannot be empty")

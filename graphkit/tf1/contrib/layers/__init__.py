@@ -25,7 +25,8 @@ from graphkit.tf1.contrib.layers.regularizers import *  # noqa: F403
 from graphkit.tf1.contrib.layers.summaries import *  # noqa: F403
 from graphkit.tf1.contrib.layers.transforms import *  # noqa: F403
 
-__all__ = ["initializers", "optimizers", "regularizers", "summaries", "utils"]
+# Not summaries, since slim has its own.
+__all__ = ["initializers", "optimizers", "regularizers", "utils"]
 for _module in (
     *(_convolutions, _dense, _embeddings, _feature_columns, initializers, _normalization, optimizers),
     *(_pooling, regularizers, summaries, _transforms),

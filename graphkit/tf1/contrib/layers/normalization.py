@@ -77,18 +77,22 @@ def batch_norm(
                 utils.get_variable_collections(variables_collections, name),
             )
 
-        beta = variable("beta", trainable) if center else None
-        gamma = variable("gamma", trainable) if scale else None
-        with normalization.unpartitioned():
-            moving = variable("moving_mean", False), variable("moving_variance", False)
         # TensorFlow 1.15 gives inputs of two axes to the fused kernel, too, which moves the variance
         # towards the unbiased one.
         as_image = rank == 2 and fused is not False and inputs.dtype != tf.float64
+        own = as_image or zero_debias_moving_mean or updates_collections != UPDATE_OPS
+        # The order of TensorFlow 1.15, which made most of these layers by tf.layers.
+        wanted = [("beta", center), ("gamma", scale)] if own else [("gamma", scale), ("beta", center)]
+        made = {name: variable(name, trainable) for name, is_wanted in wanted if is_wanted}
+        with normalization.unpartitioned():
+            moving = variable("moving_mean", False), variable("moving_variance", False)
         values = tf.reshape(inputs, [-1, 1, 1, channels]) if as_image else inputs
         axis = (3 if as_image else axis) % values.shape.rank
         may_fuse = values.shape.rank == 4 and fused is not False and inputs.dtype != tf.float64
         normalize = normalization.normalize_fused if may_fuse else normalization.normalize_plain
-        outputs, moments = normalize(values, axis, gamma, beta, moving, epsilon, training)
+        outputs, moments = normalize(
+            values, axis, made.get("gamma"), made.get("beta"), moving, epsilon, training
+        )
         updates = moving_updates(check, moving, moments, decay, training, zero_debias_moving_mean)
         if updates_collections is None and updates:
             with tf.control_dependencies(updates):

@@ -26,11 +26,11 @@ def summarize_tensor(tensor: Any, tag: str | None = None) -> Any:
 
 def summarize_activation(op: tf.Tensor) -> tf.Tensor:
     """Adds a histogram, and which fractions of a relu are at its ends."""
-    before, name = op.op.inputs[0] if op.op.inputs else None, op.op.name
+    name = op.op.name
     if op.op.type in ("Relu", "Softplus", "Relu6"):
-        v1.summary.scalar(f"{name}/zeros", tf.reduce_mean(tf.cast(before < 0, tf.float32)))
+        v1.summary.scalar(f"{name}/zeros", tf.reduce_mean(tf.cast(op.op.inputs[0] < 0, tf.float32)))
     if op.op.type == "Relu6":
-        v1.summary.scalar(f"{name}/sixes", tf.reduce_mean(tf.cast(before > 6, tf.float32)))
+        v1.summary.scalar(f"{name}/sixes", tf.reduce_mean(tf.cast(op.op.inputs[0] > 6, tf.float32)))
     return v1.summary.histogram(f"{name}/activation", op)
 
 

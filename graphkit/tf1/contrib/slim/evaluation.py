@@ -13,7 +13,7 @@ USE_DEFAULT = 0  # as a summary_op: all summaries
 __all__ = ["checkpoints_iterator", "evaluate_once", "evaluation_loop", "wait_for_new_checkpoint"]
 
 
-class SummaryAtEndHook(v1.train.SessionRunHook):
+class SummaryAtEndHook(tf.compat.v1.train.SessionRunHook):
     """Writes summaries at the end of an evaluation."""
 
     def __init__(
@@ -40,7 +40,7 @@ class SummaryAtEndHook(v1.train.SessionRunHook):
         writer.flush()
 
 
-class StopAfterNEvalsHook(v1.train.SessionRunHook):
+class StopAfterNEvalsHook(tf.compat.v1.train.SessionRunHook):
     """Stops after a number of runs of `eval_ops`; None never does."""
 
     def __init__(self, num_evals: int | None, log_progress: bool = True) -> None:

@@ -217,8 +217,9 @@ def train(
         except tf.errors.OutOfRangeError as error:
             v1.logging.info("Caught OutOfRangeError. Stopping Training. %s", error)
         if logdir and is_chief:
-            supervisor.saver.save(session, supervisor.save_path, global_step=step)
+            # Stopped first, so that a checkpoint that a thread still writes is not taken for the last one.
             supervisor.stop(threads, close_summary_writer=True, ignore_live_threads=ignore_live_threads)
+            supervisor.saver.save(session, supervisor.save_path, global_step=step)
     return loss
 
 
