@@ -15,7 +15,7 @@ INSTEAD = {
     "tf.contrib.slim.data_provider": "read the data with tf.data",
     "tf.contrib.slim.dataset": "read the data with tf.data",
     "tf.contrib.slim.dataset_data_provider": "read the data with tf.data",
-    "tf.contrib.slim.nets": "networks here are alexnet, vgg, resnet_v1 and resnet_v2; define others in the program",
+    "tf.contrib.slim.nets": "there are alexnet, vgg, resnet_v1 and resnet_v2; define others in the program",
     "tf.contrib.slim.parallel_reader": "read the data with tf.data",
     "tf.contrib.slim.prefetch_queue": "use the prefetch of tf.data",
     "tf.contrib.slim.tfexample_decoder": "use tf.io.parse_single_example",

@@ -103,8 +103,8 @@ def test_a_normalizer_takes_the_place_of_biases():
     layers.conv2d(tf.constant(IMAGES), 4, 3, normalizer_fn=layers.layer_norm)
     assert list(made()) == [
         "fully_connected/weights",
-        "fully_connected/BatchNorm/beta",
         "fully_connected/BatchNorm/gamma",
+        "fully_connected/BatchNorm/beta",
         "fully_connected/BatchNorm/moving_mean",
         "fully_connected/BatchNorm/moving_variance",
         "Conv/weights",
@@ -120,7 +120,7 @@ def test_more_axes_and_refusals():
         layers.fully_connected(tf.constant(X), 4.0)
     with pytest.raises(TypeError, match="units"):
         layers.fully_connected(tf.constant(X), 4, units=4)
-    with pytest.raises(ValueError, match="axis -1 of inputs must have a known size"):
+    with pytest.raises(ValueError, match="the last axis must have a known size"):
         layers.fully_connected(tf.placeholder(tf.float32, [2, None]), 4)
 
 
@@ -169,7 +169,12 @@ def test_convolutions_of_other_ranks():
     assert layers.convolution(tf.zeros([2, 9, 3]), 4, 3, stride=2).shape.as_list() == [2, 5, 4]
     assert layers.conv1d(tf.zeros([2, 9, 3]), 4, 3, padding="VALID", rate=2).shape.as_list() == [2, 5, 4]
     assert layers.conv2d(x, 4, 3, padding="VALID", rate=2).shape.as_list() == [2, 2, 2, 4]
-    assert layers.conv2d(x, 4, x.shape[1:3], padding="VALID").shape.as_list() == [2, 1, 1, 4]
+    for size in (x.shape[1:3], [x.shape[1], x.shape[2]]):
+        assert layers.conv2d(x, x.shape[3], size, padding="VALID").shape.as_list() == [2, 1, 1, 3]
+    volumes = tf.zeros([2, 6, 6, 6, 3])
+    assert layers.conv3d(volumes, 4, 3, stride=2).shape.as_list() == [2, 3, 3, 3, 4]
+    assert layers.conv3d_transpose(volumes, 4, 3, 2).shape.as_list() == [2, 12, 12, 12, 4]
+    assert made()["Conv3d_transpose/weights"] == [3, 3, 3, 4, 3]
     for call, rule in (
         (lambda: layers.conv2d(tf.zeros([2, 9, 3]), 4, 3), "Convolution expects input with rank 4, got 3"),
         (lambda: layers.convolution(tf.zeros([2, 9]), 4, 3), "Convolution not supported for input with rank"),
@@ -330,7 +335,7 @@ def test_arg_scope_of_layers():
         framework.arg_scope([layers.max_pool2d], stride=1),
     ):
         net = layers.conv2d(x, 4, 3)
-        assert list(made()) == ["Conv/weights"] and net.shape.as_list() == [2, 4, 4, 4]
+        assert net.name == "Conv/Conv2D:0" and net.shape.as_list() == [2, 4, 4, 4]
         assert layers.max_pool2d(net, 2).shape.as_list() == [2, 3, 3, 4]
         assert layers.relu(layers.flatten(net), 2).name == "fully_connected/Relu:0"
 

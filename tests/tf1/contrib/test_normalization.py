@@ -136,13 +136,21 @@ def test_batch_norm_reuse_and_refusals():
     assert len(tf.global_variables()) == 3
     for arguments, rule in (
         ({"batch_weights": tf.ones([8])}, "batch_weights is not offered"),
-        ({"renorm": True}, "renorm is not offered"),
+        ({"renorm": True, "updates_collections": None}, "renorm does not go with updates_collections"),
         ({"data_format": "NHCW"}, "data_format has to be either NCHW or NHWC"),
     ):
         with pytest.raises(ValueError, match=rule):
             layers.batch_norm(x, **arguments)
     with pytest.raises(ValueError, match="has undefined rank"):
         layers.batch_norm(tf.placeholder(tf.float32))
+
+
+def test_renorm_begins_as_batch_norm_and_uses_its_clipping():
+    none = {"rmax": 1.0, "rmin": 1.0, "dmax": 0.0}
+    outputs = layers.batch_norm(tf.constant(IMAGES), renorm=True, renorm_clipping=none, renorm_decay=0.9)
+    made = [variable.op.name for variable in tf.global_variables()]
+    assert "BatchNorm/renorm_mean" in made
+    np.testing.assert_allclose(run(outputs), normalized(IMAGES, (0, 1, 2)), atol=1e-3)
 
 
 def test_layer_instance_and_group_norm():

@@ -7,9 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from graphkit.nn import dense as nn_dense
 from graphkit.tf1.contrib.layers import scopes
 from graphkit.tf1.contrib.layers.initializers import xavier_initializer
+from graphkit.tf1.layers import core
 
 v1 = tf.compat.v1
 Keys = v1.GraphKeys
@@ -23,7 +23,7 @@ def build_dense(inputs: tf.Tensor, given: SimpleNamespace) -> tf.Tensor:
     units = given.num_outputs
     if not isinstance(units, int):
         raise ValueError(f"num_outputs type should be one of [int], got {type(units)}.")
-    return nn_dense.dense(inputs, units, **scopes.nn_arguments(given))
+    return core.Dense(units, **scopes.arguments_of(given)).apply(inputs)
 
 
 fully_connected = scopes.weighted_layer(
@@ -57,8 +57,7 @@ def legacy_fully_connected(
     names = {"kernel": ("weights", "weights"), "bias": ("bias", "biases")}
     collections = {"weights": weight_collections, "biases": bias_collections}
     with scopes.layer_scope(name, "fully_connected", None, collections, names) as scope:
-        outputs = nn_dense.dense(
-            tf.convert_to_tensor(x),
+        layer = core.Dense(
             num_output_units,
             use_bias=bias_init is not None,
             kernel_initializer=weight_init,
@@ -66,8 +65,10 @@ def legacy_fully_connected(
             kernel_regularizer=weight_regularizer,
             bias_regularizer=bias_regularizer,
             trainable=trainable,
-            name=scope,
+            name=scope.name,
+            _scope=scope,
         )
+        outputs = layer.apply(tf.convert_to_tensor(x))
         outputs = outputs if activation_fn is None else activation_fn(outputs)
         v1.add_to_collections([*(output_collections or ()), Keys.ACTIVATIONS], outputs)
         return outputs

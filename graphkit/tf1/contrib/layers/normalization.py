@@ -11,6 +11,7 @@ from graphkit.nn import normalization
 from graphkit.tf1.contrib.framework import variables
 from graphkit.tf1.contrib.framework.arg_scopes import add_arg_scope
 from graphkit.tf1.contrib.layers import scopes, utils
+from graphkit.tf1.layers.normalization import BatchNormalization
 
 v1 = tf.compat.v1
 UPDATE_OPS = v1.GraphKeys.UPDATE_OPS
@@ -45,83 +46,70 @@ def batch_norm(
     renorm: bool = False,
     renorm_clipping: Any = None,
     renorm_decay: float = 0.99,
-    adjustment: None = None,
+    adjustment: Any = None,
 ) -> tf.Tensor:
-    """Normalizes each channel over the batch; refuses batch_weights, renorm and adjustment."""
+    """Normalizes each channel over the batch; refuses batch_weights.
+
+    With updates_collections None the outputs wait for the updates of the moving averages.
+    """
     check = checks.Checker("batch_norm")
-    for name, value in {
-        "batch_weights": batch_weights,
-        "renorm": renorm or None,
-        "adjustment": adjustment,
-    }.items():
-        check.require(value is None, f"{name} is not offered; write it in TensorFlow's ops", **{name: value})
-    axis = 1 if scopes.nn_format(data_format) == "channels_first" else -1
+    rule = "batch_weights is not offered; write it in TensorFlow's ops"
+    check.require(batch_weights is None, rule, batch_weights=batch_weights)
+    axis = 1 if scopes.format_of(data_format) == "channels_first" else -1
     inputs = tf.convert_to_tensor(inputs)
     rank = inputs.shape.rank
     if rank is None:
         raise ValueError(f"Inputs {inputs.name} has undefined rank")
-    channels = utils.size_of(inputs.shape, axis, 2)
-    known = utils.constant_value(is_training)
-    training = normalization.check_training(check, is_training if known is None else bool(known))
-    with v1.variable_scope(scope, "BatchNorm", reuse=reuse) as opened:
-        dtype = tf.float32 if inputs.dtype.size < 4 else inputs.dtype.base_dtype
-
-        def variable(name: str, trainable: bool) -> Any:
-            return variables.model_variable(
-                name,
-                [channels],
-                dtype,
-                (param_initializers or {}).get(name, INITIALIZERS[name]),
-                (param_regularizers or {}).get(name) if name in ("beta", "gamma") else None,
-                trainable,
-                utils.get_variable_collections(variables_collections, name),
-            )
-
-        # TensorFlow 1.15 gives inputs of two axes to the fused kernel, too, which moves the variance
-        # towards the unbiased one.
-        as_image = rank == 2 and fused is not False and inputs.dtype != tf.float64
-        own = as_image or zero_debias_moving_mean or updates_collections != UPDATE_OPS
-        # The order of TensorFlow 1.15, which made most of these layers by tf.layers.
-        wanted = [("beta", center), ("gamma", scale)] if own else [("gamma", scale), ("beta", center)]
-        made = {name: variable(name, trainable) for name, is_wanted in wanted if is_wanted}
-        with normalization.unpartitioned():
-            moving = variable("moving_mean", False), variable("moving_variance", False)
-        values = tf.reshape(inputs, [-1, 1, 1, channels]) if as_image else inputs
-        axis = (3 if as_image else axis) % values.shape.rank
-        may_fuse = values.shape.rank == 4 and fused is not False and inputs.dtype != tf.float64
-        normalize = normalization.normalize_fused if may_fuse else normalization.normalize_plain
-        outputs, moments = normalize(
-            values, axis, made.get("gamma"), made.get("beta"), moving, epsilon, training
+    special = zero_debias_moving_mean or updates_collections != UPDATE_OPS
+    rule = "renorm does not go with updates_collections or zero_debias_moving_mean"
+    check.require(not (renorm and special), rule, renorm=renorm)
+    # TensorFlow 1.15 gave inputs of two axes to the fused kernel, too, which moves the variance towards the
+    # unbiased one.
+    as_image = rank == 2 and fused is not False and not renorm and adjustment is None
+    values = tf.reshape(inputs, [-1, 1, 1, utils.size_of(inputs.shape, -1, 2)]) if as_image else inputs
+    own = {f"{name}_initializer": (param_initializers or {}).get(name, INITIALIZERS[name]) for name in NAMES}
+    own |= {f"{name}_regularizer": (param_regularizers or {}).get(name) for name in ("beta", "gamma")}
+    with scopes.layer_scope(scope, "BatchNorm", reuse, variables_collections, NAMES) as opened:
+        layer = BatchNormalization(
+            -1 if as_image else axis,
+            decay,
+            epsilon,
+            center,
+            scale,
+            renorm=renorm,
+            renorm_clipping=renorm_clipping,
+            renorm_momentum=renorm_decay,
+            fused=fused,
+            trainable=trainable,
+            adjustment=adjustment,
+            name=opened.name,
+            _scope=opened,
+            _reuse=reuse,
+            **own,
         )
-        updates = moving_updates(check, moving, moments, decay, training, zero_debias_moving_mean)
-        if updates_collections is None and updates:
+        outputs = layer.apply(values, training=is_training)
+        updates = list(layer.updates)
+        if updates and zero_debias_moving_mean:
+            axes = [place for place in range(values.shape.rank) if place not in layer.axis]
+            mean = tf.reduce_mean(tf.cast(values, layer.moving_mean.dtype), axes)
+            updates[0] = debiased_update(layer.moving_mean, mean, decay, is_training)
+        if special:
+            move(layer.updates, updates, updates_collections)
+        if updates_collections is None:
             with tf.control_dependencies(updates):
                 outputs = tf.identity(outputs)
-        for update in updates if updates_collections is not None else ():
-            v1.add_to_collections(updates_collections, update)
         if as_image:
             outputs = tf.reshape(outputs, tf.shape(inputs))
             outputs.set_shape(inputs.shape)
         return scopes.finish(opened.name, outputs, activation_fn, outputs_collections)
 
 
-def moving_updates(
-    check: checks.Checker,
-    moving: tuple[tf.Variable, tf.Variable],
-    moments: tuple[tf.Tensor, tf.Tensor],
-    decay: float,
-    training: Any,
-    zero_debias: bool,
-) -> list[Any]:
-    """Returns the ops that move the averages in training, which it leaves out of UPDATE_OPS."""
+def move(before: list[Any], updates: list[Any], collections: Any) -> None:
+    """Adds updates to collections in place of those that a layer has just added to UPDATE_OPS."""
     collected = v1.get_collection_ref(UPDATE_OPS)
-    before = len(collected)
-    normalization.add_moving_updates(check, moving, moments, decay, training)
-    updates = collected[before:]
-    del collected[before:]
-    if zero_debias and training is not False:
-        updates[0] = debiased_update(moving[0], moments[0], decay, training)
-    return updates
+    collected[:] = [op for op in collected if all(op is not one for one in before)]
+    for update in updates if collections else ():
+        v1.add_to_collections(collections, update)
 
 
 def debiased_update(average: tf.Variable, value: tf.Tensor, decay: float, training: Any) -> tf.Operation:
@@ -129,7 +117,9 @@ def debiased_update(average: tf.Variable, value: tf.Tensor, decay: float, traini
 
     D. Kingma, J. Ba, "Adam", ICLR 2015, section 3.
     """
-    with v1.variable_scope(average.op.name, reuse=v1.get_variable_scope().reuse):
+    scope = v1.get_variable_scope()
+    root = v1.VariableScope(scope.reuse, f"{scope.name}/{average.op.name}", use_resource=True)
+    with v1.variable_scope(root, auxiliary_name_scope=False):  # without the getter: no MODEL_VARIABLES
         biased = v1.get_variable("biased", average.shape, average.dtype, ZEROS, trainable=False)
         step = v1.get_variable("local_step", [], average.dtype, ZEROS, trainable=False)
     now = tf.cast(training, average.dtype)
@@ -185,7 +175,7 @@ def instance_norm(
     scope: Any = None,
 ) -> tf.Tensor:
     """Normalizes each channel of each example over its positions."""
-    axis = 1 if scopes.nn_format(data_format) == "channels_first" else -1
+    axis = 1 if scopes.format_of(data_format) == "channels_first" else -1
     inputs = tf.convert_to_tensor(inputs)
     channels = utils.size_of(inputs.shape, axis, 2)
     rank = inputs.shape.rank

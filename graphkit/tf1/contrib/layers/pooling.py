@@ -5,9 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from graphkit.nn import pooling
 from graphkit.tf1.contrib.framework.arg_scopes import add_arg_scope
 from graphkit.tf1.contrib.layers import scopes, utils
+from graphkit.tf1.layers import pooling
 
 v1 = tf.compat.v1
 
@@ -15,30 +15,22 @@ __all__ = ["avg_pool2d", "avg_pool3d", "max_pool2d", "max_pool3d", "pool"]
 
 
 def pool_of(
-    name: str, default_scope: str, op: str, default_format: str, build: Callable[..., tf.Tensor]
+    name: str, default_scope: str, formats: str, kind: type[pooling.Pooling]
 ) -> Callable[..., tf.Tensor]:
-    """Returns a function of a pool, which `arg_scope` knows.
-
-    Args:
-      op: name of the op in its scope.
-      default_format: of the data.
-      build: function (inputs, size, strides, padding, data format, name of the op) -> outputs.
-    """
+    """Returns a function of a layer of `tf.layers`, which `arg_scope` knows."""
 
     def layer(
         inputs: Any,
         kernel_size: Any,
         stride: Any = 2,
         padding: str = "VALID",
-        data_format: str = default_format,
+        data_format: str = formats.split()[0],
         outputs_collections: Any = None,
         scope: Any = None,
     ) -> tf.Tensor:
-        allowed = f"{default_format} {default_format[0]}C{default_format[1:-1]}"
-        form = scopes.nn_format(data_format, allowed)
+        form, size = scopes.format_of(data_format, formats), scopes.without_dimensions(kernel_size)
         with v1.name_scope(scope, default_scope) as opened:
-            sizes, strides = scopes.integers(kernel_size), scopes.integers(stride)
-            outputs = build(tf.convert_to_tensor(inputs), sizes, strides, padding.lower(), form, op)
+            outputs = kind(size, stride, padding, form, _scope=opened).apply(tf.convert_to_tensor(inputs))
             return utils.collect_named_outputs(outputs_collections, opened, outputs)
 
     layer.__name__ = layer.__qualname__ = name
@@ -46,21 +38,10 @@ def pool_of(
     return add_arg_scope(layer)
 
 
-max_pool2d = pool_of("max_pool2d", "MaxPool2D", "MaxPool", "NHWC", pooling.max_pool)
-avg_pool2d = pool_of("avg_pool2d", "AvgPool2D", "AvgPool", "NHWC", pooling.avg_pool)
-
-
-def over_volumes(op: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
-    def build(inputs: tf.Tensor, size: Any, strides: Any, padding: str, form: str, name: str) -> tf.Tensor:
-        return op(
-            inputs, size, strides, padding.upper(), "NCDHW" if form == "channels_first" else "NDHWC", name
-        )
-
-    return build
-
-
-max_pool3d = pool_of("max_pool3d", "MaxPool3D", "MaxPool3D", "NDHWC", over_volumes(tf.nn.max_pool3d))
-avg_pool3d = pool_of("avg_pool3d", "AvgPool3D", "AvgPool3D", "NDHWC", over_volumes(tf.nn.avg_pool3d))
+max_pool2d = pool_of("max_pool2d", "MaxPool2D", "NHWC NCHW", pooling.MaxPooling2D)
+avg_pool2d = pool_of("avg_pool2d", "AvgPool2D", "NHWC NCHW", pooling.AveragePooling2D)
+max_pool3d = pool_of("max_pool3d", "MaxPool3D", "NDHWC NCDHW", pooling.MaxPooling3D)
+avg_pool3d = pool_of("avg_pool3d", "AvgPool3D", "NDHWC NCDHW", pooling.AveragePooling3D)
 
 
 @add_arg_scope

@@ -13,7 +13,7 @@ from graphkit.tf1.contrib.layers import utils
 from graphkit.tf1.contrib.layers.initializers import xavier_initializer
 
 v1 = tf.compat.v1
-# {name of a variable in `graphkit.nn`: (its name in tf.contrib.layers, its key in variables_collections)}
+# {name of a variable in tf.layers: (its name in tf.contrib.layers, its key in variables_collections)}
 NAMES = {
     "kernel": ("weights", "weights"),
     "bias": ("biases", "biases"),
@@ -99,8 +99,8 @@ def weighted_layer(
         bound.apply_defaults()
         given = SimpleNamespace(**bound.arguments)
         with layer_scope(given.scope, default_scope, given.reuse, given.variables_collections) as scope:
-            given.scope = scope
-            outputs = build(tf.convert_to_tensor(given.inputs), given)
+            given.scope, given.inputs = scope, tf.convert_to_tensor(given.inputs)
+            outputs = build(given.inputs, given)
             if given.normalizer_fn is not None:
                 outputs = given.normalizer_fn(outputs, **(given.normalizer_params or {}))
             return finish(scope.name, outputs, given.activation_fn, given.outputs_collections)
@@ -120,14 +120,17 @@ def finish(
     return utils.collect_named_outputs(outputs_collections, alias, outputs)
 
 
-def nn_arguments(given: SimpleNamespace, kernels: tuple[str, ...] = ("kernel",)) -> dict[str, Any]:
-    """Returns what the arguments of a layer are called in `graphkit.nn`."""
+def arguments_of(given: SimpleNamespace, kernels: tuple[str, ...] = ("kernel",)) -> dict[str, Any]:
+    """Returns what the arguments of a layer are called in `tf.layers`."""
     arguments: dict[str, Any] = {
         "use_bias": given.normalizer_fn is None and given.biases_initializer is not None,
         "bias_initializer": given.biases_initializer,
         "bias_regularizer": given.biases_regularizer,
         "trainable": given.trainable,
-        "name": given.scope,
+        "name": given.scope.name,
+        "dtype": given.inputs.dtype.base_dtype,
+        "_scope": given.scope,
+        "_reuse": given.reuse,
     }
     for kernel in kernels:
         arguments[f"{kernel}_initializer"] = given.weights_initializer
@@ -158,13 +161,15 @@ def add_biases(given: SimpleNamespace, outputs: tf.Tensor, data_format: str = "N
     return tf.nn.bias_add(outputs, biases, data_format=data_format)
 
 
-def nn_format(data_format: str | None, allowed: str = "NHWC NCHW") -> str:
-    """Returns the name that `graphkit.nn` has for a data format."""
+def format_of(data_format: str | None, allowed: str = "NHWC NCHW") -> str:
+    """Returns the name that `tf.layers` has for a data format."""
     if data_format not in allowed.split():
         raise ValueError(f"data_format has to be either {' or '.join(reversed(allowed.split()))}.")
     return "channels_first" if data_format.startswith("NC") else "channels_last"
 
 
-def integers(value: Any) -> Any:
-    """Returns a size or sizes as integers, also where they are part of a shape."""
-    return [int(one) for one in value] if isinstance(value, (list, tuple, tf.TensorShape)) else int(value)
+def without_dimensions(value: Any) -> Any:
+    """Returns sizes that may be Dimensions, since programs take them from shapes, as integers."""
+    if isinstance(value, (list, tuple)):
+        return [getattr(one, "value", one) for one in value]
+    return getattr(value, "value", value)

@@ -6,11 +6,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from graphkit.nn import dense as nn_dense
-from graphkit.nn import dropout as nn_dropout
 from graphkit.tf1.contrib.framework import variables
 from graphkit.tf1.contrib.framework.arg_scopes import add_arg_scope
 from graphkit.tf1.contrib.layers import scopes, utils
+from graphkit.tf1.layers import core
 
 v1 = tf.compat.v1
 
@@ -34,7 +33,7 @@ def bias_add(
     scope: Any = None,
 ) -> tf.Tensor:
     """Adds biases, one for each channel."""
-    form = scopes.nn_format(data_format)
+    form = scopes.format_of(data_format)
     with v1.variable_scope(scope, "BiasAdd", reuse=reuse) as opened:
         inputs = tf.convert_to_tensor(inputs)
         if inputs.shape.rank != 4 and data_format == "NCHW":
@@ -62,23 +61,20 @@ def dropout(
     scope: Any = None,
     seed: int | None = None,
 ) -> tf.Tensor:
-    """Drops units in training; `seed` has no effect: masks follow from the graph's seed."""
+    """Keeps each unit with probability keep_prob, in training."""
     with v1.variable_scope(scope, "Dropout") as opened:
-        inputs, training = tf.convert_to_tensor(inputs), utils.constant_value(is_training)
-        if training is None:
-            keep_prob = tf.where(is_training, tf.cast(keep_prob, tf.float32), 1.0)
-        if training is None or training:
-            outputs = nn_dropout.dropout(inputs, keep_prob, noise_shape)
-        else:
-            outputs = tf.identity(inputs)
-        outputs = tf.identity(outputs) if outputs is inputs else outputs
+        rate = 1 - (tf.cast(keep_prob, tf.float32) if tf.is_tensor(keep_prob) else keep_prob)
+        layer = core.Dropout(rate, noise_shape, seed, opened.name, _scope=opened)
+        outputs = layer.apply(tf.convert_to_tensor(inputs), training=is_training)
         return utils.collect_named_outputs(outputs_collections, opened.name, outputs)
 
 
 @add_arg_scope
 def flatten(inputs: Any, outputs_collections: Any = None, scope: Any = None) -> tf.Tensor:
     with v1.name_scope(scope, "Flatten") as opened:
-        return utils.collect_named_outputs(outputs_collections, opened, nn_dense.flatten(inputs))
+        return utils.collect_named_outputs(
+            outputs_collections, opened, core.flatten(tf.convert_to_tensor(inputs))
+        )
 
 
 @add_arg_scope
@@ -130,7 +126,7 @@ def spatial_softmax(
     data_format: str = "NHWC",
 ) -> tf.Tensor:
     """Returns for each channel where it lies, in -1..1: (batch, 2 * channels), pairs of (down, right)."""
-    first = scopes.nn_format(data_format) == "channels_first"
+    first = scopes.format_of(data_format) == "channels_first"
     channels = utils.channel_dimension(features.shape, "channels_first" if first else "channels_last", 4)
     with v1.variable_scope(name, "spatial_softmax"):
         collections = (
@@ -183,7 +179,7 @@ def images_to_sequence(
     inputs: Any, data_format: str = "NHWC", outputs_collections: Any = None, scope: Any = None
 ) -> tf.Tensor:
     """Makes rows of images sequences: (width, batch * height, channels)."""
-    first = scopes.nn_format(data_format) == "channels_first"
+    first = scopes.format_of(data_format) == "channels_first"
     with v1.name_scope(scope, "ImagesToSequence") as opened:
         inputs = tf.convert_to_tensor(inputs)
         inputs = tf.transpose(inputs, [3, 0, 2, 1] if first else [2, 0, 1, 3])
