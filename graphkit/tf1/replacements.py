@@ -3,7 +3,9 @@
 # {name, or the beginning of names: what to use instead}
 INSTEAD = {
     "tf.contrib.crf": "write the loss in TensorFlow's ops",
+    "tf.contrib.framework.VariableDeviceChooser": "use tf.train.replica_device_setter",
     "tf.contrib.layers.GDN": "write it in TensorFlow's ops",
+    "tf.contrib.layers.bow_encoder": "take tf.reduce_mean over what embed_sequence returns",
     "tf.contrib.layers.gdn": "write it in TensorFlow's ops",
     "tf.contrib.layers.recompute_grad": "use tf.recompute_grad",
     "tf.contrib.layers.rev_block": "use tf.recompute_grad to save memory",

@@ -31,49 +31,36 @@ def streaming(name: str, first: str) -> Callable[..., Pair]:
     return metric
 
 
-PREDICTIONS = "predictions labels"
-# {name without "streaming_": (name in tf.metrics, the arguments that come first)}
-STREAMING = {
-    "accuracy": ("accuracy", PREDICTIONS),
-    "auc": (
-        "auc",
-        f"{PREDICTIONS} weights num_thresholds metrics_collections updates_collections curve name",
-    ),
-    "false_negatives": ("false_negatives", PREDICTIONS),
-    "false_negatives_at_thresholds": ("false_negatives_at_thresholds", f"{PREDICTIONS} thresholds"),
-    "false_positives": ("false_positives", PREDICTIONS),
-    "false_positives_at_thresholds": ("false_positives_at_thresholds", f"{PREDICTIONS} thresholds"),
-    "mean": ("mean", "values"),
-    "mean_absolute_error": ("mean_absolute_error", PREDICTIONS),
-    "mean_cosine_distance": ("mean_cosine_distance", f"{PREDICTIONS} dim"),
-    "mean_iou": ("mean_iou", f"{PREDICTIONS} num_classes"),
-    "mean_relative_error": ("mean_relative_error", f"{PREDICTIONS} normalizer"),
-    "mean_squared_error": ("mean_squared_error", PREDICTIONS),
-    "mean_tensor": ("mean_tensor", "values"),
-    "percentage_less": ("percentage_below", "values threshold"),
-    "precision": ("precision", PREDICTIONS),
-    "precision_at_thresholds": ("precision_at_thresholds", f"{PREDICTIONS} thresholds"),
-    "recall": ("recall", PREDICTIONS),
-    "recall_at_thresholds": ("recall_at_thresholds", f"{PREDICTIONS} thresholds"),
-    "root_mean_squared_error": ("root_mean_squared_error", PREDICTIONS),
-    "sensitivity_at_specificity": (
-        "sensitivity_at_specificity",
-        f"{PREDICTIONS} specificity weights num_thresholds",
-    ),
-    "sparse_average_precision_at_k": ("average_precision_at_k", f"{PREDICTIONS} k"),
-    "sparse_precision_at_k": ("precision_at_k", f"{PREDICTIONS} k class_id"),
-    "sparse_recall_at_k": ("recall_at_k", f"{PREDICTIONS} k class_id"),
-    "specificity_at_sensitivity": (
-        "specificity_at_sensitivity",
-        f"{PREDICTIONS} sensitivity weights num_thresholds",
-    ),
-    "true_negatives": ("true_negatives", PREDICTIONS),
-    "true_negatives_at_thresholds": ("true_negatives_at_thresholds", f"{PREDICTIONS} thresholds"),
-    "true_positives": ("true_positives", PREDICTIONS),
-    "true_positives_at_thresholds": ("true_positives_at_thresholds", f"{PREDICTIONS} thresholds"),
+# {name after "streaming_": the arguments that come first}
+FIRST = {
+    name: "predictions labels"
+    for name in (
+        "accuracy false_negatives false_positives mean_absolute_error mean_squared_error precision recall "
+        "root_mean_squared_error true_negatives true_positives"
+    ).split()
 }
-for name, arguments in STREAMING.items():
-    globals()[f"streaming_{name}"] = streaming(*arguments)
+FIRST |= {
+    f"{name}_at_thresholds": "predictions labels thresholds"
+    for name in "false_negatives false_positives precision recall true_negatives true_positives".split()
+}
+SUMS = "metrics_collections updates_collections"
+FIRST |= {
+    "auc": f"predictions labels weights num_thresholds {SUMS} curve name",
+    "mean": "values",
+    "mean_cosine_distance": "predictions labels dim",
+    "mean_iou": "predictions labels num_classes",
+    "mean_relative_error": "predictions labels normalizer",
+    "mean_tensor": "values",
+    "percentage_less": "values threshold",
+    "sensitivity_at_specificity": "predictions labels specificity weights num_thresholds",
+    "sparse_average_precision_at_k": "predictions labels k",
+    "sparse_precision_at_k": "predictions labels k class_id",
+    "sparse_recall_at_k": "predictions labels k class_id",
+    "specificity_at_sensitivity": "predictions labels sensitivity weights num_thresholds",
+}
+NAMES = {"percentage_less": "percentage_below"}  # in tf.metrics, where it is another one
+for name, first in FIRST.items():
+    globals()[f"streaming_{name}"] = streaming(NAMES.get(name, name.removeprefix("sparse_")), first)
 
 confusion_matrix = v1.confusion_matrix
 set_difference, set_intersection, set_size, set_union = (
@@ -187,15 +174,14 @@ def aggregate_metrics(*value_update_tuples: Pair) -> tuple[list[Any], list[Any]]
 
 def aggregate_metric_map(names_to_tuples: Mapping[str, Pair]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns {name: value} and {name: update}."""
-    return {name: one[0] for name, one in names_to_tuples.items()}, {
-        name: one[1] for name, one in names_to_tuples.items()
-    }
+    values, updates = ({name: pair[part] for name, pair in names_to_tuples.items()} for part in (0, 1))
+    return values, updates
 
 
 __all__ = """
 accuracy aggregate_metric_map aggregate_metrics confusion_matrix count set_difference set_intersection
 set_size set_union streaming_concat streaming_recall_at_k
 """.split()
-__all__ += [f"streaming_{name}" for name in STREAMING]
+__all__ += [f"streaming_{name}" for name in FIRST]
 
 __getattr__, __dir__ = overlay.over(__name__)

@@ -150,18 +150,11 @@ def test_global_step_and_zeros():
     np.testing.assert_array_equal(run(framework.zero_initializer(variable)), [0, 0])
 
 
-def test_devices_in_turn():
-    chooser = framework.VariableDeviceChooser(2)
-    assert [chooser(None) for _ in range(3)] == [f"/job:ps/task:{task}/device:CPU:0" for task in (0, 1, 0)]
-    assert framework.variable("a", [1], device=framework.VariableDeviceChooser()).device == "/device:CPU:0"
-
-
 def test_shapes():
     unknown = tf.placeholder(tf.float32, [None, 2])
     assert framework.with_shape([3, 2], unknown).shape.as_list() == [3, 2]
     same = tf.zeros([3, 2])
     assert framework.with_shape([3, 2], same) is same
-    assert framework.with_same_shape(same, unknown).shape.as_list() == [3, 2]
     assert framework.with_shape([], tf.zeros([1])).shape.as_list() == []
     with pytest.raises(ValueError, match="Invalid shape for tensor"):
         framework.with_shape([3, 3], unknown)
@@ -172,10 +165,6 @@ def test_shapes():
         )
     predictions, labels = framework.remove_squeezable_dimensions(tf.zeros([3, 1]), tf.zeros([3]))
     assert predictions.shape == labels.shape
-    assert run(framework.reduce_sum_n([tf.ones([2]), tf.ones([3])])) == 5
-    framework.assert_scalar_int(tf.constant(1))
-    with pytest.raises(ValueError, match="Expected integer type"):
-        framework.assert_scalar_int(tf.constant(1.0))
 
 
 def test_conditions_and_names(caplog):

@@ -264,7 +264,6 @@ def test_small_functions():
     biased = layers.bias_add(x, tf.nn.relu, tf.ones_initializer())
     assert made() == {"BiasAdd/biases": [3]}
     sparse = layers.dense_to_sparse(tf.constant([[1, 0], [0, 3]]))
-    sequence = layers.images_to_sequence(x)
     cases = {
         "flat": (flat, IMAGES.reshape(2, -1)),
         "bias": (biased, relu(IMAGES + 1)),
@@ -272,8 +271,6 @@ def test_small_functions():
         "sparse": (tf.sparse.to_dense(sparse), [[1, 0], [0, 3]]),
         "unit": (layers.unit_norm(tf.constant(X), 1), X / np.linalg.norm(X, axis=1, keepdims=True)),
         "maxout": (layers.maxout(tf.constant(normal(2, 6)), 3), normal(2, 6).reshape(2, 3, 2).max(-1)),
-        "sequence": (sequence, IMAGES.transpose(2, 0, 1, 3).reshape(6, 12, 3)),
-        "images": (layers.sequence_to_images(sequence, 6), IMAGES),
     }
     for name, value in run({name: tensor for name, (tensor, _) in cases.items()}).items():
         np.testing.assert_allclose(value, cases[name][1], rtol=1e-5, atol=1e-6, err_msg=name)
@@ -362,16 +359,12 @@ def test_embeddings():
     rows = normal(3, 4)
     plain = layers.embed_sequence(ids, 3, 4, initializer=constant([3, 4]), scope="words")
     unique = layers.embed_sequence(ids, 3, 4, unique=True, scope="words", reuse=True)
-    bag = layers.bow_encoder(ids, 3, 4, initializer=constant([3, 4]))
-    dense = layers.bow_encoder(ids, 3, 4, sparse_lookup=False, initializer=constant([3, 4]), scope="dense")
-    assert list(made()) == ["words/embeddings", "bow_encoder/embeddings", "dense/embeddings"]
+    assert list(made()) == ["words/embeddings"]
     assert collected(Keys.MODEL_VARIABLES) == collected(Keys.GLOBAL_VARIABLES)
-    plain, unique, bag, dense = run([plain, unique, bag, dense])
+    plain, unique = run([plain, unique])
     expected = rows[[[1, 2, 1], [0, 1, 2]]]
     np.testing.assert_allclose(plain, expected)
     np.testing.assert_allclose(unique, expected)
-    np.testing.assert_allclose(bag, [rows[[1, 2, 1]].mean(0), rows[[1, 2]].mean(0)], rtol=1e-5)
-    np.testing.assert_allclose(dense, expected.mean(1), rtol=1e-5)
     with pytest.raises(ValueError, match="Must specify vocab size and embedding dimension"):
         layers.embed_sequence(ids, 3)
 

@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 __all__ = """
-assert_same_float_dtype assert_scalar assert_scalar_int convert_to_tensor_or_sparse_tensor is_non_decreasing
-is_numeric_tensor is_strictly_increasing is_tensor reduce_sum_n remove_squeezable_dimensions with_same_shape
+assert_same_float_dtype assert_scalar convert_to_tensor_or_sparse_tensor is_non_decreasing
+is_numeric_tensor is_strictly_increasing is_tensor remove_squeezable_dimensions
 with_shape
 """.split()
 
@@ -20,20 +20,6 @@ is_numeric_tensor = v1.debugging.is_numeric_tensor
 is_non_decreasing = v1.is_non_decreasing
 is_strictly_increasing = v1.is_strictly_increasing
 assert_same_float_dtype = v1.debugging.assert_same_float_dtype
-
-
-def assert_scalar_int(tensor: Any, name: str | None = None) -> tf.Tensor:
-    tensor = tf.convert_to_tensor(tensor)
-    if not tensor.dtype.is_integer:
-        raise ValueError(f"Expected integer type for {tensor.name}, received type: {tensor.dtype}.")
-    return assert_scalar(tensor, name)
-
-
-def reduce_sum_n(tensors: list[tf.Tensor], name: str | None = None) -> tf.Tensor:
-    if not tensors:
-        raise ValueError("No tensors provided.")
-    with v1.name_scope(name, "reduce_sum_n"):
-        return tf.add_n([tf.reduce_sum(tensor) for tensor in tensors])
 
 
 def remove_squeezable_dimensions(
@@ -68,8 +54,3 @@ def with_shape(expected_shape: Any, tensor: tf.Tensor) -> tf.Tensor:
             return tf.reshape(tensor, [])
         raise ValueError(f"Invalid shape for tensor {tensor.name}, expected {sizes}, got {tensor.shape}.")
     return tensor if tensor.shape.is_fully_defined() else tf.ensure_shape(tensor, sizes)
-
-
-def with_same_shape(expected_tensor: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
-    known = expected_tensor.shape.is_fully_defined()
-    return with_shape(expected_tensor.shape.as_list() if known else tf.shape(expected_tensor), tensor)

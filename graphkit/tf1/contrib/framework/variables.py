@@ -1,6 +1,7 @@
 """Making variables, finding them, and assigning values and checkpoints to them."""
 
 import functools
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -16,8 +17,7 @@ add_model_variable assert_global_step assert_or_get_global_step assign_from_chec
 assign_from_checkpoint_fn assign_from_values assign_from_values_fn create_global_step filter_variables
 get_global_step get_local_variables get_model_variables get_or_create_global_step get_trainable_variables
 get_unique_variable get_variable_full_name get_variables get_variables_by_name get_variables_by_suffix
-get_variables_to_restore global_variable local_variable model_variable variable VariableDeviceChooser
-zero_initializer
+get_variables_to_restore global_variable local_variable model_variable variable zero_initializer
 """.split()
 
 v1 = tf.compat.v1
@@ -78,40 +78,18 @@ def variable(
         )
 
 
-@add_arg_scope
-def model_variable(
-    name: str,
-    shape: Any = None,
-    dtype: Any = tf.float32,
-    initializer: Any = None,
-    regularizer: Any = None,
-    trainable: bool = True,
-    collections: Iterable[str] | None = None,
-    caching_device: Any = None,
-    device: Any = None,
-    partitioner: Any = None,
-    custom_getter: Callable[..., Any] | None = None,
-    use_resource: bool | None = None,
-    synchronization: Any = tf.VariableSynchronization.AUTO,
-    aggregation: Any = tf.VariableAggregation.NONE,
-) -> Any:
-    """Makes a variable that is one of MODEL_VARIABLES, too."""
-    return variable(
-        name,
-        shape,
-        dtype,
-        initializer,
-        regularizer,
-        trainable,
-        collections=[*(collections or []), Keys.GLOBAL_VARIABLES, Keys.MODEL_VARIABLES],
-        caching_device=caching_device,
-        device=device,
-        partitioner=partitioner,
-        custom_getter=custom_getter,
-        use_resource=use_resource,
-        synchronization=synchronization,
-        aggregation=aggregation,
-    )
+SIGNATURE = inspect.signature(variable)
+
+
+def model_variable(*args: Any, **kwargs: Any) -> Any:
+    """Makes a variable that is one of MODEL_VARIABLES, too; by default it is of float32."""
+    given = {"dtype": tf.float32, **SIGNATURE.bind(*args, **kwargs).arguments}
+    keys = [*(given.pop("collections", None) or []), Keys.GLOBAL_VARIABLES, Keys.MODEL_VARIABLES]
+    return variable(**given, collections=keys)
+
+
+model_variable.__signature__ = SIGNATURE  # type: ignore[attr-defined]
+model_variable = add_arg_scope(model_variable)
 
 
 def in_collection(
@@ -321,25 +299,3 @@ def assign_from_checkpoint_fn(
         return None
     saver = v1.train.Saver(var_list, reshape=reshape_variables)
     return lambda session: saver.restore(session, model_path)
-
-
-class VariableDeviceChooser:
-    """Devices of parameter servers in turn, as the `device` of variables."""
-
-    def __init__(
-        self,
-        num_tasks: int = 0,
-        job_name: str = "ps",
-        device_type: str = "CPU",
-        device_index: int = 0,
-        replica: int | None = None,
-    ) -> None:
-        self._spec = v1.DeviceSpec(replica=replica, device_type=device_type, device_index=device_index)
-        self._job_name, self._num_tasks, self._next_task_id = job_name, num_tasks, 0
-
-    def __call__(self, op: Any) -> str:
-        spec = self._spec
-        if self._num_tasks > 0:
-            spec = spec.replace(job=self._job_name, task=self._next_task_id)
-            self._next_task_id = (self._next_task_id + 1) % self._num_tasks
-        return spec.to_string()

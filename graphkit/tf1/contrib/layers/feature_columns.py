@@ -1,6 +1,6 @@
 """Feature columns of `tf.contrib.layers`, made of those of `tf.feature_column`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import tensorflow as tf
@@ -11,13 +11,15 @@ columns = tf.feature_column
 __all__ = """
 bucketized_column create_feature_spec_for_parsing crossed_column embedding_column infer_real_valued_columns
 input_from_feature_columns one_hot_column real_valued_column sparse_column_with_hash_bucket
-sparse_column_with_integerized_feature sparse_column_with_keys sparse_column_with_vocabulary_file
-weighted_sparse_column weighted_sum_from_feature_columns
+sparse_column_with_integerized_feature sparse_column_with_keys weighted_sparse_column
+weighted_sum_from_feature_columns
 """.split()
 
 bucketized_column = columns.bucketized_column
 create_feature_spec_for_parsing = columns.make_parse_example_spec
+embedding_column = columns.embedding_column
 one_hot_column = columns.indicator_column
+weighted_sparse_column = columns.weighted_categorical_column
 
 
 def real_valued_column(
@@ -25,7 +27,7 @@ def real_valued_column(
     dimension: int = 1,
     default_value: Any = None,
     dtype: Any = tf.float32,
-    normalizer: Callable[[Any], Any] | None = None,
+    normalizer: Any = None,
 ) -> Any:
     return columns.numeric_column(column_name, (dimension,), default_value, dtype, normalizer)
 
@@ -39,12 +41,11 @@ def infer_real_valued_columns(features: Any) -> list[Any]:
     ]
 
 
+# A combiner is that of linear models, where tf.feature_column has none: they sum.
+
+
 def sparse_column_with_hash_bucket(
-    column_name: str,
-    hash_bucket_size: int,
-    combiner: str = "sum",
-    dtype: Any = tf.string,
-    hash_keys: None = None,
+    column_name: str, hash_bucket_size: int, combiner: str = "sum", dtype: Any = tf.string
 ) -> Any:
     return columns.categorical_column_with_hash_bucket(column_name, hash_bucket_size, dtype)
 
@@ -61,48 +62,8 @@ def sparse_column_with_keys(
     return columns.categorical_column_with_vocabulary_list(column_name, keys, dtype, default_value)
 
 
-def sparse_column_with_vocabulary_file(
-    column_name: str,
-    vocabulary_file: str,
-    num_oov_buckets: int = 0,
-    vocab_size: int | None = None,
-    default_value: int = -1,
-    combiner: str = "sum",
-    dtype: Any = tf.string,
-) -> Any:
-    return v1.feature_column.categorical_column_with_vocabulary_file(
-        column_name, vocabulary_file, vocab_size, num_oov_buckets, default_value, dtype
-    )
-
-
-def weighted_sparse_column(sparse_id_column: Any, weight_column_name: str, dtype: Any = tf.float32) -> Any:
-    return columns.weighted_categorical_column(sparse_id_column, weight_column_name, dtype)
-
-
-def crossed_column(columns_: Iterable[Any], hash_bucket_size: int, combiner: str = "sum", **_: Any) -> Any:
+def crossed_column(columns_: Iterable[Any], hash_bucket_size: int, combiner: str = "sum") -> Any:
     return columns.crossed_column(list(columns_), hash_bucket_size)
-
-
-def embedding_column(
-    sparse_id_column: Any,
-    dimension: int,
-    combiner: str = "mean",
-    initializer: Any = None,
-    ckpt_to_load_from: str | None = None,
-    tensor_name_in_ckpt: str | None = None,
-    max_norm: float | None = None,
-    trainable: bool = True,
-) -> Any:
-    return columns.embedding_column(
-        sparse_id_column,
-        dimension,
-        combiner,
-        initializer,
-        ckpt_to_load_from,
-        tensor_name_in_ckpt,
-        max_norm,
-        trainable,
-    )
 
 
 def input_from_feature_columns(

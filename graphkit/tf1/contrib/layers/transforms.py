@@ -14,8 +14,8 @@ from graphkit.tf1.layers import core
 v1 = tf.compat.v1
 
 __all__ = """
-bias_add dense_to_sparse dropout flatten images_to_sequence maxout one_hot_encoding repeat scale_gradient
-sequence_to_images softmax spatial_softmax stack unit_norm
+bias_add dense_to_sparse dropout flatten maxout one_hot_encoding repeat scale_gradient
+softmax spatial_softmax stack unit_norm
 """.split()
 
 
@@ -172,39 +172,6 @@ def maxout(inputs: Any, num_units: int, axis: int = -1, scope: Any = None) -> tf
         ]
         sizes[axis] = num_units
         return tf.reduce_max(tf.reshape(inputs, [*sizes, channels // num_units]), -1)
-
-
-@add_arg_scope
-def images_to_sequence(
-    inputs: Any, data_format: str = "NHWC", outputs_collections: Any = None, scope: Any = None
-) -> tf.Tensor:
-    """Makes rows of images sequences: (width, batch * height, channels)."""
-    first = scopes.format_of(data_format) == "channels_first"
-    with v1.name_scope(scope, "ImagesToSequence") as opened:
-        inputs = tf.convert_to_tensor(inputs)
-        inputs = tf.transpose(inputs, [3, 0, 2, 1] if first else [2, 0, 1, 3])
-        width, _, _, depth = inputs.shape.as_list()
-        outputs = tf.reshape(inputs, [width, -1, depth])
-        return utils.collect_named_outputs(outputs_collections, opened, outputs)
-
-
-@add_arg_scope
-def sequence_to_images(
-    inputs: Any,
-    height: int,
-    output_data_format: str = "channels_last",
-    outputs_collections: Any = None,
-    scope: Any = None,
-) -> tf.Tensor:
-    """Makes sequences rows of images, the inverse of images_to_sequence."""
-    with v1.name_scope(scope, "SequenceToImages") as opened:
-        inputs = tf.convert_to_tensor(inputs)
-        width, rows, depth = inputs.shape.as_list()
-        outputs = tf.reshape(inputs, [width, -1 if rows is None else rows // height, height, depth])
-        outputs = tf.transpose(
-            outputs, [1, 3, 2, 0] if output_data_format == "channels_first" else [1, 2, 0, 3]
-        )
-        return utils.collect_named_outputs(outputs_collections, opened, outputs)
 
 
 @tf.custom_gradient

@@ -1,6 +1,5 @@
 """Evaluating checkpoints, once or as they come."""
 
-import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -135,45 +134,20 @@ def evaluation_loop(
     checkpoint_dir: str,
     logdir: str,
     num_evals: int | None = 1,
-    initial_op: Any = None,
-    initial_op_feed_dict: Any = None,
-    init_fn: Any = None,
-    eval_op: Any = None,
-    eval_op_feed_dict: Any = None,
-    final_op: Any = None,
-    final_op_feed_dict: Any = None,
+    *,
     summary_op: Any = USE_DEFAULT,
-    summary_op_feed_dict: Any = None,
-    variables_to_restore: Sequence[Any] | None = None,
     eval_interval_secs: float = 60,
     max_number_of_evaluations: int | None = None,
-    session_config: Any = None,
     timeout: float | None = None,
     timeout_fn: Callable[[], bool] | None = None,
-    hooks: Sequence[Any] | None = None,
+    **evaluation: Any,
 ) -> Any:
-    """Evaluates each new checkpoint of a folder; returns the last values of `final_op`."""
-    evaluate = functools.partial(
-        evaluate_once,
-        num_evals=num_evals,
-        initial_op=initial_op,
-        initial_op_feed_dict=initial_op_feed_dict,
-        eval_op=eval_op,
-        eval_op_feed_dict=eval_op_feed_dict,
-        final_op=final_op,
-        final_op_feed_dict=final_op_feed_dict,
-        summary_op=v1.summary.merge_all() if summary_op is USE_DEFAULT else summary_op,
-        summary_op_feed_dict=summary_op_feed_dict,
-        variables_to_restore=variables_to_restore,
-        session_config=session_config,
-        hooks=hooks,
-        init_fn=init_fn,
-    )
+    """Evaluates each new checkpoint of a folder as `evaluate_once` does; returns the last `final_op`."""
     values = None
-    for number, path in enumerate(
-        checkpoints_iterator(checkpoint_dir, eval_interval_secs, timeout, timeout_fn), 1
-    ):
-        values = evaluate(master, path, logdir)
+    evaluation["summary_op"] = v1.summary.merge_all() if summary_op is USE_DEFAULT else summary_op
+    paths = checkpoints_iterator(checkpoint_dir, eval_interval_secs, timeout, timeout_fn)
+    for number, path in enumerate(paths, 1):
+        values = evaluate_once(master, path, logdir, num_evals, **evaluation)
         if max_number_of_evaluations is not None and number >= max_number_of_evaluations:
             break
     return values

@@ -51,19 +51,14 @@ def add_zero_fraction_summary(
     return add_scalar_summary(tf.math.zero_fraction(tensor), name, print_summary=print_summary)
 
 
-def add_histogram_summaries(tensors: Iterable[Any], prefix: str | None = None) -> list[tf.Tensor]:
-    return [add_histogram_summary(tensor, prefix=prefix) for tensor in tensors]
+def of_each(function: Callable[..., tf.Tensor]) -> Callable[..., list[tf.Tensor]]:
+    def summaries(tensors: Iterable[Any], prefix: str | None = None, **kwargs: Any) -> list[tf.Tensor]:
+        return [function(tensor, prefix=prefix, **kwargs) for tensor in tensors]
+
+    return summaries
 
 
-def add_image_summaries(tensors: Iterable[Any], prefix: str | None = None) -> list[tf.Tensor]:
-    return [add_image_summary(tensor, prefix=prefix) for tensor in tensors]
-
-
-def add_scalar_summaries(
-    tensors: Iterable[Any], prefix: str | None = None, print_summary: bool = False
-) -> list[tf.Tensor]:
-    return [add_scalar_summary(tensor, prefix=prefix, print_summary=print_summary) for tensor in tensors]
-
-
-def add_zero_fraction_summaries(tensors: Iterable[Any], prefix: str | None = None) -> list[tf.Tensor]:
-    return [add_zero_fraction_summary(tensor, prefix=prefix) for tensor in tensors]
+add_histogram_summaries = of_each(add_histogram_summary)
+add_image_summaries = of_each(add_image_summary)
+add_scalar_summaries = of_each(add_scalar_summary)
+add_zero_fraction_summaries = of_each(add_zero_fraction_summary)
