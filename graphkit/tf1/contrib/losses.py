@@ -171,7 +171,7 @@ def sparse_softmax_cross_entropy(
     logits: Any, labels: Any, weights: Any = 1.0, scope: str | None = None
 ) -> tf.Tensor:
     with v1.name_scope(scope, "sparse_softmax_cross_entropy_loss") as scope:
-        labels = tf.reshape(labels, [-1])
+        labels = tf.reshape(labels, [tf.shape(labels)[0]])  # such as (batch, 1)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits, name="xentropy")
         return compute_weighted_loss(losses, weights, scope)
 

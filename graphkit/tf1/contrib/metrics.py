@@ -85,6 +85,7 @@ def accuracy(
 
 
 def collected(value: Any, update: Any, metrics_collections: Any, updates_collections: Any) -> Pair:
+    update = tf.convert_to_tensor(update)
     v1.add_to_collections(metrics_collections or (), value)
     v1.add_to_collections(updates_collections or (), update)
     return value, update
@@ -114,6 +115,8 @@ def streaming_concat(
 ) -> Pair:
     """Returns the values of all mini-batches so far, at most max_size along the axis."""
     sizes = values.shape.as_list()
+    if not -len(sizes) <= axis < len(sizes):
+        raise ValueError(f"axis = {axis} not in [0, {len(sizes)})")
     axis %= len(sizes)
     sizes[axis] = None
     if sizes.count(None) > 1:

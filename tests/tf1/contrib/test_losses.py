@@ -128,5 +128,7 @@ def test_refusals():
         losses.cosine_distance(tf.zeros([2, 3]), tf.zeros([2, 3]))
     with pytest.raises(ValueError, match="incompatible"):
         losses.mean_squared_error(tf.zeros([2, 3]), tf.zeros([2, 4]))
+    with pytest.raises(ValueError):  # two labels for an example
+        losses.sparse_softmax_cross_entropy(tf.zeros([2, 3]), tf.zeros([2, 2], tf.int32))
     with pytest.raises(ValueError, match="must have a known rank"):
         losses.compute_weighted_loss(tf.placeholder(tf.float32))

@@ -81,6 +81,8 @@ def test_streaming_concat():
     assert after_batches(metrics.streaming_concat(values, axis=1), []).shape == (2, 0)
     with pytest.raises(ValueError, match="all dimensions of `values`"):
         metrics.streaming_concat(values)
+    with pytest.raises(ValueError, match="axis = 2 not in"):
+        metrics.streaming_concat(values, axis=2)
 
 
 def test_accuracy_of_one_batch():

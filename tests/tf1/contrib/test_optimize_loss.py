@@ -170,3 +170,14 @@ def test_what_is_no_scalar_or_step_is_refused(loss):
         optimize_loss(tf.zeros([2]), None, 0.1, "SGD")
     with pytest.raises(TypeError):
         optimize_loss(loss, tf.constant(0.5), 0.1, "SGD")
+
+
+def test_a_programs_own_global_step():
+    step = tf.Variable(0, name="global_step", trainable=False)
+    a = tf.get_variable("a", [], initializer=tf.zeros_initializer())
+    assert tf.contrib.framework.get_global_step() is step
+    train_op = optimize_loss(3 * a + 1, tf.contrib.framework.get_global_step(), 0.1, "SGD")
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        session.run(train_op)
+        assert session.run(step) == 1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from references import normal, run
 
+import graphkit as gk
 import graphkit.tf1 as tf
 
 slim = tf.contrib.slim
@@ -329,3 +330,19 @@ def test_networks_run():
     predictions, dense = run([ends["predictions"], dense])
     assert predictions.shape == (1, 1, 1, 5) and dense.shape == (1, 8, 8, 2048)
     np.testing.assert_allclose(predictions.sum(), 1, rtol=1e-5)
+
+
+def test_a_trainer_trains_a_network_of_slim():
+    x, y = tf.placeholder(tf.float32, [None, 6]), tf.placeholder(tf.int64, [None])
+    flag = tf.placeholder_with_default(False, [])
+    normalization = {"is_training": flag, "decay": 0.8}
+    net = slim.fully_connected(x, 16, normalizer_fn=slim.batch_norm, normalizer_params=normalization)
+    net = slim.dropout(net, 0.9, is_training=flag)
+    slim.losses.sparse_softmax_cross_entropy(slim.fully_connected(net, 2, activation_fn=None), y)
+    inputs = normal(200, 6)
+    examples = {x: inputs, y: (inputs.sum(1) > 0).astype(np.int64)}
+    (moving,) = slim.get_variables_by_name("moving_mean")
+    with gk.Trainer(slim.losses.get_total_loss(), tf.train.AdamOptimizer(0.05)) as trainer:
+        trainer.fit(examples, feed={flag: True}, epochs=10, batch_size=20, progress=False)
+        assert trainer.evaluate(examples)["loss"] < 0.2
+        assert np.abs(trainer.session.run(moving)).min() > 0

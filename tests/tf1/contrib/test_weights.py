@@ -81,6 +81,8 @@ def test_initializers():
         layers.variance_scaling_initializer(mode="FAN")
     with pytest.raises(TypeError, match="non-floating point type"):
         layers.xavier_initializer(dtype=tf.int32)
+    with pytest.raises(TypeError, match="non-floating point type"):
+        layers.xavier_initializer()([2, 3], tf.int32)
 
 
 def test_summaries():

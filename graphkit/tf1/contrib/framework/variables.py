@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
+from graphkit.tf1 import train
 from graphkit.tf1.contrib.framework.arg_scopes import add_arg_scope
 
 __all__ = """
@@ -24,9 +25,9 @@ v1 = tf.compat.v1
 Keys = v1.GraphKeys
 VariableList = Sequence[Any] | Mapping[str, Any]
 
-create_global_step = v1.train.create_global_step
-get_global_step = v1.train.get_global_step
-get_or_create_global_step = v1.train.get_or_create_global_step
+create_global_step = train.create_global_step
+get_global_step = train.get_global_step
+get_or_create_global_step = train.get_or_create_global_step
 assert_global_step = v1.train.assert_global_step
 
 

@@ -29,12 +29,12 @@ def variance_scaling_initializer(
     dtype: Any = tf.float32,
 ) -> Callable[..., tf.Tensor]:
     """Returns an initializer of variance factor / n, where n is FAN_IN, FAN_OUT or their mean, FAN_AVG."""
-    if not tf.as_dtype(dtype).is_floating:
-        raise TypeError("Cannot create initializer for non-floating point type.")
+    check_dtype(dtype)
     if mode not in ("FAN_IN", "FAN_OUT", "FAN_AVG"):
         raise TypeError(f"Unknown mode {mode} [FAN_IN, FAN_OUT, FAN_AVG]")
 
     def initializer(shape: Any, dtype: Any = dtype, partition_info: Any = None) -> tf.Tensor:
+        check_dtype(dtype)
         sizes = [int(size) for size in shape] or [1]
         area = math.prod(sizes[:-2])
         fan_in, fan_out = area * sizes[-2 if len(sizes) > 1 else -1], area * sizes[-1]
@@ -46,3 +46,8 @@ def variance_scaling_initializer(
         return tf.compat.v1.truncated_normal(sizes if shape else [], 0.0, stddev, dtype, seed=seed)
 
     return initializer
+
+
+def check_dtype(dtype: Any) -> None:
+    if not tf.as_dtype(dtype).is_floating:
+        raise TypeError("Cannot create initializer for non-floating point type.")

@@ -5,6 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from graphkit.tf1 import train
+
 v1 = tf.compat.v1
 Pairs = list[tuple[Any, Any]]  # of gradients and variables
 
@@ -40,7 +42,7 @@ def optimize_loss(
     """Returns the loss as a tensor that also runs UPDATE_OPS, then the optimizer."""
     loss = v1.assert_scalar(tf.convert_to_tensor(loss))
     if global_step is None:
-        global_step = v1.train.get_global_step()
+        global_step = train.get_global_step()
     else:
         v1.train.assert_global_step(global_step)
     with v1.variable_scope(name, "OptimizeLoss"):

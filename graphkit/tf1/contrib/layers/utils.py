@@ -87,7 +87,8 @@ def last_dimension(shape: Any, min_rank: int = 1) -> int:
 
 
 def size_of(shape: Any, axis: int, min_rank: int) -> int:
-    if shape.rank is None or shape.rank < min_rank or shape.as_list()[axis] is None:
+    rank = shape.rank or 0
+    if rank < min_rank or not -rank <= axis < rank or shape.as_list()[axis] is None:
         raise ValueError(
             f"dimension {axis} of shape must be known, and its rank at least {min_rank}: {shape}"
         )

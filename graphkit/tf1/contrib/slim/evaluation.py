@@ -6,6 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from graphkit.tf1 import train
+
 v1 = tf.compat.v1
 USE_DEFAULT = 0  # as a summary_op: all summaries
 
@@ -29,12 +31,12 @@ class SummaryAtEndHook(tf.compat.v1.train.SessionRunHook):
 
     def begin(self) -> None:
         self._op = v1.summary.merge_all() if self._summary_op is None else self._summary_op
-        self._global_step = v1.train.get_or_create_global_step()
+        self._global_step = train.get_or_create_global_step()
 
     def end(self, session: Any) -> None:
         writer = self._writer or v1.summary.FileWriterCache.get(self._log_dir)
         if self._op is not None:
-            step = v1.train.global_step(session, self._global_step)
+            step = train.global_step(session, self._global_step)
             writer.add_summary(session.run(self._op, self._feed_dict), step)
         writer.flush()
 
@@ -114,8 +116,8 @@ def evaluate_once(
     every: list[Any] = [StopAfterNEvalsHook(num_evals)]
     if summary_op is not None:
         every.append(SummaryAtEndHook(logdir, summary_op=summary_op, feed_dict=summary_op_feed_dict))
-    if v1.train.get_global_step() is None:
-        v1.train.create_global_step()
+    if train.get_global_step() is None:
+        train.create_global_step()
     saver = None if variables_to_restore is None else v1.train.Saver(variables_to_restore)
     scaffold = v1.train.Scaffold(
         init_op=initial_op, init_feed_dict=initial_op_feed_dict, init_fn=init_fn, saver=saver

@@ -6,6 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from graphkit.tf1 import train as tf_train
+
 v1 = tf.compat.v1
 Pairs = list[tuple[Any, Any]]  # of gradients and variables
 USE_DEFAULT = 0  # as an argument: what it says is made here; None means none
@@ -83,7 +85,7 @@ def create_train_op(
 ) -> tf.Tensor:
     """Returns the loss as a tensor that also runs UPDATE_OPS, then the optimizer; adds it to TRAIN_OP."""
     if global_step is USE_DEFAULT:
-        global_step = v1.train.get_or_create_global_step()
+        global_step = tf_train.get_or_create_global_step()
     collected = v1.get_collection(v1.GraphKeys.UPDATE_OPS)
     updates = collected if update_ops is None else list(update_ops)
     if any(all(one is not update for update in updates) for one in collected):
@@ -176,7 +178,7 @@ def train(
         raise ValueError("train: sync_optimizer, startup_delay_steps and trace_every_n_steps are not offered")
     graph = graph or v1.get_default_graph()
     with graph.as_default():
-        step = v1.train.get_or_create_global_step() if global_step is None else global_step
+        step = tf_train.get_or_create_global_step() if global_step is None else global_step
         given = {"saver": v1.train.Saver() if saver is None else saver}
         with v1.name_scope("init_ops"):
             given["init_op"] = v1.global_variables_initializer() if init_op is USE_DEFAULT else init_op
