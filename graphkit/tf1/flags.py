@@ -19,6 +19,8 @@ class Flags:
             V1.FLAGS(sys.argv if args is None else ["program", *args])
 
     def __getattr__(self, name: str) -> Any:
+        if overlay.is_special(name):  # asked for by tools; TensorFlow would parse the command line
+            raise AttributeError(name)
         return getattr(V1.FLAGS, name)
 
     def __setattr__(self, name: str, value: Any) -> None:

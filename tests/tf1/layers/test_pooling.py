@@ -71,6 +71,8 @@ def test_arguments():
     assert (layer.pool_size, layer.strides, layer.padding) == ((2, 3), (2, 3), "valid")
     assert layer.compute_output_shape((None, None, 7, 2)).as_list() == [None, None, 2, 2]
     images = tf.placeholder(tf.float32, [None, 8, 8, 4])
+    for size in (images.shape[1:3], images.shape[1], [images.shape[1], 8]):
+        assert tf.layers.average_pooling2d(images, size, 1).shape.as_list() == [None, 1, 1, 4]
     for arguments, message in [
         ({"pool_size": (1, 2, 3)}, "MaxPooling2D: pool_size must be"),
         ({"pool_size": "2"}, "MaxPooling2D: pool_size must be"),
