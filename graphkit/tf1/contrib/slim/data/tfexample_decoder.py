@@ -22,7 +22,7 @@ class ItemHandler:
     """Makes an item of the features `keys`; base of a program's own."""
 
     def __init__(self, keys: str | Sequence[str]) -> None:
-        self.keys = list(keys) if isinstance(keys, (tuple, list)) else [keys]
+        self.keys: list[str] = [keys] if isinstance(keys, str) else list(keys)
 
     def tensors_to_item(self, keys_to_tensors: Features) -> Any:
         raise NotImplementedError
