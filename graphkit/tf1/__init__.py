@@ -12,6 +12,7 @@ from graphkit.tf1 import behavior as behavior  # before all others: it turns Ten
 import tensorflow as _tensorflow
 
 from graphkit.tf1 import contrib as contrib
+from graphkit.tf1 import estimator as estimator
 from graphkit.tf1 import layers as layers
 from graphkit.tf1 import overlay as _overlay
 
