@@ -127,7 +127,9 @@ def test_a_deep_network_of_three_classes(tmp_path):
     assert [p["classes"][0].decode() for p in predictions] == list(words[logits.argmax(1)])
     layers = [f"hiddenlayer_{number}/{part}" for number in range(2) for part in ("bias", "kernel")]
     norm = [f"hiddenlayer_{n}/batchnorm_{n}/{part}" for n in range(2) for part in ("beta", "gamma")]
-    norm += [f"hiddenlayer_{n}/batchnorm_{n}/moving_{part}" for n in range(2) for part in ("mean", "variance")]
+    norm += [
+        f"hiddenlayer_{n}/batchnorm_{n}/moving_{part}" for n in range(2) for part in ("mean", "variance")
+    ]
     embedding = "input_from_feature_columns/input_layer/color_embedding/embedding_weights"
     names = {f"dnn/{part}" for part in [*layers, *norm, embedding, "logits/bias", "logits/kernel"]}
     assert names == {name for name in made.get_variable_names() if name[:3] == "dnn" and "Adam" not in name}
@@ -145,7 +147,9 @@ def test_a_deep_and_a_linear_part_are_added(tmp_path):
     )
     made.train(feed(SCORE.astype(np.float32)), steps=3)
     value = made.get_variable_value
-    hidden = np.maximum(TABLE["size"][:, None] @ value("dnn/hiddenlayer_0/kernel") + value("dnn/hiddenlayer_0/bias"), 0)
+    hidden = np.maximum(
+        TABLE["size"][:, None] @ value("dnn/hiddenlayer_0/kernel") + value("dnn/hiddenlayer_0/bias"), 0
+    )
     outputs = hidden @ value("dnn/logits/kernel") + value("dnn/logits/bias")
     number = [["red", "green", "blue"].index(word) for word in TABLE["color"]]
     outputs += value("linear/linear_model/color/weights")[number] + value("linear/linear_model/bias_weights")

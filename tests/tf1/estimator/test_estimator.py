@@ -42,7 +42,10 @@ def test_the_life_of_an_estimator(tmp_path):
 
     receiver = tf.placeholder(tf.float32, [None, 3], "x")
     fed = tf.estimator.export.build_raw_serving_input_receiver_fn({"x": receiver})
-    paths = [made.export_saved_model(tmp_path / "out", fed), made.export_savedmodel(str(tmp_path / "out"), fed)]
+    paths = [
+        made.export_saved_model(tmp_path / "out", fed),
+        made.export_savedmodel(str(tmp_path / "out"), fed),
+    ]
     assert sorted(os.listdir(tmp_path / "out")) == sorted(os.path.basename(path.decode()) for path in paths)
     with tf.Graph().as_default(), tf.Session() as session:
         loaded = tf.saved_model.load(session, ["serve"], paths[0])
@@ -198,14 +201,14 @@ def test_input_functions_return_datasets_tensors_and_arguments(tmp_path):
     for number, given in enumerate((dataset, tensors, functools.partial(dataset, mode=0))):
         made = estimator(tmp_path / str(number))
         made.train(given, steps=20)
-        np.testing.assert_allclose(
-            made.get_variable_value("kernel"), gradient_descent(0.1, 20)[0], rtol=1e-4
-        )
+        np.testing.assert_allclose(made.get_variable_value("kernel"), gradient_descent(0.1, 20)[0], rtol=1e-4)
         if number == 0:
             assert (seen["params"], seen["mode"], seen["config"]) == ({"rate": 0.1}, "train", made.config)
     with pytest.raises(ValueError, match="len 2 tuple"):
         made.train(lambda: (1, 2, 3), steps=1)
-    arrays = tf.estimator.Estimator(lambda features, mode: model_fn(features, None, mode, {}), str(tmp_path / "0"))
+    arrays = tf.estimator.Estimator(
+        lambda features, mode: model_fn(features, None, mode, {}), str(tmp_path / "0")
+    )
     assert len(list(arrays.predict(tf.estimator.inputs.numpy_input_fn(features, shuffle=False)))) == 40
 
 
@@ -225,15 +228,15 @@ def test_warm_starts_take_weights_but_not_the_step(tmp_path):
 
 
 def test_listeners_hear_of_checkpoints(tmp_path):
-    class Listener(tf.train.CheckpointSaverListener):
-        saved = []
+    saved = []
 
+    class Listener(tf.train.CheckpointSaverListener):
         def after_save(self, session, global_step_value):
-            self.saved.append(int(global_step_value))
+            saved.append(int(global_step_value))
 
     made = estimator(tmp_path, save_checkpoints_steps=4)
     made.train(input_fn(), steps=10, saving_listeners=[Listener()])
-    assert Listener.saved == [0, 4, 8, 10]
+    assert saved == [0, 4, 8, 10]
     with pytest.raises(ValueError, match="There should be a CheckpointSaverHook"):
         estimator(tmp_path, **NEVER).train(input_fn(), saving_listeners=[Listener()])
 
