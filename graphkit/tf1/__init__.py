@@ -11,9 +11,20 @@ from graphkit.tf1 import behavior as behavior  # before all others: it turns Ten
 
 import tensorflow as _tensorflow
 
+from graphkit.tf1 import app as app
+from graphkit.tf1 import before_1_0 as _before_1_0
 from graphkit.tf1 import contrib as contrib
 from graphkit.tf1 import estimator as estimator
+from graphkit.tf1 import examples as examples
+from graphkit.tf1 import flags as flags
+from graphkit.tf1 import image as image
 from graphkit.tf1 import layers as layers
+from graphkit.tf1 import nn as nn
 from graphkit.tf1 import overlay as _overlay
+from graphkit.tf1 import train as train
+from graphkit.tf1.before_1_0 import concat as concat
+from graphkit.tf1.before_1_0 import split as split
+
+globals().update(_before_1_0.RENAMED)
 
 __getattr__, __dir__ = _overlay.over(__name__, _tensorflow.compat.v1)

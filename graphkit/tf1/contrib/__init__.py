@@ -1,7 +1,14 @@
 """`tf.contrib`: the parts of it that TF1 programs use."""
 
 from graphkit.tf1 import overlay
+from graphkit.tf1.contrib import crf as crf
+from graphkit.tf1.contrib import data as data
+from graphkit.tf1.contrib import distributions as distributions
 from graphkit.tf1.contrib import estimator as estimator
+from graphkit.tf1.contrib import learn as learn
+from graphkit.tf1.contrib import lookup as lookup
 from graphkit.tf1.contrib import tpu as tpu
+from graphkit.tf1.contrib import training as training
+from graphkit.tf1.contrib import util as util
 
 __getattr__, __dir__ = overlay.over(__name__)
