@@ -109,21 +109,32 @@ def batches(
     arrays: Mapping[Any, np.ndarray], batch_size: int, epochs: int | None, shuffle: bool | None
 ) -> dict[Any, tf.Tensor]:
     """Returns the tensors of the next mini-batch of all arrays."""
-    given = list(arrays.values())
-    given = [array.astype(object) if array.dtype.kind in "US" else array for array in given]
-    dtypes = [tf.string if array.dtype == object else tf.as_dtype(array.dtype) for array in given]
+    given = [array.astype(object) if array.dtype.kind in "US" else array for array in arrays.values()]
     rows = tf.data.Dataset.range(len(given[0]))
-    if shuffle:
-        rows = rows.shuffle(len(given[0]))
-    rows = rows.repeat(epochs).batch(batch_size)
-    # The arrays stay outside of the graph, which could not be larger than 2 GiB.
-    taken = rows.map(lambda chosen: tf.numpy_function(lambda i: [a[i] for a in given], [chosen], dtypes))
-    iterator = tf.compat.v1.data.make_initializable_iterator(taken.prefetch(2))
-    tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS, iterator.initializer)
-    tensors = iterator.get_next()
+    rows = rows.shuffle(len(given[0])) if shuffle else rows
+    iterator = tf.compat.v1.data.make_initializable_iterator(
+        rows.repeat(epochs).batch(batch_size).prefetch(2)
+    )
+    with tf.device("/cpu:0"):
+        variables, chosen = [held(array) for array in given], iterator.get_next()
+        tensors = [tf.gather(variable, chosen) for variable in variables]
+    for initializer in (iterator.initializer, *(variable.initializer for variable in variables)):
+        tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS, initializer)
     for tensor, array in zip(tensors, given, strict=True):
         tensor.set_shape([batch_size if epochs is None else None, *array.shape[1:]])
     return dict(zip(arrays, tensors, strict=True))
+
+
+def held(array: np.ndarray) -> tf.Variable:
+    """Returns a variable that holds an array, in no collection.
+
+    The array itself is not in the graph, which could not be larger than 2 GiB and
+    is written with each checkpoint.
+    """
+    dtype = tf.string if array.dtype == object else tf.as_dtype(array.dtype)
+    value = tf.numpy_function(lambda: array, [], dtype)
+    value.set_shape(array.shape)
+    return tf.compat.v1.Variable(value, trainable=False, collections=[], use_resource=True, name="examples")
 
 
 __getattr__, __dir__ = overlay.over(__name__)
