@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from graphkit import checks
 from graphkit.nn import scopes
 from graphkit.running import kernels, session
 from graphkit.tf1.estimator import export, fast_steps
@@ -30,6 +31,7 @@ from graphkit.tf1.estimator.run_config import RunConfig
 from graphkit.tf1.estimator.specs import EstimatorSpec, ModeKeys, check_hooks
 
 v1 = tf.compat.v1
+CHECK = checks.Checker("Estimator")
 MODEL_ARGUMENTS = {"features", "labels", "mode", "params", "self", "config"}
 
 
@@ -57,23 +59,18 @@ class Estimator:
         params: Any = None,
         warm_start_from: Any = None,
     ) -> None:
-        if model_fn is None:
-            raise ValueError("model_fn must be provided to Estimator.")
+        CHECK.require(model_fn is not None, "model_fn must be provided to Estimator.")
         config = RunConfig() if config is None else config
-        if not isinstance(config, RunConfig):
-            raise ValueError(f"config must be an instance of `RunConfig`, but provided {config}.")
-        model_dir = None if model_dir is None else os.fspath(model_dir)
-        if model_dir and config.model_dir and os.fspath(config.model_dir) != model_dir:
-            raise ValueError(
-                "`model_dir` are set both in constructor and `RunConfig`, but with different values. "
-                f"In constructor: '{model_dir}', in `RunConfig`: '{config.model_dir}'"
-            )
+        is_config = isinstance(config, RunConfig)
+        CHECK.require(is_config, "config must be an instance of `RunConfig`", config=config)
+        folders = {os.fspath(folder) for folder in (model_dir, config.model_dir) if folder}
+        rule = "`model_dir` are set both in constructor and `RunConfig`, but with different values"
+        CHECK.require(len(folders) < 2, rule, model_dir=model_dir, config_model_dir=config.model_dir)
         check_model_fn(model_fn, params)
-        model_dir = model_dir or config.model_dir
-        if not model_dir:
-            model_dir = tempfile.mkdtemp()
-            v1.logging.warning("Using temporary folder as model directory: %s", model_dir)
-        self.config, self._model_fn = config.replace(model_dir=os.fspath(model_dir)), model_fn
+        if not folders:
+            folders = {tempfile.mkdtemp()}
+            v1.logging.warning("Using temporary folder as model directory: %s", *folders)
+        self.config, self._model_fn = config.replace(model_dir=folders.pop()), model_fn
         self._params, self._warm = copy.deepcopy(params or {}), warm_start_settings(warm_start_from)
 
     @property
@@ -105,9 +102,8 @@ class Estimator:
 
     def _trained(self) -> str:
         path = self.latest_checkpoint()
-        if path is None:
-            raise ValueError(f"Could not find trained model in model_dir: {self.model_dir}.")
-        return path
+        CHECK.require(path, "Could not find trained model in model_dir", model_dir=self.model_dir)
+        return str(path)
 
     # Training
 
@@ -120,8 +116,7 @@ class Estimator:
         saving_listeners: Any = None,
     ) -> "Estimator":
         """Trains until the input ends, for `steps` more steps, or up to the global step `max_steps`."""
-        if steps is not None and max_steps is not None:
-            raise ValueError("Can not provide both steps and max_steps.")
+        CHECK.require(steps is None or max_steps is None, "Can not provide both steps and max_steps.")
         check_positive(steps=steps, max_steps=max_steps)
         hooks = check_hooks(hooks)
         if max_steps is not None:
@@ -182,27 +177,19 @@ class Estimator:
                 if fast is not None and not running.should_stop():
                     loss = fast.run(running, loss)
         if loss is None:
-            v1.logging.warning(
-                "Training with estimator made no steps. Perhaps input is empty or misspecified."
-            )
+            v1.logging.warning("Training with estimator made no steps. Is the input empty?")
         return loss
 
     def _savers(self, spec: EstimatorSpec, hooks: list, listeners: tuple) -> list:
         """Returns the hook that writes checkpoints, unless the program brings one; listeners need ours."""
-        every = {"save_secs": self.config.save_checkpoints_secs or None}
-        every["save_steps"] = self.config.save_checkpoints_steps or None
-        theirs = [hook for hook in hooks if isinstance(hook, v1.train.CheckpointSaverHook)]
-        if not any(every.values()) or (theirs and not listeners):
-            if listeners:
-                raise ValueError(
-                    "There should be a CheckpointSaverHook to use saving_listeners. Please set one of the "
-                    "RunConfig.save_checkpoints_steps or RunConfig.save_checkpoints_secs."
-                )
-            return []
-        hook = v1.train.CheckpointSaverHook(
-            self.model_dir, scaffold=spec.scaffold, listeners=list(listeners), **every
-        )
-        return [hook]
+        seconds, steps = self.config.save_checkpoints_secs or None, self.config.save_checkpoints_steps or None
+        theirs = any(isinstance(hook, v1.train.CheckpointSaverHook) for hook in hooks)
+        if (seconds or steps) and (listeners or not theirs):
+            given = {"scaffold": spec.scaffold, "listeners": list(listeners)}
+            return [v1.train.CheckpointSaverHook(self.model_dir, seconds, steps, **given)]
+        rule = "There should be a CheckpointSaverHook to use saving_listeners; set save_checkpoints_steps"
+        CHECK.require(not listeners, rule)
+        return []
 
     # Evaluation and prediction
 
@@ -220,12 +207,8 @@ class Estimator:
         with self._graph():
             features, labels, own = self._data(input_fn, ModeKeys.EVAL)
             spec = self._call_model_fn(features, labels, ModeKeys.EVAL)
-            for taken in ("loss", v1.GraphKeys.GLOBAL_STEP):
-                if taken in spec.eval_metric_ops:
-                    raise ValueError(
-                        f'Metric with name "{taken}" is not allowed, because Estimator already defines a '
-                        "default metric with the same name."
-                    )
+            taken = {"loss", v1.GraphKeys.GLOBAL_STEP} & set(spec.eval_metric_ops)
+            CHECK.require(not taken, "Metric with name of a default metric is not allowed", names=taken)
             metrics = {**spec.eval_metric_ops, "loss": v1.metrics.mean(spec.loss)}
             update = tf.group(*(update for _, update in metrics.values()))
             values = {key: value for key, (value, _) in metrics.items()}
@@ -261,10 +244,9 @@ class Estimator:
                     yield values
                 elif isinstance(values, dict):
                     lengths = {len(value) for value in values.values()}
-                    if len(lengths) != 1:
-                        raise ValueError(
-                            f"Batch length of predictions should be same. Lengths: {sorted(lengths)}"
-                        )
+                    CHECK.require(
+                        len(lengths) == 1, "Batch length of predictions should be same", given=lengths
+                    )
                     for row in zip(*values.values(), strict=True):
                         yield dict(zip(values, row, strict=True))
                 else:
@@ -298,13 +280,10 @@ class Estimator:
         strip_default_attrs: bool = True,
     ) -> bytes:
         """Writes a SavedModel into a new folder named by the time; returns its path, as bytes as in 1.15."""
-        if experimental_mode != ModeKeys.PREDICT:
-            raise ValueError("export_saved_model: only the mode PREDICT is exported")
-        if serving_input_receiver_fn is None:
-            raise ValueError("serving_input_receiver_fn must be defined.")
+        CHECK.require(experimental_mode == ModeKeys.PREDICT, "only the mode PREDICT is exported")
+        CHECK.require(serving_input_receiver_fn is not None, "serving_input_receiver_fn must be defined.")
         path = checkpoint_path or self.latest_checkpoint()
-        if not path and not self._warm:
-            raise ValueError(f"Couldn't find trained model at {self.model_dir}.")
+        CHECK.require(path or self._warm, "Couldn't find trained model", model_dir=self.model_dir)
         base, stamp = Path(os.fsdecode(export_dir_base)), int(time.time())
         while (base / str(stamp)).exists():
             stamp += 1
@@ -378,28 +357,25 @@ class Estimator:
             iterator = v1.data.make_initializable_iterator(data)
             hooks, data = [fast_steps.StartIterator(iterator.initializer)], iterator.get_next()
         if isinstance(data, (list, tuple)):
-            if len(data) != 2:
-                raise ValueError("input_fn should return (features, labels) as a len 2 tuple.")
+            CHECK.require(len(data) == 2, "input_fn should return (features, labels) as a len 2 tuple.")
             return data[0], data[1], hooks
         return data, None, hooks
 
     def _call_model_fn(self, features: Any, labels: Any, mode: str) -> EstimatorSpec:
         wanted = argument_names(self._model_fn)
-        if labels is not None and "labels" not in wanted:
-            raise ValueError("model_fn does not take labels, but input_fn returns labels.")
+        takes = labels is None or "labels" in wanted
+        CHECK.require(takes, "model_fn does not take labels, but input_fn returns labels.")
         given = {"labels": labels, "mode": mode, "params": self._params_of(mode), "config": self.config}
         spec = self._model_fn(features=features, **{name: given[name] for name in given if name in wanted})
         if hasattr(spec, "as_estimator_spec"):
             spec = spec.as_estimator_spec()
-        if not isinstance(spec, EstimatorSpec):
-            raise ValueError("model_fn should return an EstimatorSpec.")
+        CHECK.require(isinstance(spec, EstimatorSpec), "model_fn should return an EstimatorSpec.", given=spec)
         return spec
 
 
 def check_positive(**counts: int | None) -> None:
     for name, count in counts.items():
-        if count is not None and count <= 0:
-            raise ValueError(f"Must specify {name} > 0, given: {count}")
+        CHECK.require(count is None or count > 0, f"Must specify {name} > 0", given=count)
 
 
 def argument_names(function: Callable) -> set[str]:
@@ -412,25 +388,18 @@ def argument_names(function: Callable) -> set[str]:
 
 def check_model_fn(model_fn: Callable, params: Any) -> None:
     names = argument_names(model_fn)
-    if "features" not in names:
-        raise ValueError(f"model_fn ({model_fn}) must include features argument.")
-    if params is not None and "params" not in names:
-        raise ValueError(
-            f"model_fn ({model_fn}) does not include params argument, but params ({params}) is passed to "
-            "Estimator."
-        )
-    unknown = sorted(names - MODEL_ARGUMENTS)
-    if unknown:
-        raise ValueError(f"model_fn ({model_fn}) has following not expected args: {unknown}")
+    CHECK.require("features" in names, "model_fn must include features argument", model_fn=model_fn)
+    rule = "model_fn does not include params argument, but params is passed to Estimator"
+    CHECK.require(params is None or "params" in names, rule, model_fn=model_fn)
+    unknown = names - MODEL_ARGUMENTS
+    CHECK.require(not unknown, "model_fn has following not expected args", args=unknown)
 
 
 def warm_start_settings(given: Any) -> WarmStartSettings | None:
     if given is None or isinstance(given, WarmStartSettings):
         return given
-    if not isinstance(given, (str, bytes)):
-        raise ValueError(
-            f"warm_start_from must be a string or a WarmStartSettings, instead got {type(given)}"
-        )
+    is_path = isinstance(given, (str, bytes))
+    CHECK.require(is_path, "warm_start_from must be a string or a WarmStartSettings", warm_start_from=given)
     variables = os.path.join(os.fsdecode(given), "variables", "variables")
     return WarmStartSettings(variables if os.path.exists(f"{variables}.index") else os.fsdecode(given))
 
@@ -438,11 +407,10 @@ def warm_start_settings(given: Any) -> WarmStartSettings | None:
 def chosen(predictions: Any, keys: Any) -> Any:
     if not keys:
         return predictions
-    if not isinstance(predictions, dict):
-        raise ValueError("predict_keys argument is not valid in case of non-dict predictions.")
+    rule = "predict_keys argument is not valid in case of non-dict predictions"
+    CHECK.require(isinstance(predictions, dict), rule, predict_keys=keys)
     found = {key: value for key, value in predictions.items() if key in keys}
-    if not found:
-        raise ValueError(f"Expected to run at least one output from {list(predictions)}, provided {keys}.")
+    CHECK.require(found, f"Expected to run at least one output from {list(predictions)}", predict_keys=keys)
     return found
 
 

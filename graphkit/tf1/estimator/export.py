@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from graphkit import checks
 from graphkit.tf1 import overlay
 
 __all__ = [
@@ -31,13 +32,7 @@ class ExportOutput:
 
 class PredictOutput(ExportOutput):
     def __init__(self, outputs: Any) -> None:
-        outputs = dict(outputs) if isinstance(outputs, Mapping) else {"output": outputs}
-        for key, value in outputs.items():
-            if not isinstance(key, str):
-                raise ValueError(f"Prediction output key must be a string; got {key}.")
-            if not isinstance(value, tf.Tensor):
-                raise ValueError(f"Prediction output value must be a Tensor; got {value}.")
-        self.outputs = outputs
+        self.outputs = named("PredictOutput", "output", outputs)
 
     def as_signature_def(self, receiver_tensors: Mapping[str, tf.Tensor]) -> Any:
         return signatures.predict_signature_def(receiver_tensors, self.outputs)
@@ -45,34 +40,52 @@ class PredictOutput(ExportOutput):
 
 class ClassificationOutput(ExportOutput):
     def __init__(self, scores: Any = None, classes: Any = None) -> None:
-        if scores is not None and not (isinstance(scores, tf.Tensor) and scores.dtype.is_floating):
-            raise ValueError(f"Classification scores must be a float32 Tensor; got {scores}")
-        if classes is not None and not (isinstance(classes, tf.Tensor) and classes.dtype == tf.string):
-            raise ValueError(f"Classification classes must be a string Tensor; got {classes}")
-        if scores is None and classes is None:
-            raise ValueError("At least one of scores and classes must be set.")
+        check = checks.Checker("ClassificationOutput")
+        check.require(scores is None or is_float(scores), "scores must be a float32 Tensor", scores=scores)
+        is_text = classes is None or (isinstance(classes, tf.Tensor) and classes.dtype == tf.string)
+        check.require(is_text, "classes must be a string Tensor", classes=classes)
+        given = scores is not None or classes is not None
+        check.require(given, "At least one of scores and classes must be set.")
         self.scores, self.classes = scores, classes
 
     def as_signature_def(self, receiver_tensors: Mapping[str, tf.Tensor]) -> Any:
-        examples = only_examples(receiver_tensors, "Classification")
+        examples = only_examples("ClassificationOutput", receiver_tensors)
         return signatures.classification_signature_def(examples, self.classes, self.scores)
 
 
 class RegressionOutput(ExportOutput):
     def __init__(self, value: Any) -> None:
-        if not (isinstance(value, tf.Tensor) and value.dtype.is_floating):
-            raise ValueError(f"Regression output value must be a float32 Tensor; got {value}")
+        check = checks.Checker("RegressionOutput")
+        check.require(is_float(value), "value must be a float32 Tensor", value=value)
         self.value = value
 
     def as_signature_def(self, receiver_tensors: Mapping[str, tf.Tensor]) -> Any:
-        return signatures.regression_signature_def(only_examples(receiver_tensors, "Regression"), self.value)
+        examples = only_examples("RegressionOutput", receiver_tensors)
+        return signatures.regression_signature_def(examples, self.value)
 
 
-def only_examples(tensors: Mapping[str, tf.Tensor], kind: str) -> tf.Tensor:
+def is_float(tensor: Any) -> bool:
+    return isinstance(tensor, tf.Tensor) and tensor.dtype.is_floating
+
+
+def only_examples(function: str, tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
     """Returns the one string tensor that such a signature takes."""
-    if len(tensors) != 1 or next(iter(tensors.values())).dtype != tf.string:
-        raise ValueError(f"{kind} input must be a single string Tensor; got {dict(tensors)}")
+    is_one = len(tensors) == 1 and next(iter(tensors.values())).dtype == tf.string
+    checks.Checker(function).require(is_one, "input must be a single string Tensor", given=tensors)
     return next(iter(tensors.values()))
+
+
+def named(function: str, default: str, tensors: Any) -> dict[str, Any]:
+    """Returns {name: tensor}, in which a single tensor has the default name."""
+    tensors, check = (
+        dict(tensors) if isinstance(tensors, Mapping) else {default: tensors},
+        checks.Checker(function),
+    )
+    for name, tensor in tensors.items():
+        check.require(isinstance(name, str), "names must be strings", name=name)
+        is_tensor = isinstance(tensor, (tf.Tensor, tf.SparseTensor))
+        check.require(is_tensor, f"{name} must be a Tensor or SparseTensor", given=tensor)
+    return tensors
 
 
 Receiver = namedtuple("Receiver", "features receiver_tensors receiver_tensors_alternatives")
@@ -84,11 +97,13 @@ class TensorServingInputReceiver(Receiver):
     __slots__ = ()
 
     def __new__(cls, features: Any, receiver_tensors: Any, receiver_tensors_alternatives: Any = None) -> Any:
-        tensors, others = named(receiver_tensors, "receiver_tensor", "input"), receiver_tensors_alternatives
-        if others is not None and not isinstance(others, Mapping):
-            raise ValueError(f"receiver_tensors_alternatives must be a dict: {others}.")
-        others = others and {key: named(one, "receiver_tensor", "input") for key, one in others.items()}
-        return super().__new__(cls, features, tensors, others)
+        others = receiver_tensors_alternatives or {}
+        check = checks.Checker(cls.__name__)
+        check.require(
+            isinstance(others, Mapping), "receiver_tensors_alternatives must be a dict", given=others
+        )
+        others = {key: named(cls.__name__, "input", one) for key, one in others.items()}
+        return super().__new__(cls, features, named(cls.__name__, "input", receiver_tensors), others or None)
 
 
 class ServingInputReceiver(TensorServingInputReceiver):
@@ -97,20 +112,8 @@ class ServingInputReceiver(TensorServingInputReceiver):
     __slots__ = ()
 
     def __new__(cls, features: Any, receiver_tensors: Any, receiver_tensors_alternatives: Any = None) -> Any:
-        features = named(features, "feature", "feature")
+        features = named(cls.__name__, "feature", features)
         return super().__new__(cls, features, receiver_tensors, receiver_tensors_alternatives)
-
-
-def named(tensors: Any, what: str, default: str) -> dict[str, Any]:
-    if tensors is None:
-        raise ValueError(f"{what}s must be defined.")
-    tensors = dict(tensors) if isinstance(tensors, Mapping) else {default: tensors}
-    for name, tensor in tensors.items():
-        if not isinstance(name, str):
-            raise ValueError(f"{what} keys must be strings: {name}.")
-        if not isinstance(tensor, (tf.Tensor, tf.SparseTensor)):
-            raise ValueError(f"{what} {name} must be a Tensor or SparseTensor.")
-    return tensors
 
 
 def build_parsing_serving_input_receiver_fn(
@@ -129,14 +132,12 @@ def build_raw_serving_input_receiver_fn(
     features: Mapping[str, Any], default_batch_size: int | None = None
 ) -> Callable[[], ServingInputReceiver]:
     """Returns a function that makes a placeholder like each of the features."""
-    like = {key: (tensor.dtype, tensor.shape[1:], tensor.op.name) for key, tensor in features.items()}
 
     def serving_input_receiver_fn() -> ServingInputReceiver:
-        batch = tf.TensorShape([default_batch_size])
-        made = {
-            key: tf.compat.v1.placeholder(dtype, batch.concatenate(shape), name)
-            for key, (dtype, shape, name) in like.items()
-        }
+        made = {}
+        for key, tensor in features.items():
+            shape = tf.TensorShape([default_batch_size]).concatenate(tensor.shape[1:])
+            made[key] = tf.compat.v1.placeholder(tensor.dtype, shape, tensor.op.name)
         return ServingInputReceiver(made, made)
 
     return serving_input_receiver_fn
@@ -145,9 +146,8 @@ def build_raw_serving_input_receiver_fn(
 def signature_defs(receiver: Any, outputs: Mapping[str, ExportOutput]) -> dict[str, Any]:
     """Returns the signatures of all outputs that can be served from what the receiver takes."""
     inputs = {"": receiver.receiver_tensors}
-    inputs |= {
-        f"{name}:": tensors for name, tensors in (receiver.receiver_tensors_alternatives or {}).items()
-    }
+    for name, tensors in (receiver.receiver_tensors_alternatives or {}).items():
+        inputs[f"{name}:"] = tensors
     made = {}
     for prefix, tensors in inputs.items():
         for name, output in outputs.items():

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from graphkit import checks
 from graphkit.tf1 import overlay
 
 __all__ = ["numpy_input_fn", "pandas_input_fn"]
+
+v1 = tf.compat.v1
 
 
 def numpy_input_fn(
@@ -25,27 +28,22 @@ def numpy_input_fn(
     num_threads: int = 1,
 ) -> Callable[[], Any]:
     """Returns an input function of an array or a dict of arrays, whose first axis is the example."""
-    check_shuffle(shuffle)
+    check = checks.Checker("numpy_input_fn")
+    check_shuffle(check, shuffle)
 
     def input_fn() -> Any:
-        if not isinstance(x, (Mapping, np.ndarray)):
-            raise TypeError(f"x must be a dict or array; got {type(x).__name__}")
-        if not len(x):
-            kind = "array" if isinstance(x, np.ndarray) else "dict"
-            raise ValueError(f"x cannot be an empty {kind}")
-        if isinstance(y, Mapping) and not y:
-            raise ValueError("y cannot be empty dict, use None instead.")
+        is_data = isinstance(x, (Mapping, np.ndarray))
+        check.require_type(is_data, "x must be a dict or array", x=type(x))
+        kind = "array" if isinstance(x, np.ndarray) else "dict"
+        check.require(len(x) > 0, f"x cannot be an empty {kind}")
+        check.require(not isinstance(y, Mapping) or y, "y cannot be empty dict, use None instead.")
         features, labels = keyed(x, "x"), {} if y is None else keyed(y, "y")
         both = set(features) & set(labels)
-        if both:
-            raise ValueError(f"{len(both)} duplicate keys are found in both x and y: {both}")
+        check.require(not both, "duplicate keys are found in both x and y", keys=both)
         arrays = {**features, **labels}
-        if len({len(array) for array in arrays.values()}) > 1:
-            shapes = {key: array.shape for key, array in arrays.items()}
-            raise ValueError(
-                "Length of tensors in x and y is mismatched. All elements in x and y must have the same "
-                f"length.\nShapes: {shapes}"
-            )
+        shapes = {key: array.shape for key, array in arrays.items()}
+        same = len({shape[0] for shape in shapes.values()}) == 1
+        check.require(same, "Length of tensors in x and y is mismatched", shapes=shapes)
         rows = batches(arrays, batch_size, num_epochs, shuffle)
         given = rows[None, "x"] if isinstance(x, np.ndarray) else {key: rows[key] for key in features}
         if y is None:
@@ -66,16 +64,13 @@ def pandas_input_fn(
     target_column: str = "target",
 ) -> Callable[[], Any]:
     """Returns an input function of a pandas DataFrame: {column: tensor}, and labels if there are any."""
-    check_shuffle(shuffle)
-    if not isinstance(target_column, str):
-        raise TypeError("target_column must be a string type")
-    if y is not None and target_column in x:
-        raise ValueError(
-            f"Cannot use name {target_column} for target column: DataFrame already has a column "
-            f"with that name: {x.columns}"
-        )
-    if y is not None and not np.array_equal(x.index, y.index):
-        raise ValueError(f"Index for x and y are mismatched.\nIndex for x: {x.index}\nIndex for y: {y.index}")
+    check = checks.Checker("pandas_input_fn")
+    check_shuffle(check, shuffle)
+    check.require_type(isinstance(target_column, str), "target_column must be a string type")
+    new = y is None or target_column not in x
+    check.require(new, "Cannot use the name of a column for target_column", target_column=target_column)
+    same = y is None or np.array_equal(x.index, y.index)
+    check.require(same, "Index for x and y are mismatched")
     features = {key: x[key].to_numpy() for key in x}
     many = y is not None and hasattr(y, "columns")
     labels = {("y", key): y[key].to_numpy() for key in y} if many else {}
@@ -91,12 +86,8 @@ def pandas_input_fn(
     return input_fn
 
 
-def check_shuffle(shuffle: Any) -> None:
-    if not isinstance(shuffle, bool):
-        raise ValueError(
-            "shuffle must be provided and explicitly set as boolean "
-            f"(it is recommended to set it as True for training); got {shuffle}"
-        )
+def check_shuffle(check: checks.Checker, shuffle: Any) -> None:
+    check.require(isinstance(shuffle, bool), "shuffle must be provided, as True or False", shuffle=shuffle)
 
 
 def keyed(data: Any, name: str) -> dict[Any, np.ndarray]:
@@ -112,29 +103,23 @@ def batches(
     given = [array.astype(object) if array.dtype.kind in "US" else array for array in arrays.values()]
     rows = tf.data.Dataset.range(len(given[0]))
     rows = rows.shuffle(len(given[0])) if shuffle else rows
-    iterator = tf.compat.v1.data.make_initializable_iterator(
-        rows.repeat(epochs).batch(batch_size).prefetch(2)
-    )
+    rows = rows.repeat(epochs).batch(batch_size).prefetch(2)
+    iterator = v1.data.make_initializable_iterator(rows)
     with tf.device("/cpu:0"):
         variables, chosen = [held(array) for array in given], iterator.get_next()
         tensors = [tf.gather(variable, chosen) for variable in variables]
     for initializer in (iterator.initializer, *(variable.initializer for variable in variables)):
-        tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS, initializer)
+        v1.add_to_collection(v1.GraphKeys.TABLE_INITIALIZERS, initializer)
     for tensor, array in zip(tensors, given, strict=True):
         tensor.set_shape([batch_size if epochs is None else None, *array.shape[1:]])
     return dict(zip(arrays, tensors, strict=True))
 
 
 def held(array: np.ndarray) -> tf.Variable:
-    """Returns a variable that holds an array, in no collection.
-
-    The array itself is not in the graph, which could not be larger than 2 GiB and
-    is written with each checkpoint.
-    """
-    dtype = tf.string if array.dtype == object else tf.as_dtype(array.dtype)
-    value = tf.numpy_function(lambda: array, [], dtype)
+    """Returns a variable of an array, in no collection; a graph could not hold more than 2 GiB of arrays."""
+    value = tf.numpy_function(lambda: array, [], tf.string if array.dtype == object else array.dtype)
     value.set_shape(array.shape)
-    return tf.compat.v1.Variable(value, trainable=False, collections=[], use_resource=True, name="examples")
+    return v1.Variable(value, trainable=False, collections=[], use_resource=True, name="examples")
 
 
 __getattr__, __dir__ = overlay.over(__name__)

@@ -7,15 +7,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from graphkit import checks
 from graphkit.tf1.estimator.exporters import Exporter
 from graphkit.tf1.estimator.specs import check_hooks
 
 v1 = tf.compat.v1
-
-
-def check_input_fn(input_fn: Any) -> None:
-    if not callable(input_fn):
-        raise TypeError(f"`input_fn` must be callable, given: {input_fn}")
 
 
 class TrainSpec(namedtuple("TrainSpec", "input_fn max_steps hooks")):
@@ -24,9 +20,9 @@ class TrainSpec(namedtuple("TrainSpec", "input_fn max_steps hooks")):
     __slots__ = ()
 
     def __new__(cls, input_fn: Callable, max_steps: int | None = None, hooks: Any = None) -> "TrainSpec":
-        check_input_fn(input_fn)
-        if max_steps is not None and max_steps <= 0:
-            raise ValueError(f"Must specify max_steps > 0, given: {max_steps}")
+        check = checks.Checker("TrainSpec")
+        check.require_type(callable(input_fn), "`input_fn` must be callable", input_fn=input_fn)
+        check.require(max_steps is None or max_steps > 0, "Must specify max_steps > 0", max_steps=max_steps)
         return super().__new__(cls, input_fn, max_steps, check_hooks(hooks))
 
 
@@ -45,30 +41,21 @@ class EvalSpec(namedtuple("EvalSpec", "input_fn steps name hooks exporters start
         start_delay_secs: float = 120,
         throttle_secs: float = 600,
     ) -> "EvalSpec":
-        check_input_fn(input_fn)
-        if steps is not None and steps <= 0:
-            raise ValueError(f"Must specify steps > 0, given: {steps}")
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"`name` must be string, given: {name}")
-        for what, seconds in (("start_delay_secs", start_delay_secs), ("throttle_secs", throttle_secs)):
-            if seconds < 0:
-                raise ValueError(f"Must specify {what} >= 0, given: {seconds}")
-        given = (check_hooks(hooks), check_exporters(exporters), start_delay_secs, throttle_secs)
-        return super().__new__(cls, input_fn, steps, name, *given)
-
-
-def check_exporters(exporters: Any) -> tuple:
-    found = (exporters,) if isinstance(exporters, Exporter) else tuple(exporters or ())
-    if not all(isinstance(exporter, Exporter) for exporter in found):
-        raise TypeError(
-            f"`exporters` must be an Exporter, an iterable of Exporter, or `None`, found {exporters}."
+        check = checks.Checker("EvalSpec")
+        check.require_type(callable(input_fn), "`input_fn` must be callable", input_fn=input_fn)
+        check.require(steps is None or steps > 0, "Must specify steps > 0", steps=steps)
+        check.require_type(name is None or isinstance(name, str), "`name` must be string", name=name)
+        check.require(start_delay_secs >= 0, "Must specify start_delay_secs >= 0", given=start_delay_secs)
+        check.require(throttle_secs >= 0, "Must specify throttle_secs >= 0", given=throttle_secs)
+        found = (exporters,) if isinstance(exporters, Exporter) else tuple(exporters or ())
+        are_exporters = all(isinstance(exporter, Exporter) for exporter in found)
+        check.require_type(are_exporters, "`exporters` must be an Exporter or several", exporters=found)
+        names = [exporter.name for exporter in found]
+        are_names = all(isinstance(name, str) and name for name in names) and len({*names}) == len(names)
+        check.require(are_names, "`exporters` must have unique names, which are not empty", names=names)
+        return super().__new__(
+            cls, input_fn, steps, name, check_hooks(hooks), found, start_delay_secs, throttle_secs
         )
-    names = [exporter.name for exporter in found]
-    if not all(isinstance(name, str) and name for name in names) or len({*names}) < len(names):
-        raise ValueError(
-            f"`exporters` must have unique names, which are not empty. All exporter names: {names}"
-        )
-    return found
 
 
 class Evaluation(tf.compat.v1.train.CheckpointSaverListener):
@@ -83,10 +70,9 @@ class Evaluation(tf.compat.v1.train.CheckpointSaverListener):
         self.timer, self.is_first = v1.train.SecondOrStepTimer(every_secs=self.spec.throttle_secs), True
 
     def after_save(self, session: Any, global_step_value: int) -> None:
-        if self.is_first:
-            self.is_first = False
-        elif self.timer.should_trigger_for_step(global_step_value):
+        if not self.is_first and self.timer.should_trigger_for_step(global_step_value):
             self.evaluate(global_step_value)
+        self.is_first = False
 
     def end(self, session: Any, global_step_value: int) -> None:
         if global_step_value != self.timer.last_triggered_step():
@@ -95,23 +81,21 @@ class Evaluation(tf.compat.v1.train.CheckpointSaverListener):
     def evaluate(self, step: int) -> None:
         self.timer.update_last_triggered_step(step)
         path, spec = self.estimator.latest_checkpoint(), self.spec
-        self.metrics = metrics = self.estimator.evaluate(
-            spec.input_fn, spec.steps, spec.hooks, path, spec.name
-        )
+        metrics = self.estimator.evaluate(spec.input_fn, spec.steps, spec.hooks, path, spec.name)
         is_last = bool(self.max_steps) and metrics[v1.GraphKeys.GLOBAL_STEP] >= self.max_steps
-        folder = os.path.join(self.estimator.model_dir, "export")
-        self.exports = [
-            exporter.export(self.estimator, os.path.join(folder, exporter.name), path, metrics, is_last)
-            for exporter in spec.exporters
-        ]
+        self.metrics, self.exports = metrics, []
+        for exporter in spec.exporters:
+            folder = os.path.join(self.estimator.model_dir, "export", exporter.name)
+            self.exports.append(exporter.export(self.estimator, folder, path, metrics, is_last))
 
 
 def train_and_evaluate(estimator: Any, train_spec: TrainSpec, eval_spec: EvalSpec) -> tuple[Any, Any]:
     """Trains, and evaluates after checkpoints, in this process; returns the last (metrics, exports)."""
-    if not isinstance(train_spec, TrainSpec):
-        raise TypeError(f"`train_spec` must have type `tf.estimator.TrainSpec`. Got: {type(train_spec)}")
-    if not isinstance(eval_spec, EvalSpec):
-        raise TypeError(f"`eval_spec` must have type `tf.estimator.EvalSpec`. Got: {type(eval_spec)}")
+    check = checks.Checker("train_and_evaluate")
+    is_spec = isinstance(train_spec, TrainSpec)
+    check.require_type(is_spec, "`train_spec` must have type `tf.estimator.TrainSpec`", given=train_spec)
+    is_spec = isinstance(eval_spec, EvalSpec)
+    check.require_type(is_spec, "`eval_spec` must have type `tf.estimator.EvalSpec`", given=eval_spec)
     listener = Evaluation(estimator, eval_spec, train_spec.max_steps)
     given = {"hooks": train_spec.hooks, "max_steps": train_spec.max_steps}
     estimator.train(train_spec.input_fn, saving_listeners=[listener], **given)

@@ -70,7 +70,7 @@ def test_frames():
     assert list(batch) == ["n", "s"]
     with pytest.raises(ValueError, match="Index for x and y are mismatched"):
         inputs.pandas_input_fn(x, y.reset_index(drop=True), shuffle=False)
-    with pytest.raises(ValueError, match="Cannot use name n"):
+    with pytest.raises(ValueError, match="Cannot use the name of a column"):
         inputs.pandas_input_fn(x, y, shuffle=False, target_column="n")
 
 

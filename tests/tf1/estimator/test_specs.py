@@ -93,7 +93,7 @@ def test_outputs_and_receivers():
         (lambda: export.RegressionOutput(words), "must be a float32"),
         (lambda: export.RegressionOutput(scores).as_signature_def({"a": scores}), "single string"),
         (lambda: export.PredictOutput({"a": 1}), "must be a Tensor"),
-        (lambda: export.ServingInputReceiver(None, words), "features must be defined"),
+        (lambda: export.ServingInputReceiver(None, words), "feature must be a Tensor"),
         (lambda: export.ServingInputReceiver({"a": 1}, words), "must be a Tensor"),
         (lambda: export.ServingInputReceiver(scores, words, 3), "must be a dict"),
     ):

@@ -56,7 +56,7 @@ def main(argv):
         config=tf.estimator.RunConfig(tf_random_seed=3),
     )
     train, test = make_table(2000, seed=0), make_table(1000, seed=1)
-    model.train(lambda: input_fn(*train, epochs=20, shuffle=True))
+    model.train(lambda: input_fn(*train, epochs=10, shuffle=True))
     results = model.evaluate(lambda: input_fn(*test, epochs=1, shuffle=False))
     for key in sorted(results):
         print(key, results[key])

@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent
 
 
 @pytest.mark.parametrize(
-    ("name", "steps", "floor"), [("estimator_digits", 300, 0.92), ("estimator_wide_and_deep", 400, 0.9)]
+    ("name", "steps", "floor"), [("estimator_digits", 300, 0.92), ("estimator_wide_and_deep", 200, 0.9)]
 )
 def test_programs_learn(tmp_path, name, steps, floor):
     source = (FOLDER / f"{name}.py").read_text()
