@@ -140,6 +140,7 @@ class Estimator:
         self, spec: EstimatorSpec, hooks: list, listeners: tuple, steps: int | None, max_steps: int | None
     ) -> Any:
         config, graph, step = self.config, v1.get_default_graph(), scopes.global_step()
+        spec = spec._replace(scaffold=initializing(spec.scaffold))
         if all(summary.op.name != "loss" for summary in graph.get_collection(v1.GraphKeys.SUMMARIES)):
             v1.summary.scalar("loss", spec.loss)
         graph.add_to_collection(v1.GraphKeys.LOSSES, spec.loss)
@@ -262,7 +263,7 @@ class Estimator:
         if not path:
             self._warm_start()
         creator = v1.train.ChiefSessionCreator(
-            spec.scaffold, config=self._session_config, checkpoint_filename_with_path=path
+            initializing(spec.scaffold), config=self._session_config, checkpoint_filename_with_path=path
         )
         return v1.train.MonitoredSession(creator, hooks)
 
@@ -371,6 +372,14 @@ class Estimator:
             spec = spec.as_estimator_spec()
         CHECK.require(isinstance(spec, EstimatorSpec), "model_fn should return an EstimatorSpec.", given=spec)
         return spec
+
+
+def initializing(scaffold: Any) -> Any:
+    """Returns a scaffold whose own initializer of local variables leaves none of metrics and inputs out."""
+    if scaffold.local_init_op is None:
+        return scaffold
+    both = tf.group(scaffold.local_init_op, v1.train.Scaffold.default_local_init_op())
+    return v1.train.Scaffold(local_init_op=both, copy_from_scaffold=scaffold)
 
 
 def check_positive(**counts: int | None) -> None:

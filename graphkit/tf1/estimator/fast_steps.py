@@ -20,6 +20,7 @@ from graphkit.running import keyed, loops, order, training_step
 
 v1 = tf.compat.v1
 FEWEST, MOST = 8, 500  # steps in a run: fewer are not worth it; checkpoints by the clock wait for no more
+SHORT = 50  # steps of a training that are made before a loop is
 
 
 class StartIterator(tf.compat.v1.train.SessionRunHook):
@@ -74,7 +75,9 @@ class FastSteps:
         """Adds the loop to the graph; returns None where there is to be none, and logs why."""
         reason: str | None = "a hook may look at each step"
         hooks = [*hooks, *spec.training_hooks, *spec.training_chief_hooks]
-        if all(type(hook) is StartIterator for hook in hooks):
+        if steps is not None and steps < SHORT:
+            reason = "they are few"
+        elif all(type(hook) is StartIterator for hook in hooks):
             train_op = spec.train_op if isinstance(spec.train_op, tf.Operation) else spec.train_op.op
             step = step_of(spec.loss, train_op)
             ops = step.needed_ops()

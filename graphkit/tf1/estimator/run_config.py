@@ -1,6 +1,8 @@
 """The settings of an estimator's runs."""
 
 import copy
+import json
+import os
 from typing import Any
 
 import tensorflow as tf
@@ -37,6 +39,10 @@ class RunConfig:
         if "save_checkpoints_steps" in kwargs and "save_checkpoints_secs" not in kwargs:
             kwargs["save_checkpoints_secs"] = None
         self.update(kwargs)
+        tasks = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+        if sum(len(addresses) for addresses in tasks.values()) > 1:
+            text = "RunConfig: estimators run in one process; unset TF_CONFIG, or train with gk.Trainer"
+            raise ValueError(f"{text} (see docs/cluster.md); received TF_CONFIG with {sorted(tasks)}")
 
     def replace(self, **kwargs: Any) -> "RunConfig":
         """Returns a copy with some settings replaced; of steps and seconds, the one not given is unset."""

@@ -1,5 +1,7 @@
 """Specs, settings, outputs and receivers: defaults and refusals of TensorFlow 1.15."""
 
+import json
+
 import pytest
 
 import graphkit.tf1 as tf
@@ -72,6 +74,15 @@ def test_settings():
     ):
         with pytest.raises(ValueError, match=message):
             tf.estimator.RunConfig(**given)
+
+
+def test_several_processes_are_refused(monkeypatch):
+    cluster = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": "chief", "index": 0}}))
+    with pytest.raises(ValueError, match="estimators run in one process"):
+        tf.estimator.RunConfig()
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["a:1"]}}))
+    assert tf.estimator.RunConfig().is_chief
 
 
 def test_outputs_and_receivers():
