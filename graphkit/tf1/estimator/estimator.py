@@ -139,7 +139,8 @@ class Estimator:
     def _run_steps(
         self, spec: EstimatorSpec, hooks: list, listeners: tuple, steps: int | None, max_steps: int | None
     ) -> Any:
-        config, graph, step = self.config, v1.get_default_graph(), scopes.global_step()
+        """Makes the steps of a training; returns the last loss, None if there was no step."""
+        graph, config = v1.get_default_graph(), self.config
         spec = spec._replace(scaffold=initializing(spec.scaffold))
         if all(summary.op.name != "loss" for summary in graph.get_collection(v1.GraphKeys.SUMMARIES)):
             v1.summary.scalar("loss", spec.loss)
@@ -147,11 +148,22 @@ class Estimator:
         kernels.recommend_onednn(graph.get_operations())
         fast = fast_steps.FastSteps.of(spec, hooks, config, steps, max_steps)
         if steps is not None or max_steps is not None:
-            hooks.append(v1.train.StopAtStepHook(num_steps=steps, last_step=max_steps))
-        hooks += [v1.train.NanTensorHook(spec.loss)]
+            hooks = [*hooks, v1.train.StopAtStepHook(num_steps=steps, last_step=max_steps)]
+        hooks = [*hooks, v1.train.NanTensorHook(spec.loss), *spec.training_hooks]
         if config.log_step_count_steps is not None:
-            hooks.append(fast_steps.LogLoss(spec.loss, step, config.log_step_count_steps))
-        hooks += spec.training_hooks
+            hooks.append(fast_steps.LogLoss(spec.loss, scopes.global_step(), config.log_step_count_steps))
+        loss = None
+        with self._training_session(spec, hooks, listeners) as running:
+            while not running.should_stop():
+                _, loss = running.run([spec.train_op, spec.loss])
+                if fast is not None and not running.should_stop():
+                    loss = fast.run(running, loss)
+        if loss is None:
+            v1.logging.warning("Training with estimator made no steps. Is the input empty?")
+        return loss
+
+    def _training_session(self, spec: EstimatorSpec, hooks: list, listeners: tuple) -> Any:
+        graph, config = v1.get_default_graph(), self.config
         if spec.scaffold.saver is None and not graph.get_collection(v1.GraphKeys.SAVERS):
             saver = v1.train.Saver(
                 sharded=True,
@@ -161,7 +173,7 @@ class Estimator:
                 save_relative_paths=True,
             )
             graph.add_to_collection(v1.GraphKeys.SAVERS, saver)
-        monitored = v1.train.MonitoredTrainingSession(
+        return v1.train.MonitoredTrainingSession(
             checkpoint_dir=self.model_dir,
             scaffold=spec.scaffold,
             hooks=hooks,
@@ -171,23 +183,15 @@ class Estimator:
             config=self._session_config,
             log_step_count_steps=config.log_step_count_steps,
         )
-        loss = None
-        with monitored as running:
-            while not running.should_stop():
-                _, loss = running.run([spec.train_op, spec.loss])
-                if fast is not None and not running.should_stop():
-                    loss = fast.run(running, loss)
-        if loss is None:
-            v1.logging.warning("Training with estimator made no steps. Is the input empty?")
-        return loss
 
     def _savers(self, spec: EstimatorSpec, hooks: list, listeners: tuple) -> list:
         """Returns the hook that writes checkpoints, unless the program brings one; listeners need ours."""
         seconds, steps = self.config.save_checkpoints_secs or None, self.config.save_checkpoints_steps or None
-        theirs = any(isinstance(hook, v1.train.CheckpointSaverHook) for hook in hooks)
+        kind = v1.train.CheckpointSaverHook
+        theirs = any(isinstance(hook, kind) for hook in (*hooks, *spec.training_chief_hooks))
         if (seconds or steps) and (listeners or not theirs):
             given = {"scaffold": spec.scaffold, "listeners": list(listeners)}
-            return [v1.train.CheckpointSaverHook(self.model_dir, seconds, steps, **given)]
+            return [kind(self.model_dir, seconds, steps, **given)]
         rule = "There should be a CheckpointSaverHook to use saving_listeners; set save_checkpoints_steps"
         CHECK.require(not listeners, rule)
         return []
