@@ -4,6 +4,7 @@ import sys
 import tempfile
 
 import tensorflow as tf
+from tensorflow.examples.tutorials.mnist import input_data
 
 
 def fully_connected(inputs, units, name):
@@ -37,8 +38,6 @@ def serving_input_receiver_fn():
 
 
 def main(argv):
-    from tensorflow.examples.tutorials.mnist import input_data  # noqa: PLC0415 (pytest imports this file)
-
     mnist = input_data.read_data_sets(argv[1] if len(argv) > 1 else "MNIST_data")
     config = tf.estimator.RunConfig(
         model_dir=argv[2] if len(argv) > 2 else tempfile.mkdtemp(),
@@ -68,4 +67,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    main(sys.argv)
+    results = main(sys.argv)

@@ -64,4 +64,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    main(sys.argv)
+    results = main(sys.argv)

@@ -1,24 +1,18 @@
-"""Programs with estimators, run as they are."""
+"""Programs with estimators, run as they are: they learn."""
 
 from pathlib import Path
 
 import pytest
-
-import graphkit.tf1 as tf
+from tf1.old_programs import run_program
 
 FOLDER = Path(__file__).parent
 
 
 @pytest.mark.parametrize(
-    ("name", "steps", "floor"), [("estimator_digits", 300, 0.92), ("estimator_wide_and_deep", 200, 0.9)]
+    ("name", "folders", "steps", "floor"),
+    [("estimator_digits", ("data", "model"), 300, 0.92), ("estimator_wide_and_deep", ("model",), 200, 0.9)],
 )
-def test_programs_learn(tmp_path, name, steps, floor):
-    source = (FOLDER / f"{name}.py").read_text()
-    source = source.replace("import tensorflow as tf", f"import {tf.__name__} as tf")
-    source = source.replace("from tensorflow.", f"from {tf.__name__}.")
-    program = {"__name__": name}
-    exec(compile(source, f"{name}.py", "exec"), program)
-    folders = [str(tmp_path / part) for part in ("data", "model")]
-    results = program["main"]([name, *folders[name != "estimator_digits" :]])
+def test_programs_learn(tmp_path, name, folders, steps, floor):
+    results = run_program(FOLDER / f"{name}.py", *(tmp_path / folder for folder in folders))["results"]
     assert results["accuracy"] > floor
     assert results["global_step"] == steps
