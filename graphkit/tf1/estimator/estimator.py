@@ -125,6 +125,7 @@ class Estimator:
                 v1.logging.info("Skipping training since max_steps has already saved.")
                 return self
         with self._graph():
+            fast_steps.number_steps()
             features, labels, own = self._data(input_fn, ModeKeys.TRAIN)
             spec = self._call_model_fn(features, labels, ModeKeys.TRAIN)
             self._warm_start()

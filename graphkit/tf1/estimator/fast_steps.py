@@ -2,10 +2,10 @@
 
 The steps are those of the program's train_op, which graphkit's loop copies; it takes its mini-batches from
 the same iterator. The steps at which a summary, a log line, a checkpoint or the end is due are made one by
-one, with all hooks, so each of them comes at the step at which it would without the loop. A graph that draws
-random numbers in a step would draw others in a copy: it keeps to single steps, and so does a graph with
-Python functions or queues, one whose train_op adds something else than 1 to the global step, and a training
-with hooks of the program's own.
+one, with all hooks, so each of them comes at the step at which it would without the loop. Masks of
+graphkit's dropout follow from the seed and the global step in both. Other ops that draw random numbers would
+draw others in a copy: their graph keeps to single steps, and so does a graph with Python functions or queues,
+one whose train_op adds something else than 1 to the global step, and a training with hooks of the program.
 """
 
 from collections.abc import Sequence
@@ -128,6 +128,11 @@ def left(number: int, every: int) -> int:
     return -number % every
 
 
+def number_steps() -> None:
+    """Lets the masks of the graph's dropout follow from the global step, as those of a trainer do."""
+    inputs.graph_scalar(inputs.STEP, lambda graph: tf.cast(scopes.global_step(), tf.int64), "step")
+
+
 def step_of(loss: tf.Tensor, train_op: tf.Operation) -> training_step.TrainingStep:
     return training_step.TrainingStep(
         update=train_op,
@@ -151,15 +156,21 @@ def obstacle(ops: set[tf.Operation], random: keyed.RandomOps, step: training_ste
         return f"{random.first} draws random numbers"
     if walk.needed_placeholders([step.update, step.loss]):
         return "the graph has placeholders"
-    if not counts_by_one(ops, step.global_step):
+    add = counting_op(ops, step.global_step)
+    if add is None:
         return "train_op does not add 1 to the global step"
+    masks = step.step_input.op
+    if masks in ops and masks not in walk.ancestors([add]):
+        return "the global step does not wait for the masks that follow from it"
     others = [op for op in ops if op.type != "IteratorGetNext"]
     return loops.obstacle(others, random) or references.obstacle(ops, step.values)
 
 
-def counts_by_one(ops: set[tf.Operation], counter: Any) -> bool:
+def counting_op(ops: set[tf.Operation], counter: Any) -> tf.Operation | None:
+    """Returns the op that adds 1 to the counter, if nothing else writes it."""
     handle = walk.handle_op(counter)
     users = [op for op in ops if any(tensor.op is handle for tensor in op.inputs)]
     writers = [op for op in users if op.type not in ("ReadVariableOp", "VarIsInitializedOp")]
     adds = [op for op in writers if op.type == "AssignAddVariableOp"]
-    return len(writers) == 1 and adds == writers and tf.get_static_value(adds[0].inputs[1]) == 1
+    is_one = len(writers) == 1 and adds == writers and tf.get_static_value(adds[0].inputs[1]) == 1
+    return adds[0] if is_one else None

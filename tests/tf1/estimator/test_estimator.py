@@ -127,6 +127,31 @@ def test_many_steps_in_one_run_are_the_steps_one_by_one(tmp_path, end, monkeypat
     assert sum(runs) == done
 
 
+def test_masks_follow_from_the_step_in_a_run_of_many(tmp_path, monkeypatch):
+    def model(features, labels, mode):
+        training = mode == tf.estimator.ModeKeys.TRAIN
+        hidden = tf.layers.batch_normalization(tf.layers.dense(features["x"], 8), training=training)
+        outputs = tf.layers.dense(tf.layers.dropout(tf.nn.relu(hidden), 0.5, training=training), 1)
+        loss = tf.losses.mean_squared_error(labels, outputs)
+        with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
+            train_op = tf.train.AdamOptimizer().minimize(loss, tf.train.get_global_step())
+        return tf.estimator.EstimatorSpec(mode, loss=loss, train_op=train_op)
+
+    def trained(name, hooks=None):
+        config = tf.estimator.RunConfig(tf_random_seed=1, **NEVER | {"save_checkpoints_steps": 40})
+        made = tf.estimator.Estimator(model, str(tmp_path / name), config)
+        made.train(input_fn(), steps=60, hooks=hooks)
+        return {key: made.get_variable_value(key) for key in made.get_variable_names()}
+
+    runs = count_runs(monkeypatch)
+    fast = trained("fast")
+    assert sum(runs) >= 50
+    slow = trained("slow", hooks=[Recorder()])
+    assert fast.keys() == slow.keys()
+    for name, value in fast.items():
+        np.testing.assert_array_equal(value, slow[name], err_msg=name)
+
+
 def count_runs(monkeypatch):
     """Returns a list that grows by the number of steps of each run of many."""
     ahead, counts = fast_steps.FastSteps.ahead, []
