@@ -1,7 +1,8 @@
 """`tf.estimator.inputs`: input functions of arrays and data frames, on tf.data.
 
 Batches go on across the ends of epochs, and only the last one is smaller, as those of the queues were. The
-queue shuffled 1,000 examples at a time; here each epoch is shuffled as a whole, from the graph's seed.
+queue shuffled 1,000 examples at a time; here each epoch is shuffled as a whole, from the graph's seed. In a
+session of a program's own, `tf.tables_initializer()` takes the place of `tf.train.start_queue_runners()`.
 """
 
 from collections.abc import Callable, Mapping
