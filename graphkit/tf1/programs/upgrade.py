@@ -17,6 +17,10 @@ KEYWORDS = {
         f"tf.reduce_{name}": {"keep_dims": "keepdims", "reduction_indices": "axis"}
         for name in REDUCTIONS.split()
     },
+    "tf.audio_summary": {"tag": "name"},
+    "tf.histogram_summary": {"tag": "name"},
+    "tf.image_summary": {"tag": "name", "max_images": "max_outputs"},
+    "tf.scalar_summary": {"tags": "name", "values": "tensor"},
     "tf.norm": {"keep_dims": "keepdims"},
     "tf.nn.moments": {"keep_dims": "keepdims"},
     "tf.argmax": {"dimension": "axis"},
