@@ -109,14 +109,13 @@ def of_import_from(source: sources.Source, use: names.Use, statement: ast.Import
 
 
 def of_private_import(source: sources.Source, use: names.Use, statement: ast.ImportFrom) -> Iterator[Finding]:
-    """`from tensorflow.python.framework import ops`, where all that is used of it is public in one place."""
+    """`from tensorflow.python.framework import ops`, where what is used of it is public in one place."""
     path = str(statement.module).removeprefix("tensorflow.python").lstrip(".")
     imported = [alias.name for alias in statement.names]
     inner = f"{path}.{imported[0]}".lstrip(".")
     prefix = f"tf.python.{inner}."
-    used = [
-        one.name.removeprefix(prefix).partition(".")[0] for one in source.uses if one.name.startswith(prefix)
-    ]
+    every = [one.name for one in source.uses if one.name.startswith(prefix)]
+    used = [name.removeprefix(prefix).partition(".")[0] for name in every]
     module, namespace = namespace_of(path, imported), namespace_of(inner, used)
     if module is not None and is_module(module):
         yield from with_module(source.text, statement, module)
@@ -204,6 +203,7 @@ def of_order(text: Text, use: names.Use, call: ast.Call) -> Iterator[Finding]:
     elif use.name in CROSS_ENTROPIES and len(args) == 2:
         order = zip(spans, CROSS_ENTROPIES[use.name], strict=True)
         edits = [Edit(start, start, f"{name}=") for (start, _), name in order]
+        is_simple &= "label" not in text.source(args[0]).lower()  # tf.compat.v1 takes (labels, logits)
     if edits:
         message = f"the order of {use.name}'s arguments is another since TensorFlow 1.0"
         yield Finding(line, message, edits=tuple(edits) if is_simple else ())

@@ -86,6 +86,7 @@ def test_names_and_arguments(old, new):
     ("old", "message"),
     [
         ("tf.concat(1, # the axis\n [a])", "2: the order of tf.concat's arguments is another"),
+        ("tf.nn.softmax_cross_entropy_with_logits(labels, x)", "2: the order of tf.nn.softmax_cross"),
         ("tf.split(1, (n), a)", "2: the order of tf.split's arguments is another"),
         (
             "tf.contrib.sparsemax.x",
