@@ -29,5 +29,6 @@ from graphkit.tf1.programs.notebook import load_ipython_extension as load_ipytho
 from graphkit.tf1.programs.notebook import unload_ipython_extension as unload_ipython_extension
 
 globals().update(_before_1_0.RENAMED)
+vars(nn)["seq2seq"] = contrib.legacy_seq2seq  # before TensorFlow 1.0
 
 __getattr__, __dir__ = _overlay.over(__name__, _tensorflow.compat.v1)

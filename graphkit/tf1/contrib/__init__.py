@@ -5,7 +5,10 @@ from graphkit.tf1.contrib import crf as crf
 from graphkit.tf1.contrib import data as data
 from graphkit.tf1.contrib import distributions as distributions
 from graphkit.tf1.contrib import learn as learn
+from graphkit.tf1.contrib import legacy_seq2seq as legacy_seq2seq
 from graphkit.tf1.contrib import lookup as lookup
+from graphkit.tf1.contrib import rnn as rnn
+from graphkit.tf1.contrib import seq2seq as seq2seq
 from graphkit.tf1.contrib import training as training
 from graphkit.tf1.contrib import util as util
 
