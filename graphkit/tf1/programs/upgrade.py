@@ -130,7 +130,7 @@ def of_private_import(source: sources.Source, use: names.Use, statement: ast.Imp
 
 
 def namespace_of(private: str, used: list[str]) -> str | None:
-    """Returns the namespace in which all these names of a private module are public; None if there is none."""
+    """Returns the namespace in which all these names of a private module are public, or None."""
     for namespace in python.PUBLIC.get(private, []):
         public = overlay.attribute(sys.modules[overlay.PACKAGE], namespace)
         if all(hasattr(public, name) for name in used):
