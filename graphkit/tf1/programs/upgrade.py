@@ -132,9 +132,9 @@ def of_private_import(source: sources.Source, use: names.Use, statement: ast.Imp
 def namespace_of(private: str, used: list[str]) -> str | None:
     """Returns the namespace in which all these names of a private module are public, or None."""
     for namespace in python.PUBLIC.get(private, []):
-        public = overlay.attribute(sys.modules[overlay.PACKAGE], namespace)
-        if all(hasattr(public, name) for name in used):
-            return f"{overlay.PACKAGE}.{namespace}".rstrip(".")
+        full = f"tf.{namespace}".rstrip(".")
+        if all(symbols.look_up(name).in_bridge for name in [full, *(f"{full}.{last}" for last in used)]):
+            return overlay.PACKAGE + full.removeprefix("tf")
     return None
 
 
