@@ -7,39 +7,15 @@ from typing import Any
 
 import tensorflow as tf
 
+from graphkit.tf1 import overlay, replacements
+
 V1 = tf.compat.v1
 
-# Only the name has changed.
+# Only the name has changed; some of them TensorFlow has kept.
 RENAMED: dict[str, Callable[..., Any]] = {
-    "audio_summary": V1.summary.audio,
-    "batch_cholesky": tf.linalg.cholesky,
-    "batch_cholesky_solve": tf.linalg.cholesky_solve,
-    "batch_fft": tf.signal.fft,
-    "batch_ifft": tf.signal.ifft,
-    "batch_matmul": tf.matmul,
-    "batch_matrix_band_part": tf.linalg.band_part,
-    "batch_matrix_determinant": tf.linalg.det,
-    "batch_matrix_diag": tf.linalg.diag,
-    "batch_matrix_inverse": tf.linalg.inv,
-    "batch_matrix_solve": tf.linalg.solve,
-    "batch_matrix_transpose": tf.linalg.matrix_transpose,
-    "batch_self_adjoint_eig": tf.linalg.eigh,
-    "batch_svd": tf.linalg.svd,
-    "complex_abs": tf.abs,
-    "concat_v2": V1.concat,
-    "histogram_summary": V1.summary.histogram,
-    "image_summary": V1.summary.image,
-    "inv": tf.math.reciprocal,
-    "listdiff": V1.setdiff1d,
-    "merge_all_summaries": V1.summary.merge_all,
-    "merge_summary": V1.summary.merge,
-    "mul": tf.multiply,
-    "neg": tf.negative,
-    "pack": tf.stack,
-    "scalar_summary": V1.summary.scalar,
-    "select": V1.where,
-    "sub": tf.subtract,
-    "unpack": tf.unstack,
+    old.removeprefix("tf."): overlay.attribute(V1, new.removeprefix("tf."))
+    for old, new in replacements.RENAMED.items()
+    if old.count(".") == 1 and not hasattr(V1, old.removeprefix("tf."))
 }
 
 

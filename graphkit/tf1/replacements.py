@@ -7,7 +7,9 @@ RENAMED = {
         line.split()
         for line in """
         all_variables global_variables
+        audio_summary summary.audio
         batch_cholesky cholesky
+        batch_cholesky_solve cholesky_solve
         batch_fft signal.fft
         batch_ifft signal.ifft
         batch_matrix_band_part matrix_band_part
@@ -19,8 +21,10 @@ RENAMED = {
         batch_matrix_solve matrix_solve
         batch_matrix_transpose matrix_transpose
         batch_matmul matmul
+        batch_self_adjoint_eig self_adjoint_eig
         batch_svd svd
         complex_abs abs
+        concat_v2 concat
         contrib.deprecated.histogram_summary summary.histogram
         contrib.deprecated.scalar_summary summary.scalar
         histogram_summary summary.histogram
@@ -49,7 +53,6 @@ RENAMED = {
 
 # {name, or the beginning of names: what to use instead}
 INSTEAD = {
-    "tf.audio_summary": "use tf.summary.audio(name, tensor, sample_rate)",
     "tf.contrib.all_reduce": "use gk.Cluster, or tf.distribute of TensorFlow 2",
     "tf.contrib.autograph": "use tf.autograph",
     "tf.contrib.batching": "use the dynamic batching of TensorFlow Serving",

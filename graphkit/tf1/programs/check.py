@@ -17,6 +17,10 @@ COMMON = 25  # symbols that graphkit.tf1 has, in the table
 def report(path: str) -> dict[str, Any]:
     """Returns the report on a file, or on the Python files of a folder, as it is written with `--json`.
 
+    `summary` holds counts, and whether all is covered; `symbols` has a row for each symbol that is gone:
+    uses, files, whether graphkit.tf1 covers it, what to use instead; `files` the lines of each file. A
+    file runs if graphkit.tf1 covers its symbols, and nothing of it is left over from Python 2 or NumPy 1.
+
     Raises:
       OSError: a file cannot be read.
     """

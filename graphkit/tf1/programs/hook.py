@@ -58,7 +58,7 @@ class Hook:
         if self.is_removed:
             return False
         file = module.get("__file__")
-        return module is self.cells if file is None else self.is_own_file(file)
+        return module is self.cells or (file is not None and self.is_own_file(file))
 
     def _is_own_file(self, file: str) -> bool:
         path = os.path.realpath(file)

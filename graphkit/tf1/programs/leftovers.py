@@ -109,7 +109,22 @@ def of_use(text: Text, use: names.Use) -> Iterator[Finding]:
             write = text.source(use.node.value) + new
         is_written = isinstance(use.node, ast.Attribute | ast.Name) and module
         shown = text.source(use.node) if is_written else use.name
-        yield Finding(use.node.lineno, f"{shown} {became}; write {write}", name, edits_of(text, use, new))
+        edits = of_call(text, use, use.call) if use.call is not None else ()
+        edits = edits or edits_of(text, use, new)
+        yield Finding(use.node.lineno, f"{shown} {became}; write {write}", name, edits)
+
+
+def of_call(text: Text, use: names.Use, call: ast.Call) -> tuple[Edit, ...]:
+    """Returns the edits of a call that has to become another, and that can."""
+    start, end = text.span(call)
+    if use.name == "numpy.asscalar" and isinstance(call.func, ast.Attribute) and len(call.args) == 1:
+        middle = text.span(call.func.value)[1]
+        return Edit(middle, text.span(call.func)[1], ".asarray"), Edit(end, end, ".item()")
+    is_statement = text.lines[call.lineno - 1].strip() == text.text[start:end]
+    is_reload = use.name == "builtins.reload" and [*map(text.source, call.args)] == ["sys"]
+    if is_statement and (is_reload or use.name == "sys.setdefaultencoding"):
+        return (Edit(start, end, "pass"),)  # texts are Unicode
+    return ()
 
 
 def is_call_of_dictionary(use: names.Use, name: str) -> bool:

@@ -75,7 +75,12 @@ class Reader(ast.NodeVisitor):
         for node in nodes:
             self.visit(node)
 
-    def add(self, name: str, node: ast.Attribute | ast.Name | ast.alias, statement=None) -> None:
+    def add(
+        self,
+        name: str,
+        node: ast.Attribute | ast.Name | ast.alias,
+        statement: ast.Import | ast.ImportFrom | None = None,
+    ) -> None:
         call = self.calls.get(node) if isinstance(node, ast.expr) else None
         self.found.append(Use(name, node, statement, call, self.guards > 0))
 

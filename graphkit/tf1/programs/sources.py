@@ -106,7 +106,8 @@ def tolerant(text: str) -> tuple[ast.Module, list[Finding]]:
         if isinstance(tree, ast.Module):
             return tree, found
         number = min(tree.lineno or 1, len(lines))
-        found.append(Finding(number, f"Python 3 cannot read this line: {tree.msg}"))
+        if not found:  # what follows is often a consequence
+            found.append(Finding(number, f"Python 3 cannot read this line: {tree.msg}"))
         line = lines[number - 1]
         lines[number - 1] = line[: len(line) - len(line.lstrip())] + "pass"
     return ast.Module(body=[], type_ignores=[]), found

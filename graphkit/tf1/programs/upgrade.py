@@ -17,6 +17,10 @@ KEYWORDS = {
         f"tf.reduce_{name}": {"keep_dims": "keepdims", "reduction_indices": "axis"}
         for name in REDUCTIONS.split()
     },
+    "tf.audio_summary": {"tag": "name"},
+    "tf.histogram_summary": {"tag": "name"},
+    "tf.image_summary": {"tag": "name", "max_images": "max_outputs"},
+    "tf.scalar_summary": {"tags": "name", "values": "tensor"},
     "tf.norm": {"keep_dims": "keepdims"},
     "tf.nn.moments": {"keep_dims": "keepdims"},
     "tf.argmax": {"dimension": "axis"},
@@ -105,32 +109,33 @@ def of_import_from(source: sources.Source, use: names.Use, statement: ast.Import
 
 
 def of_private_import(source: sources.Source, use: names.Use, statement: ast.ImportFrom) -> Iterator[Finding]:
-    """`from tensorflow.python.framework import ops` where all that is used of it is public in one place."""
+    """`from tensorflow.python.framework import ops`, where what is used of it is public in one place."""
     path = str(statement.module).removeprefix("tensorflow.python").lstrip(".")
-    root = sys.modules[overlay.PACKAGE]
-    used = [alias.name for alias in statement.names]
-    for namespace in python.PUBLIC.get(path, []):
-        module = f"{overlay.PACKAGE}.{namespace}".rstrip(".")
-        if is_module(module) and all(hasattr(overlay.attribute(root, namespace), name) for name in used):
-            yield from with_module(source.text, statement, module)
-            return
-    inner = f"{path}.{used[0]}".lstrip(".")
-    if len(used) == 1 and inner in python.PUBLIC:
-        prefix = f"tf.python.{inner}."
-        used = [other.name.removeprefix(prefix) for other in source.uses if other.name.startswith(prefix)]
-        for namespace in python.PUBLIC[inner]:
-            try:
-                for name in used:
-                    overlay.attribute(root, f"{namespace}.{name.split('.')[0]}".lstrip("."))
-            except AttributeError:
-                continue
-            above, _, last = f"{overlay.PACKAGE}.{namespace}".rstrip(".").rpartition(".")
-            alias = statement.names[0].asname or statement.names[0].name
-            text = f"from {above} import {last}" + (f" as {alias}" if alias != last else "")
-            edit = Edit(*source.text.span(statement), text)
-            yield Finding(statement.lineno, f"{inner} is public in {above}.{last}", edits=(edit,))
-            return
-    yield Finding(use.node.lineno, f"{statement.module} is private to TensorFlow; use public names")
+    imported = [alias.name for alias in statement.names]
+    inner = f"{path}.{imported[0]}".lstrip(".")
+    prefix = f"tf.python.{inner}."
+    every = [one.name for one in source.uses if one.name.startswith(prefix)]
+    used = [name.removeprefix(prefix).partition(".")[0] for name in every]
+    module, namespace = namespace_of(path, imported), namespace_of(inner, used)
+    if module is not None and is_module(module):
+        yield from with_module(source.text, statement, module)
+    elif namespace is not None and len(imported) == 1:
+        above, _, last = namespace.rpartition(".")
+        alias = statement.names[0].asname or imported[0]
+        text = f"from {above} import {last}" + (f" as {alias}" if alias != last else "")
+        edit = Edit(*source.text.span(statement), text)
+        yield Finding(statement.lineno, f"{inner} is public in {namespace}", edits=(edit,))
+    else:
+        yield Finding(use.node.lineno, f"{statement.module} is private to TensorFlow; use public names")
+
+
+def namespace_of(private: str, used: list[str]) -> str | None:
+    """Returns the namespace in which all these names of a private module are public, or None."""
+    for namespace in python.PUBLIC.get(private, []):
+        full = f"tf.{namespace}".rstrip(".")
+        if all(symbols.look_up(name).in_bridge for name in [full, *(f"{full}.{last}" for last in used)]):
+            return overlay.PACKAGE + full.removeprefix("tf")
+    return None
 
 
 def with_module(text: Text, statement: ast.ImportFrom, new: str) -> Iterator[Finding]:
@@ -198,6 +203,7 @@ def of_order(text: Text, use: names.Use, call: ast.Call) -> Iterator[Finding]:
     elif use.name in CROSS_ENTROPIES and len(args) == 2:
         order = zip(spans, CROSS_ENTROPIES[use.name], strict=True)
         edits = [Edit(start, start, f"{name}=") for (start, _), name in order]
+        is_simple &= "label" not in text.source(args[0]).lower()  # tf.compat.v1 takes (labels, logits)
     if edits:
         message = f"the order of {use.name}'s arguments is another since TensorFlow 1.0"
         yield Finding(line, message, edits=tuple(edits) if is_simple else ())

@@ -215,3 +215,12 @@ def test_flags_and_the_graph_are_the_programs(program):
     with pytest.raises(SystemExit) as end:
         program("import sys; sys.exit(3)")
     assert end.value.code == 3
+
+
+def test_a_program_that_is_imported_does_not_run(tmp_path):
+    path = tmp_path / "program.py"
+    path.write_text("import tensorflow as tf\ndef main(): return tf\nif __name__ == '__main__': 1 / 0")
+    assert run_program(path, name="a_program")["main"]() is tf
+    assert "a_program" not in sys.modules
+    with pytest.raises(ZeroDivisionError):
+        run_program(path)

@@ -2,19 +2,11 @@
 
 from pathlib import Path
 
-import graphkit.tf1 as tf
-
-HERE = Path(__file__).parent
+from tf1.old_programs import run_program
 
 
 def load(name):
-    """Returns the names of a program whose import of TensorFlow finds `graphkit.tf1`."""
-    source = (
-        (HERE / f"{name}.py").read_text().replace("import tensorflow as tf", f"import {tf.__name__} as tf")
-    )
-    names = {"__name__": name}
-    exec(compile(source, f"{name}.py", "exec"), names)
-    return names
+    return run_program(Path(__file__).parent / f"{name}.py", name=name)
 
 
 def test_layers_digits():

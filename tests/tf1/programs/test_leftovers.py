@@ -7,6 +7,7 @@ import graphkit.tf1 as tf
 from graphkit.tf1.programs import advice, hook, leftovers, sources, upgrade
 
 IMPORTS = "import numpy as np, sys, string, itertools, os\nimport scipy.misc as misc\n"
+SET_ENCODING = "sys.setdefaultencoding is Python 2; write no such line: texts are Unicode"
 NEWSHAPE = "newshape= was removed in NumPy 2.4; write np.reshape(array, shape)"
 
 
@@ -22,7 +23,11 @@ def found(text):
         ("np.ones(3, np.int)", "np.int was removed in NumPy 1.24; write int", "np.ones(3, int)"),
         ("np.float_", "np.float_ was removed in NumPy 2.0; write np.float64", "np.float64"),
         ("np.product([1])", "np.product was removed in NumPy 2.0; write np.prod", "np.prod([1])"),
-        ("np.asscalar(a)", "np.asscalar was removed in NumPy 1.23; write the array's .item()", None),
+        (
+            "np.asscalar(a)",
+            "np.asscalar was removed in NumPy 1.23; write the array's .item()",
+            "np.asarray(a).item()",
+        ),
         ("np.reshape(a, newshape=(2, 3))", NEWSHAPE, "np.reshape(a, (2, 3))"),
         ("np.array([[1], [2, 3]])", leftovers.RAGGED, None),
         ("xrange(3)", "xrange is Python 2; write range", "range(3)"),
@@ -36,7 +41,9 @@ def found(text):
         ("import cPickle as p", "module cPickle is Python 2; write pickle", "import pickle as p"),
         ("from Queue import Queue", "module Queue is Python 2; write queue", "from queue import Queue"),
         ("import urllib2", "module urllib2 is Python 2; write urllib.request and urllib.error", None),
-        ("reload(sys)", "reload is Python 2; write from importlib import reload", None),
+        ("reload(a)", "reload is Python 2; write from importlib import reload", None),
+        ("reload(sys)", "reload is Python 2; write from importlib import reload", "pass"),
+        ("sys.setdefaultencoding('utf8')", SET_ENCODING, "pass"),
         ("misc.imread(p)", "misc.imread was removed in SciPy 1.2; write imageio.v3.imread", None),
         (
             "from scipy.misc import logsumexp",

@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-import graphkit.tf1 as tf
+from tf1.old_programs import run_program
 
 
 def run_main(name):
-    """Runs `main` of a program whose TensorFlow is graphkit.tf1."""
-    source = (Path(__file__).parent / name).read_text()
-    names = {"__name__": name, "tf": tf}
-    exec(compile(source.replace("import tensorflow as tf", ""), name, "exec"), names)
-    return names["main"]()
+    return run_program(Path(__file__).parent / name, name="program")["main"]()
 
 
 def test_characters(capsys):

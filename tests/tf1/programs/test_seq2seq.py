@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import graphkit.tf1 as tf
+from tf1.old_programs import run_program
 
 
 def test_strings_are_reversed():
-    source = (Path(__file__).parent / "seq2seq_reverse.py").read_text()
-    names = {"__name__": "seq2seq_reverse", "tf": tf}
-    exec(compile(source.replace("import tensorflow as tf", ""), "seq2seq_reverse.py", "exec"), names)
-    greedy, beam = names["main"]()
+    path = Path(__file__).parent / "seq2seq_reverse.py"
+    greedy, beam = run_program(path, name="seq2seq_reverse")["main"]()
     assert greedy >= 0.95
     assert beam >= 0.95

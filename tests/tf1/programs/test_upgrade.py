@@ -57,6 +57,7 @@ def test_imports(old, new):
         ("tf.train.SummaryWriter('a')", "tf.summary.FileWriter('a')"),
         ("tf.pack([tf.mul(a, b), tf.sub(a, b)])", "tf.stack([tf.multiply(a, b), tf.subtract(a, b)])"),
         ("tf.concat(1, [a, tf.concat(-1, [b])])", "tf.concat([a, tf.concat([b], -1)], 1)"),
+        ("tf.image_summary('a', b, max_images=3)", "tf.summary.image('a', b, max_outputs=3)"),
         ("tf.concat([a], 1); tf.concat(dim, [a])", "tf.concat([a], 1); tf.concat(dim, [a])"),
         ("tf.concat(concat_dim=1, values=[a])", "tf.concat(axis=1, values=[a])"),
         ("tf.split(1, 2, tf.neg(a))", "tf.split(num_or_size_splits=2, value=tf.negative(a), axis=1)"),
@@ -85,6 +86,7 @@ def test_names_and_arguments(old, new):
     ("old", "message"),
     [
         ("tf.concat(1, # the axis\n [a])", "2: the order of tf.concat's arguments is another"),
+        ("tf.nn.softmax_cross_entropy_with_logits(labels, x)", "2: the order of tf.nn.softmax_cross"),
         ("tf.split(1, (n), a)", "2: the order of tf.split's arguments is another"),
         (
             "tf.contrib.sparsemax.x",
