@@ -13,11 +13,12 @@ from graphkit.tf1.contrib.slim import evaluation as evaluation
 from graphkit.tf1.contrib.slim import learning as learning
 from graphkit.tf1.contrib.slim import model_analyzer as model_analyzer
 from graphkit.tf1.contrib.slim import nets as nets
+from graphkit.tf1.contrib.slim import ops as ops
 from graphkit.tf1.contrib.slim import queues as queues
 from graphkit.tf1.contrib.slim import summaries as summaries
 
 __all__ = """
-evaluation layers learning losses metrics model_analyzer nets queues summaries variables
+evaluation layers learning losses metrics model_analyzer nets ops queues summaries variables
 """.split()
 __all__ += [*_arg_scopes.__all__, *variables.__all__, *layers.__all__]
 
