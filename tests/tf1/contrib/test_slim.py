@@ -20,7 +20,6 @@ def test_names_of_slim():
     assert slim.get_model_variables is tf.contrib.framework.get_model_variables
     assert slim.losses is tf.contrib.losses and slim.metrics is tf.contrib.metrics
     assert slim.ops.arg_scope.arg_scope is slim.arg_scope
-    assert tf.contrib.training.multiply_gradients is slim.learning.multiply_gradients
     assert hasattr(slim.summaries, "add_scalar_summary") and "l2_regularizer" in dir(slim)
 
 
