@@ -65,6 +65,13 @@ def test_create_train_op(loss, arguments, expected):
     assert len(tf.get_collection(tf.GraphKeys.SUMMARIES)) == (4 if "summarize_gradients" in arguments else 0)
 
 
+def test_train_op_of_contrib_training(loss):
+    training = tf.contrib.training
+    train_op = training.create_train_op(loss, sgd(), transform_grads_fn=training.clip_gradient_norms_fn(2.0))
+    np.testing.assert_allclose(variables_after(train_op), [-0.2, -0.2], rtol=1e-6)
+    assert training.checkpoints_iterator is slim.evaluation.checkpoints_iterator
+
+
 def test_updates_steps_and_variables(loss):
     ran = tf.get_variable("ran", [], initializer=tf.zeros_initializer(), trainable=False)
     tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, ran.assign_add(1.0))
