@@ -15,6 +15,7 @@ from graphkit.tf1 import app as app
 from graphkit.tf1 import before_1_0 as _before_1_0
 from graphkit.tf1 import compat as compat
 from graphkit.tf1 import contrib as contrib
+from graphkit.tf1 import estimator as estimator
 from graphkit.tf1 import examples as examples
 from graphkit.tf1 import flags as flags
 from graphkit.tf1 import image as image

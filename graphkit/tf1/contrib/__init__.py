@@ -8,6 +8,7 @@ from graphkit.tf1.contrib import data as data
 from graphkit.tf1.contrib import distributions as distributions
 from graphkit.tf1.contrib import framework as framework
 from graphkit.tf1.contrib import layers as layers
+from graphkit.tf1.contrib import estimator as estimator
 from graphkit.tf1.contrib import learn as learn
 from graphkit.tf1.contrib import legacy_seq2seq as legacy_seq2seq
 from graphkit.tf1.contrib import lookup as lookup
@@ -17,6 +18,7 @@ from graphkit.tf1.contrib import opt as opt
 from graphkit.tf1.contrib import rnn as rnn
 from graphkit.tf1.contrib import seq2seq as seq2seq
 from graphkit.tf1.contrib import slim as slim
+from graphkit.tf1.contrib import tpu as tpu
 from graphkit.tf1.contrib import training as training
 from graphkit.tf1.contrib import util as util
 
