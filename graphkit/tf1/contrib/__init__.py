@@ -6,9 +6,9 @@ from graphkit.tf1.contrib import crf as crf
 from graphkit.tf1.contrib import cudnn_rnn as cudnn_rnn
 from graphkit.tf1.contrib import data as data
 from graphkit.tf1.contrib import distributions as distributions
+from graphkit.tf1.contrib import estimator as estimator
 from graphkit.tf1.contrib import framework as framework
 from graphkit.tf1.contrib import layers as layers
-from graphkit.tf1.contrib import estimator as estimator
 from graphkit.tf1.contrib import learn as learn
 from graphkit.tf1.contrib import legacy_seq2seq as legacy_seq2seq
 from graphkit.tf1.contrib import lookup as lookup

@@ -384,7 +384,7 @@ def test_feature_columns():
 def test_missing_names_say_what_to_use():
     for name, advice in (
         ("tf.contrib.layers.shared_embedding_columns", "tf.feature_column.shared_embeddings"),
-        ("tf.contrib.slim.dataset_data_provider", "tf.data"),
+        ("tf.contrib.slim.parallel_reader", "tf.data"),
         ("tf.contrib.slim.nets.inception", "alexnet, vgg, resnet_v1 and resnet_v2"),
         ("tf.contrib.losses.metric_learning", "pairwise distances"),
         ("tf.contrib.metrics.f1_score", "tf.metrics"),

@@ -19,6 +19,7 @@ def test_names_of_slim():
     assert slim.arg_scope is tf.contrib.framework.arg_scope
     assert slim.get_model_variables is tf.contrib.framework.get_model_variables
     assert slim.losses is tf.contrib.losses and slim.metrics is tf.contrib.metrics
+    assert slim.ops.arg_scope.arg_scope is slim.arg_scope
     assert hasattr(slim.summaries, "add_scalar_summary") and "l2_regularizer" in dir(slim)
 
 
@@ -62,6 +63,13 @@ def test_create_train_op(loss, arguments, expected):
     assert tf.get_collection(tf.GraphKeys.TRAIN_OP)[-1] is train_op
     np.testing.assert_allclose(variables_after(train_op), expected, rtol=1e-6)
     assert len(tf.get_collection(tf.GraphKeys.SUMMARIES)) == (4 if "summarize_gradients" in arguments else 0)
+
+
+def test_train_op_of_contrib_training(loss):
+    training = tf.contrib.training
+    train_op = training.create_train_op(loss, sgd(), transform_grads_fn=training.clip_gradient_norms_fn(2.0))
+    np.testing.assert_allclose(variables_after(train_op), [-0.2, -0.2], rtol=1e-6)
+    assert training.checkpoints_iterator is slim.evaluation.checkpoints_iterator
 
 
 def test_updates_steps_and_variables(loss):

@@ -1,5 +1,7 @@
 """`tf.contrib.layers`: layers, regularizers, initializers, summaries, and `optimize_loss`."""
 
+import sys as _sys
+
 from graphkit.tf1 import overlay as _overlay
 from graphkit.tf1.contrib.layers import convolutions as _convolutions
 from graphkit.tf1.contrib.layers import dense as _dense
@@ -24,6 +26,8 @@ from graphkit.tf1.contrib.layers.pooling import *  # noqa: F403
 from graphkit.tf1.contrib.layers.regularizers import *  # noqa: F403
 from graphkit.tf1.contrib.layers.summaries import *  # noqa: F403
 from graphkit.tf1.contrib.layers.transforms import *  # noqa: F403
+
+layers = _sys.modules[__name__]  # programs also import tensorflow.contrib.layers.python.layers.layers
 
 # Not summaries, since slim has its own.
 __all__ = ["initializers", "optimizers", "regularizers", "utils"]

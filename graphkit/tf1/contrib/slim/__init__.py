@@ -14,6 +14,7 @@ from graphkit.tf1.contrib.slim import evaluation as evaluation
 from graphkit.tf1.contrib.slim import learning as learning
 from graphkit.tf1.contrib.slim import model_analyzer as model_analyzer
 from graphkit.tf1.contrib.slim import nets as nets
+from graphkit.tf1.contrib.slim import ops as ops
 from graphkit.tf1.contrib.slim import queues as queues
 from graphkit.tf1.contrib.slim import summaries as summaries
 from graphkit.tf1.contrib.slim.data import dataset as dataset
@@ -21,7 +22,7 @@ from graphkit.tf1.contrib.slim.data import dataset_data_provider as dataset_data
 from graphkit.tf1.contrib.slim.data import tfexample_decoder as tfexample_decoder
 
 __all__ = """
-data dataset dataset_data_provider evaluation layers learning losses metrics model_analyzer nets queues
+data dataset dataset_data_provider evaluation layers learning losses metrics model_analyzer nets ops queues
 summaries tfexample_decoder variables
 """.split()
 __all__ += [*_arg_scopes.__all__, *variables.__all__, *layers.__all__]

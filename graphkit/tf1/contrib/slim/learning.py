@@ -33,6 +33,11 @@ def clip_gradient_norms(gradients_to_variables: Pairs, max_norm: float) -> Pairs
     return [(clip(gradient), variable) for gradient, variable in gradients_to_variables]
 
 
+def clip_gradient_norms_fn(max_norm: float) -> Callable[[Pairs], Pairs]:
+    """Returns `clip_gradient_norms` with a given norm."""
+    return lambda gradients_to_variables: clip_gradient_norms(gradients_to_variables, max_norm)
+
+
 def multiply_gradients(grads_and_vars: Pairs, gradient_multipliers: dict[Any, Any]) -> Pairs:
     """Multiplies the gradients of some variables, which are keys, or whose names without ":0" are."""
     if not isinstance(grads_and_vars, list):
@@ -82,8 +87,12 @@ def create_train_op(
     colocate_gradients_with_ops: bool = False,
     gradient_multipliers: dict[Any, Any] | None = None,
     check_numerics: bool = True,
+    transform_grads_fn: Callable[[Pairs], Pairs] | None = None,
 ) -> tf.Tensor:
-    """Returns the loss as a tensor that also runs UPDATE_OPS, then the optimizer; adds it to TRAIN_OP."""
+    """Returns the loss as a tensor that also runs UPDATE_OPS, then the optimizer; adds it to TRAIN_OP.
+
+    transform_grads_fn is the argument of `tf.contrib.training.create_train_op`.
+    """
     if global_step is USE_DEFAULT:
         global_step = tf_train.get_or_create_global_step()
     collected = v1.get_collection(v1.GraphKeys.UPDATE_OPS)
@@ -110,6 +119,8 @@ def create_train_op(
     if clip_gradient_norm > 0:
         with v1.name_scope("clip_grads"):
             pairs = clip_gradient_norms(pairs, clip_gradient_norm)
+    if transform_grads_fn is not None:
+        pairs = transform_grads_fn(pairs)
     if summarize_gradients:
         with v1.name_scope("summarize_grads"):
             add_gradients_summaries(pairs)
