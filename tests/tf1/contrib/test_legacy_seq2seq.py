@@ -229,6 +229,7 @@ def test_losses_are_weighted_means_of_cross_entropies():
     for value, (_, expected) in zip(run([case[0] for case in cases]), cases, strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
     assert cases[2][0].op.name == "sequence_loss/truediv"
+    assert tf.nn.seq2seq is seq2seq  # its name before TensorFlow 1.0
 
 
 def test_buckets_share_one_set_of_variables():

@@ -199,6 +199,14 @@ def test_a_cell_keeps_its_variables_and_others_share_them_by_reuse_alone():
     np.testing.assert_allclose(values[4], values[0][:, 0], rtol=1e-6)
 
 
+def test_a_cell_may_be_built_before_it_is_called():
+    cell = cells.GRUCell(3, dtype=tf.float32)
+    cell.build(tf.TensorShape([None, 4]))
+    assert cell.built
+    cell(inputs()[:, 0], cell.zero_state(2, tf.float32))
+    assert [variable.op.name for variable in tf.global_variables()] == GRU
+
+
 def test_initializers_and_first_biases():
     x, half = inputs()[:, 0], tf.constant_initializer(0.5)
     with tf.variable_scope("", initializer=half):
