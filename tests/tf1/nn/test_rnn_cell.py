@@ -360,6 +360,27 @@ def test_the_same_weights_give_what_gk_rnn_gives():
         np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
 
 
+class Counting(cells.RNNCell):
+    """Has a counter of steps, which is one for all examples, in its state."""
+
+    state_size, output_size = (1, tf.TensorShape([])), 4
+
+    def zero_state(self, batch_size, dtype):
+        return tf.zeros([batch_size, 1]), tf.zeros([], tf.int32)
+
+    def call(self, inputs, state):
+        return inputs, (state[0] + 1, state[1] + 1)
+
+
+def test_a_scalar_in_the_state_has_no_lengths():
+    x = [tf.ones([2, 4])] * 3
+    outputs, (own, common) = tf.nn.static_rnn(Counting(), x, dtype=tf.float32, sequence_length=[1, 2])
+    outputs, own, common = run([outputs, own, common])
+    np.testing.assert_array_equal(np.array(outputs)[..., 0], [[1, 1], [0, 1], [0, 0]])
+    np.testing.assert_array_equal(own, [[1], [2]])
+    assert common == 3
+
+
 def test_static_cells_of_both_directions_give_what_dynamic_ones_give():
     x, lengths = tf.constant(normal(3, 6, 4)), tf.constant([2, 0, 6])
     pair, steps = [cells.LSTMCell(3), cells.GRUCell(2)], tf.unstack(x, axis=1)
