@@ -122,9 +122,8 @@ def test_only_public_tensorflow(name):
 def test_order_inside_nn():
     order = ["scopes", "tensors", "inputs", "variables", "initializers", "counter_random", "activations"]
     order += ["data_formats", "windows", "bias", "convolutions", "transposed_convolutions"]
-    order += ["separable_convolutions", "pooling", "normalization", "dense", "dropout"]
-    order += ["recurrent_cells", "recurrent", "losses"]
-    order += ["metrics", "blocks"]
+    order += ["separable_convolutions", "pooling", "normalization", "batch_renormalization", "dense"]
+    order += ["dropout", "recurrent_cells", "recurrent", "losses", "metrics", "attention", "beams", "blocks"]
     for place, name in enumerate(order):
         later = {f"graphkit.nn.{other}" for other in order[place + 1 :]}
         assert not own_imports(f"graphkit.nn.{name}") & later

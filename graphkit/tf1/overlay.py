@@ -1,5 +1,6 @@
 """Namespaces of TensorFlow 1, laid over those of `tf.compat.v1` that still exist, and what they lack."""
 
+import difflib
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -44,8 +45,15 @@ def over(
 
 
 def is_special(name: str) -> bool:
-    """Whether Python or an editor asks for a name of its own, such as `__path__`."""
-    return name.startswith("__") and name.endswith("__")
+    """Whether Python or an editor asks for a name such as `__path__`; programs ask for `__version__`."""
+    return name.startswith("__") and name.endswith("__") and not name.endswith("version__")
+
+
+def attribute(root: object, path: str) -> Any:
+    """Returns what a path such as "nn.rnn_cell" leads to; "" leads to the root."""
+    for name in filter(None, path.split(".")):
+        root = getattr(root, name)
+    return root
 
 
 def missing(module: str, name: str, under: ModuleType | None) -> str:
@@ -57,4 +65,8 @@ def missing(module: str, name: str, under: ModuleType | None) -> str:
     if under is not None:
         text += ", and TensorFlow's tf.compat.v1 does not have it either"
     advice = replacements.instead_of(full)
+    if advice is None:
+        known = dir(sys.modules[module]) if module in sys.modules else []
+        similar = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        advice = f"did you mean {old_name(module)}.{similar[0]}?" if similar else None
     return f"{text}; {advice}" if advice else text

@@ -8,6 +8,7 @@ from graphkit.tf1.contrib import learn as learn
 from graphkit.tf1.contrib import legacy_seq2seq as legacy_seq2seq
 from graphkit.tf1.contrib import lookup as lookup
 from graphkit.tf1.contrib import rnn as rnn
+from graphkit.tf1.contrib import seq2seq as seq2seq
 from graphkit.tf1.contrib import training as training
 from graphkit.tf1.contrib import util as util
 

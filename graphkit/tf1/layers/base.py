@@ -35,6 +35,8 @@ class Layer(Calls):
       trainable: whether its variables are added to TRAINABLE_VARIABLES.
       name: of the layer and of its scope.
       dtype: of the variables; None takes that of the first input.
+      _scope: fixes the scope to this one, as functions such as `dense` do; True for the name.
+      _reuse: whether variables of that scope are reused.
     """
 
     def __init__(self, trainable: bool = True, name: Any = None, dtype: Any = None, **kwargs: Any) -> None:
@@ -50,14 +52,15 @@ class Layer(Calls):
         self._non_trainable_weights: list[tf.Variable] = []
         self._losses: list[tuple[tf.Tensor, Any]] = []
         self._updates: list[tuple[Any, Any]] = []
-        self._calls: list[tuple[Any, Any]] = []
-        self._inputs: Any = None  # of the call that is being made
+        self._made_calls: list[tuple[Any, Any]] = []
+        self._call_inputs: Any = None  # of the call that is being made
         self._base_name = name.name if isinstance(name, tf.compat.v1.VariableScope) else name
         self._name = name if isinstance(name, str) and name else self._unique_name()
         if not name:
             self._base_name = snake_case(type(self).__name__)
         self._scope: Any = None
         self._current_scope: Any = None
+        scope = name if scope is True else scope
         if scope:
             with tf.compat.v1.variable_scope(scope) as self._scope:
                 pass
@@ -83,6 +86,9 @@ class Layer(Calls):
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
+        own = type(self)
+        if own.get_config is Layer.get_config and own.__init__ is not Layer.__init__:
+            raise NotImplementedError("Layers with arguments in `__init__` must override `get_config`.")
         return {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
 
     @classmethod
@@ -254,7 +260,7 @@ class Layer(Calls):
         """Adds ops that each training step must run, such as those of moving averages."""
         updates = updates if isinstance(updates, list | tuple) else [updates]
         new = [update() if callable(update) else update for update in updates]
-        self._updates += [(getattr(update, "op", update), self._inputs) for update in new]
+        self._updates += [(getattr(update, "op", update), self._call_inputs) for update in new]
 
     @property
     def losses(self) -> list[tf.Tensor]:
@@ -287,7 +293,7 @@ class Layer(Calls):
         with tf.compat.v1.variable_scope(self._scope, reuse=reuse, auxiliary_name_scope=False) as scope:
             self._current_scope = scope
             training = TRAINING.set(self._complete(args, kwargs, scope))
-            outside, self._inputs = self._inputs, inputs
+            outside, self._call_inputs = self._call_inputs, inputs
             try:
                 with tf.compat.v1.name_scope(scope.original_name_scope):
                     self._build_once(inputs)
@@ -299,9 +305,9 @@ class Layer(Calls):
                         )
                     self._add_activity_loss(inputs, outputs)
             finally:
-                self._inputs = outside
+                self._call_inputs = outside
                 TRAINING.reset(training)
-        self._calls.append((inputs, outputs))
+        self._made_calls.append((inputs, outputs))
         add_to_collection(Keys.UPDATE_OPS, self.updates)
         return outputs
 

@@ -11,7 +11,7 @@ class Calls:
     """The inputs and outputs of a layer, by the number of the call."""
 
     name: Any
-    _calls: list[tuple[Any, Any]]
+    _made_calls: list[tuple[Any, Any]]
 
     def get_input_at(self, node_index: int) -> Any:
         return self._call_at(node_index)[0]
@@ -21,26 +21,28 @@ class Calls:
 
     @property
     def input(self) -> Any:
-        return self._only([inputs for inputs, _ in self._calls], "input")
+        return self._only([inputs for inputs, _ in self._made_calls], "input")
 
     @property
     def output(self) -> Any:
-        return self._only([outputs for _, outputs in self._calls], "output")
+        return self._only([outputs for _, outputs in self._made_calls], "output")
 
     @property
     def input_shape(self) -> Any:
-        return self._only_shape([inputs for inputs, _ in self._calls], "input shape")
+        return self._only_shape([inputs for inputs, _ in self._made_calls], "input shape")
 
     @property
     def output_shape(self) -> Any:
-        return self._only_shape([outputs for _, outputs in self._calls], "output shape")
+        return self._only_shape([outputs for _, outputs in self._made_calls], "output shape")
 
     def _call_at(self, index: int) -> tuple[Any, Any]:
         check = checks.Checker(f"layer {self.name}")
-        if not self._calls:
+        if not self._made_calls:
             raise RuntimeError(check.message("the layer has never been called", node_index=index))
-        check.require(index < len(self._calls), f"it has {len(self._calls)} calls", node_index=index)
-        return self._calls[index]
+        check.require(
+            index < len(self._made_calls), f"it has {len(self._made_calls)} calls", node_index=index
+        )
+        return self._made_calls[index]
 
     def _only(self, found: list[Any], word: str) -> Any:
         if len(found) != 1:

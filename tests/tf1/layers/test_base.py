@@ -132,6 +132,21 @@ def test_what_a_layer_is_not_yet():
         _ = layer.input
     with pytest.raises(NotImplementedError):
         layer.compute_output_shape((None, 4))
+    with pytest.raises(RuntimeError, match="has never been called"):
+        layer.get_output_at(0)
+
+
+def test_the_base_itself():
+    layer = tf.layers.Layer(name="q", dtype=tf.float32)
+    inputs = features()
+    assert layer(inputs) is inputs and layer.graph is None
+    config = layer.get_config()
+    assert config == {"name": "q", "trainable": True, "dtype": "float32"}
+    assert tf.layers.Layer.from_config(config).name == "q"
+    with pytest.raises(NotImplementedError, match="must override `get_config`"):
+        Own(3).get_config()
+    assert tf.layers.Layer(_scope="r", name="private").scope_name == "r"
+    assert type("_Own", (tf.layers.Layer,), {})().name == "private__own_1"
 
 
 def test_input_and_output():
