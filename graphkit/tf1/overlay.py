@@ -17,7 +17,7 @@ def old_name(module: str) -> str:
 
 
 def over(
-    module: str, under: ModuleType | None = None
+    module: str, under: ModuleType | None = None, modules: str = ""
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Returns `__getattr__` and `__dir__` of a module: its own names, then those of `under`.
 
@@ -26,7 +26,10 @@ def over(
     Args:
       module: name of the module, such as "graphkit.tf1.nn".
       under: what lies below it, such as tf.compat.v1.nn; None for namespaces that TensorFlow lost.
+      modules: names of modules in which TensorFlow 1 defined what is here; programs import them, too, as in
+        `from tensorflow.contrib.seq2seq.python.ops import helper`.
     """
+    private = modules.split()
 
     def get(name: str) -> Any:
         if under is not None and not is_special(name):
@@ -34,6 +37,8 @@ def over(
                 return getattr(under, name)
             except AttributeError:
                 pass
+        if name in private:
+            return sys.modules[module]
         raise AttributeError(missing(module, name, under), name=name, obj=sys.modules[module])
 
     def names() -> list[str]:

@@ -38,4 +38,6 @@ static_rnn = _core_sequences.static_rnn
 static_state_saving_rnn = _core_sequences.static_state_saving_rnn
 transpose_batch_time = _sequences.transpose_batch_time
 
-__getattr__, __dir__ = overlay.over(__name__)
+__getattr__, __dir__ = overlay.over(
+    __name__, modules="core_rnn core_rnn_cell fused_rnn_cell lstm_ops rnn rnn_cell"
+)

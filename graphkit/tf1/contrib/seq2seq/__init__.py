@@ -65,4 +65,7 @@ __all__ = [
     "tile_batch",
 ]
 
-__getattr__, __dir__ = overlay.over(__name__)
+__getattr__, __dir__ = overlay.over(
+    __name__,
+    modules="attention_wrapper basic_decoder beam_search_decoder beam_search_ops decoder helper loss",
+)
