@@ -29,6 +29,7 @@ ALLOWED = {
     "revival": "checks graph nn running checkpoints",
     "comparison": "checks graph nn running checkpoints train",
     "commands": "checks tf1",
+    "__main__": "commands",
     "studies": "checks graph data nn running diagnosis train",
     "run_config": "checks data running checkpoints train",
     "runs": "checks data nn models running checkpoints train run_config",

@@ -11,12 +11,12 @@ from graphkit.tf1.contrib import layers as layers
 from graphkit.tf1.contrib import learn as learn
 from graphkit.tf1.contrib import legacy_seq2seq as legacy_seq2seq
 from graphkit.tf1.contrib import lookup as lookup
-from graphkit.tf1.contrib import opt as opt
 from graphkit.tf1.contrib import losses as losses
 from graphkit.tf1.contrib import metrics as metrics
-from graphkit.tf1.contrib import slim as slim
+from graphkit.tf1.contrib import opt as opt
 from graphkit.tf1.contrib import rnn as rnn
 from graphkit.tf1.contrib import seq2seq as seq2seq
+from graphkit.tf1.contrib import slim as slim
 from graphkit.tf1.contrib import training as training
 from graphkit.tf1.contrib import util as util
 

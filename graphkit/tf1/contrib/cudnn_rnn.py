@@ -100,9 +100,14 @@ class CudnnRNN(base.Layer):
         stack = self._dropping() if training and self._dropout else self._stack
         states = None if initial_state is None else self._unpacked(initial_state)
         if self._is_both:
-            firsts = [None, None] if states is None else [states[0::2], states[1::2]]
             outputs, *ends = sequences.stack_bidirectional_dynamic_rnn(
-                stack[0::2], stack[1::2], inputs, *firsts, dtype=inputs.dtype, time_major=True
+                stack[0::2],
+                stack[1::2],
+                inputs,
+                None if states is None else states[0::2],
+                None if states is None else states[1::2],
+                dtype=inputs.dtype,
+                time_major=True,
             )
             last = [state for pair in zip(*ends, strict=True) for state in pair]
         else:

@@ -9,15 +9,20 @@ from graphkit.tf1.contrib.framework import variables as variables
 from graphkit.tf1.contrib.framework.arg_scopes import *  # noqa: F403
 from graphkit.tf1.contrib.framework.variables import *  # noqa: F403
 from graphkit.tf1.contrib.layers import *  # noqa: F403
+from graphkit.tf1.contrib.slim import data as data
 from graphkit.tf1.contrib.slim import evaluation as evaluation
 from graphkit.tf1.contrib.slim import learning as learning
 from graphkit.tf1.contrib.slim import model_analyzer as model_analyzer
 from graphkit.tf1.contrib.slim import nets as nets
 from graphkit.tf1.contrib.slim import queues as queues
 from graphkit.tf1.contrib.slim import summaries as summaries
+from graphkit.tf1.contrib.slim.data import dataset as dataset
+from graphkit.tf1.contrib.slim.data import dataset_data_provider as dataset_data_provider
+from graphkit.tf1.contrib.slim.data import tfexample_decoder as tfexample_decoder
 
 __all__ = """
-evaluation layers learning losses metrics model_analyzer nets queues summaries variables
+data dataset dataset_data_provider evaluation layers learning losses metrics model_analyzer nets queues
+summaries tfexample_decoder variables
 """.split()
 __all__ += [*_arg_scopes.__all__, *variables.__all__, *layers.__all__]
 
