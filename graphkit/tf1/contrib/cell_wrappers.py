@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from graphkit.nn import normalization, recurrent_cells
+from graphkit.nn import attention, normalization, recurrent_cells
 from graphkit.tf1.nn.cell_wrappers import Wrapper
 from graphkit.tf1.nn.cells import RNNCell, Size
 
@@ -162,5 +162,5 @@ def attend(memory: tf.Tensor, keys: tf.Tensor, query: tf.Tensor, vector: tf.Tens
 
     Source: O. Vinyals et al., "Grammar as a foreign language", NIPS 2015, section 2.1.
     """
-    scores = tf.reduce_sum(vector * tf.tanh(keys + query[:, tf.newaxis]), axis=2)
-    return tf.reduce_sum(tf.nn.softmax(scores)[:, :, tf.newaxis] * memory, axis=1)
+    weights = tf.nn.softmax(attention.additive_scores(query, keys, vector))
+    return tf.reduce_sum(weights[:, :, tf.newaxis] * memory, axis=1)

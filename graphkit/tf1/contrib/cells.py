@@ -72,6 +72,7 @@ class LayerNormBasicLSTMCell(NormalizedLSTMCell):
             self._build_norms(*self._first)
         else:
             self._bias = self.add_weight("bias", (4 * units,))  # begins at random, as in TensorFlow 1
+        self.built = True
 
     def _new_input(self, j: tf.Tensor) -> tf.Tensor:
         return dropped(self._activation(j), self._keep_prob, self._seed)
@@ -120,6 +121,7 @@ class CoupledInputForgetGateLSTMCell(NormalizedLSTMCell):
         if self._num_proj:
             shape = units, self._num_proj
             self._projection = self.add_weight("W_P_0", shape, initializer=self._initializer)
+        self.built = True
 
     def _gates(self, inputs: tf.Tensor, h: tf.Tensor) -> list[Any]:
         return [None, *super()._gates(inputs, h)]
@@ -142,6 +144,7 @@ class UGRNNCell(LayerRNNCell):
     def build(self, inputs_shape: Any) -> None:
         rows = self._depth(inputs_shape) + self._num_units
         self._affine = self._weights(rows, 2 * self._num_units, kernel=self._initializer)
+        self.built = True
 
     def call(self, inputs: tf.Tensor, state: Any) -> tuple[Any, Any]:
         g, c = tf.split(recurrent_cells.affine([inputs, state], *self._affine), 2, axis=1)
@@ -255,3 +258,4 @@ class GRUBlockCell(GRUBlockCellV2):
             self.add_weight("w_c", (rows, units)),
             self.add_weight("b_c", (units,), initializer=zeros),
         )
+        self.built = True

@@ -39,5 +39,5 @@ static_state_saving_rnn = _core_sequences.static_state_saving_rnn
 transpose_batch_time = _sequences.transpose_batch_time
 
 __getattr__, __dir__ = overlay.over(
-    __name__, modules="core_rnn core_rnn_cell fused_rnn_cell lstm_ops rnn rnn_cell"
+    __name__, modules="core_rnn core_rnn_cell core_rnn_cell_impl fused_rnn_cell gru_ops lstm_ops rnn rnn_cell"
 )

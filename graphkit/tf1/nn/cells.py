@@ -145,6 +145,7 @@ class BasicRNNCell(LayerRNNCell):
 
     def build(self, inputs_shape: Any) -> None:
         self._affine = self._weights(self._depth(inputs_shape) + self._num_units, self._num_units)
+        self.built = True
 
     def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         output = self._activation(recurrent_cells.affine([inputs, state], *self._affine))
@@ -174,6 +175,7 @@ class GRUCell(LayerRNNCell):
         ones = tf.compat.v1.ones_initializer() if bias is None else bias
         self._gates = self._weights(rows, 2 * units, "gates/", kernel, ones)
         self._candidate = self._weights(rows, units, "candidate/", kernel, bias)
+        self.built = True
 
     def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         output = recurrent_cells.gru_state(inputs, state, self._gates, self._candidate, self._activation)
@@ -238,6 +240,7 @@ class LSTMCell(LayerRNNCell):
                 initializer=self._initializer,
                 partitioner=shards[1],
             )
+        self.built = True
 
     def _gates(self, inputs: tf.Tensor, h: tf.Tensor) -> list[Any]:
         return tf.split(recurrent_cells.affine([inputs, h], self._kernel, self._bias), 4, axis=1)

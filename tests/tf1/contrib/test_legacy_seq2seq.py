@@ -168,6 +168,25 @@ def test_an_output_projection_stands_for_the_wrapper():
         embedding_rnn(symbols(2), symbols(2), output_projection=projection[::-1])
 
 
+@pytest.mark.parametrize("update", [True, False])
+def test_the_embedding_of_what_is_fed_back_is_trained_if_asked_for(update):
+    wrapped, state = rnn.OutputProjectionWrapper(cell(), 5), tf.constant(normal(4, 3))
+    zeros = [tf.zeros([4], tf.int32)] * 4
+    outputs, _ = seq2seq.embedding_rnn_decoder(
+        zeros, state, wrapped, 5, 2, feed_previous=True, update_embedding_for_previous=update
+    )
+    embedding = tf.global_variables()[0]
+    (slices,) = tf.gradients(tf.add_n([tf.reduce_sum(output**2) for output in outputs]), [embedding])
+    with tf.variable_scope("", reuse=True):
+        bias = tf.get_variable("embedding_rnn_decoder/rnn_decoder/output_projection_wrapper/bias")
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        session.run(tf.assign(bias, [0, 0, 0, 9.0, 0]))
+        gradient = session.run(tf.convert_to_tensor(slices))
+    assert gradient[0].any()
+    assert gradient[3].any() == update
+
+
 def test_attention_is_that_of_its_formula():
     """Vinyals et al. (2015), section 2.1, for one step with two heads."""
     memory, x, state = (tf.constant(normal(*shape, seed=3)) for shape in ((2, 4, 3), (2, 5), (2, 3)))
@@ -229,6 +248,7 @@ def test_losses_are_weighted_means_of_cross_entropies():
     for value, (_, expected) in zip(run([case[0] for case in cases]), cases, strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
     assert cases[2][0].op.name == "sequence_loss/truediv"
+    assert tf.nn.seq2seq is seq2seq  # its name before TensorFlow 1.0
 
 
 def test_buckets_share_one_set_of_variables():

@@ -199,6 +199,14 @@ def test_a_cell_keeps_its_variables_and_others_share_them_by_reuse_alone():
     np.testing.assert_allclose(values[4], values[0][:, 0], rtol=1e-6)
 
 
+def test_a_cell_may_be_built_before_it_is_called():
+    cell = cells.GRUCell(3, dtype=tf.float32)
+    cell.build(tf.TensorShape([None, 4]))
+    assert cell.built
+    cell(inputs()[:, 0], cell.zero_state(2, tf.float32))
+    assert [variable.op.name for variable in tf.global_variables()] == GRU
+
+
 def test_initializers_and_first_biases():
     x, half = inputs()[:, 0], tf.constant_initializer(0.5)
     with tf.variable_scope("", initializer=half):
@@ -350,6 +358,27 @@ def test_the_same_weights_give_what_gk_rnn_gives():
     values = run([tf.concat(outputs, axis=2), fw.c, bw.h, own, own_fw.c, own_bw.h])
     for value, expected in zip(values[:3], values[3:], strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+
+
+class Counting(cells.RNNCell):
+    """Has a counter of steps, which is one for all examples, in its state."""
+
+    state_size, output_size = (1, tf.TensorShape([])), 4
+
+    def zero_state(self, batch_size, dtype):
+        return tf.zeros([batch_size, 1]), tf.zeros([], tf.int32)
+
+    def call(self, inputs, state):
+        return inputs, (state[0] + 1, state[1] + 1)
+
+
+def test_a_scalar_in_the_state_has_no_lengths():
+    x = [tf.ones([2, 4])] * 3
+    outputs, (own, common) = tf.nn.static_rnn(Counting(), x, dtype=tf.float32, sequence_length=[1, 2])
+    outputs, own, common = run([outputs, own, common])
+    np.testing.assert_array_equal(np.array(outputs)[..., 0], [[1, 1], [0, 1], [0, 0]])
+    np.testing.assert_array_equal(own, [[1], [2]])
+    assert common == 3
 
 
 def test_static_cells_of_both_directions_give_what_dynamic_ones_give():
