@@ -1,0 +1,165 @@
+"""A model as it was imported, out of which graphs with variables are made."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from graphkit import checks
+from graphkit.graph import copies, references, walk
+from graphkit.nn import inputs as graph_inputs
+from graphkit.revival import values
+from graphkit.revival.values import Stored
+
+# What a program with graphkit's layers feeds by itself, by the names that it gives them.
+OWN_SCALARS = {
+    "graphkit/seed": graph_inputs.SEED,
+    "graphkit/step": graph_inputs.STEP,
+    "graphkit/training": graph_inputs.TRAINING,
+    "graphkit/rows": graph_inputs.ROWS,
+    "graphkit/first_row": graph_inputs.FIRST_ROW,
+}
+OWN_TEXTS = (graph_inputs.DROPOUTS, graph_inputs.PIXEL_SCALING)
+
+
+class Source(NamedTuple):
+    """A model whose weights are placeholders, or variables without values.
+
+    Attributes:
+      graph: the imported graph.
+      stored: {name of an op that stands for a weight: where its value is}.
+      extras: (collection, name) of updates, penalties and table initializers.
+      texts: {collection: what graphkit keeps there}.
+      folder: of the values, if they are not in files of somebody else.
+    """
+
+    graph: tf.Graph
+    stored: Mapping[str, Stored]
+    extras: list[tuple[str, str]]
+    texts: Mapping[str, list[str]]
+    folder: values.Folder | None
+
+    def needed(self, targets: Iterable[tf.Tensor | tf.Operation]) -> list[tf.Operation]:
+        return walk.as_made(walk.ancestors(targets))
+
+    def element(self, text: str) -> Any:
+        return self.graph.as_graph_element(text)
+
+    def extras_for(self, ops: Iterable[tf.Operation]) -> list[tuple[str, Any]]:
+        """Returns (collection, op or tensor) of what belongs to the ops."""
+        ops = set(ops)
+        chosen = []
+        for key, text in self.extras:
+            element = self.element(text)
+            needed = walk.ancestors([element])
+            ends = {op for op in needed if op.name in self.stored or walk.is_fed(op)}
+            fills = key == "table_initializer"
+            if (element.inputs[0].op in ops) if fills else ends <= ops:
+                chosen.append((key, element))
+        return chosen
+
+
+class Made(NamedTuple):
+    """A graph with variables.
+
+    Attributes:
+      graph: the graph.
+      variables: {name: variable}.
+      inputs: {name: placeholder}.
+      outputs: {name: tensor}.
+      copied: {name of an op of the source: whether it has a gradient}.
+    """
+
+    graph: tf.Graph
+    variables: dict[str, tf.Variable]
+    inputs: dict[str, tf.Tensor]
+    outputs: dict[str, tf.Tensor]
+
+
+def read_source(check: checks.Checker, definition: Any) -> tf.Graph:
+    """Imports a definition that has been checked.
+
+    Raises:
+      ValueError: TensorFlow cannot import it.
+    """
+    graph = tf.Graph()
+    copies.keep_known_controls(definition)
+    for node in definition.node:
+        node.attr.pop("_class", None)
+    try:
+        with graph.as_default():
+            copies.paste(definition, {}, [])
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise ValueError(check.message(f"TensorFlow cannot import the graph ({error})")) from error
+    return graph
+
+
+def make(check: checks.Checker, source: Source, wanted: Mapping[str, tf.Tensor]) -> Made:
+    """Makes a graph of what some tensors of the source need.
+
+    Raises:
+      ValueError: reference variables are used as no resource variable can be.
+    """
+    needed = source.needed(wanted.values())
+    extras = source.extras_for(needed)
+    ops = source.needed([*wanted.values(), *(element for _, element in extras)])
+    held = [op for op in ops if op.name in source.stored]
+    others = [op for op in ops if op.name not in source.stored]
+    targets = [*wanted.values(), *(element for _, element in extras if tf.is_tensor(element))]
+    obstacle = references.obstacle(ops, targets)
+    check.require(obstacle is None, f"the variables must become resource variables, but {obstacle}")
+    graph = tf.Graph()
+    with graph.as_default():
+        variables = {op.name: values.make_variable(source.stored[op.name]) for op in held}
+        given = {
+            op.outputs[0].name: variables[op.name].handle
+            if op.type in walk.VARIABLES
+            else own_read(graph, op.name)
+            for op in held
+        }
+        reads = replaced_reads(graph, others, source.stored)
+        given |= {op.outputs[0].name: own_read(graph, name) for op, name in reads.items()}
+        definition = copies.definition_of(others, without=reads, keep_devices=False)
+        references.use_handles(definition, ops, targets)
+        elements = [*wanted.values(), *(element for _, element in extras)]
+        pasted = copies.paste(definition, given, [element.name for element in elements])
+        outputs = dict(zip(wanted, pasted, strict=False))
+        for (key, _), element in zip(extras, pasted[len(wanted) :], strict=True):
+            tf.compat.v1.add_to_collection(key, element)
+        fill_collections(graph, source)
+    placeholders = [op.outputs[0] for op in graph.get_operations() if op.type in walk.PLACEHOLDERS]
+    inputs = {p.op.name: p for p in placeholders if p.op.name not in OWN_SCALARS}
+    graph.revived_values = source.folder  # the values are there as long as the graph is
+    return Made(graph, variables, inputs, outputs)
+
+
+def own_read(graph: tf.Graph, name: str) -> tf.Tensor:
+    """Returns the value of a variable, which TensorFlow reads where the variable is made."""
+    return graph.get_tensor_by_name(f"{name}/Read/ReadVariableOp:0")
+
+
+def replaced_reads(
+    graph: tf.Graph, ops: Iterable[tf.Operation], stored: Mapping[str, Stored]
+) -> dict[tf.Operation, str]:
+    """Returns {op: name of the variable} of reads of a name that the new variable's own read has."""
+    return {
+        op: op.inputs[0].op.name
+        for op in ops
+        if op.inputs
+        and op.inputs[0].op.name in stored
+        and op.name == f"{op.inputs[0].op.name}/Read/ReadVariableOp"
+    }
+
+
+def fill_collections(graph: tf.Graph, source: Source) -> None:
+    """Gives the current graph the collections by which a trainer finds what it feeds."""
+    names = {op.name for op in graph.get_operations()}
+    for name, key in OWN_SCALARS.items():
+        if name in names and graph.get_operation_by_name(name).type == "PlaceholderWithDefault":
+            graph.add_to_collection(key, graph.get_tensor_by_name(f"{name}:0"))
+    for key, texts in source.texts.items():
+        for text in texts:
+            tensors = [part for part in json.loads(text) if isinstance(part, str)]
+            if all(graph_name.split(":")[0] in names for graph_name in tensors):
+                graph.add_to_collection(key, text)
