@@ -98,9 +98,9 @@ def kept_extras(artefact: Artefact, nodes: Nodes, needed: Collection[str]) -> li
     return found
 
 
-def check_complete(check: checks.Checker, nodes: Nodes, needed: Iterable[str], path: str) -> None:
+def check_complete(check: checks.Checker, nodes: Nodes, path: str) -> None:
     """Refuses a graph where a node takes what is not there, as in a file that was cut off."""
-    for name in needed:
-        for text in nodes.by_name[name].input:
+    for name, node in nodes.by_name.items():
+        for text in node.input:
             rule = f"the file is cut off or damaged: {name} takes {text}, which it does not hold"
             check.require(graphs.owner(text) in nodes.by_name, rule, path=path)

@@ -9,7 +9,8 @@ from graphkit.graph import walk
 
 STATIC_ARGUMENT, ARGUMENT = "static argument", "argument"  # kinds of the nodes that stand for arguments
 BACK = ("NextIteration", "RefNextIteration")
-FLOATS = (tf.float16, tf.float32, tf.float64, tf.bfloat16)
+# Numbers as they are in a file, where damage makes some that are not of any dtype.
+FLOATS = [dtype.as_datatype_enum for dtype in (tf.float16, tf.float32, tf.float64, tf.bfloat16)]
 
 
 def owner(text: str) -> str:
@@ -101,7 +102,7 @@ def is_float_array(node: Any) -> bool:
     """Whether the node is a constant of floats with one axis or more."""
     return (
         node.op == "Const"
-        and tf.as_dtype(node.attr["dtype"].type) in FLOATS
+        and node.attr["dtype"].type in FLOATS
         and bool(node.attr["value"].tensor.tensor_shape.dim)
     )
 

@@ -38,8 +38,8 @@ WITH_STRINGS = frozenset(
     ParseSingleExample ParseSequenceExample ParseSequenceExampleV2 PartitionedCall PreventGradient
     RaggedTensorToTensor ReduceJoin RegexFullMatch RegexReplace ScaleAndTranslate StaticRegexFullMatch
     StaticRegexReplace StringFormat StringJoin StringLength StringLower StringNGrams StringSplit StringSplitV2
-    StringStrip StringToHashBucket StringToHashBucketFast StringToHashBucketStrong StringToNumber StringUpper Substr
-    UnicodeDecode UnicodeDecodeWithOffsets UnicodeTranscode
+    StringStrip StringToHashBucket StringToHashBucketFast StringToHashBucketStrong StringToNumber StringUpper
+    Substr UnicodeDecode UnicodeDecodeWithOffsets UnicodeTranscode
     """.split()
 )
 REASONS = {
@@ -61,7 +61,9 @@ REASONS = {
     ),
 }
 QUANTIZED = re.compile(r".*Quant(ized|ize|ization).*|Dequantize|Requantiz.*|FakeQuant.*|RequantizationRange")
-QUANTIZED_TYPES = (tf.qint8, tf.quint8, tf.qint16, tf.quint16, tf.qint32)
+QUANTIZED_TYPES = [
+    dtype.as_datatype_enum for dtype in (tf.qint8, tf.quint8, tf.qint16, tf.quint16, tf.qint32)
+]
 
 
 def definitions(kinds: Iterable[str]) -> dict[str, Any]:
@@ -137,4 +139,4 @@ def check_kinds(
 
 
 def is_quantized_constant(node: Any) -> bool:
-    return node.op == "Const" and tf.as_dtype(node.attr["dtype"].type or 1) in QUANTIZED_TYPES
+    return node.op == "Const" and node.attr["dtype"].type in QUANTIZED_TYPES

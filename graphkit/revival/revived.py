@@ -12,7 +12,6 @@ from graphkit.revival import ends, source
 from graphkit.revival.source import Source
 
 ROWS = 12  # that a report shows of a group
-IN_LOOPS = ("Exit", "RefExit")
 
 
 class Story(NamedTuple):
@@ -169,8 +168,8 @@ class Revived:
         )
         flags = [n for n, t in self.inputs.items() if t.dtype == tf.bool]
         lines += group("flags, such as is_training", [(n, default_text(self.inputs[n])) for n in flags])
-        loops = [(op.name, "") for op in self.graph.get_operations() if op.type in IN_LOOPS]
-        lines += group("loops of TensorFlow 1, which no gradient passes", loops)
+        loops = [(op.name, "") for op in self.graph.get_operations() if op.type in source.EXITS]
+        lines += group("loops of TensorFlow 1, which no gradient passes: what is before them stays", loops)
         return "\n".join(lines)
 
     def trainable(self) -> list[tf.Variable]:

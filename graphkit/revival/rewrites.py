@@ -50,15 +50,15 @@ def output_shape(node: Any, place: int) -> Any:
     return node.attr["shape"].shape if "shape" in node.attr else None
 
 
-def put_inputs(check: checks.Checker, nodes: Nodes, texts: Iterable[str]) -> list[str]:
-    """Puts placeholders in the place of tensors; returns their names.
+def put_inputs(check: checks.Checker, nodes: Nodes, texts: Iterable[str]) -> dict[str, str]:
+    """Puts placeholders in the place of tensors; returns {name of a tensor: name of its placeholder}.
 
     Args:
       check: of the function that users called.
       nodes: the nodes, changed in place.
       texts: names of tensors, such as "IteratorGetNext:0".
     """
-    made = []
+    made: dict[str, str] = {}
     chosen: dict[str, set[int]] = {}
     for text in texts:
         name, _, number = text.partition(":")
@@ -66,7 +66,7 @@ def put_inputs(check: checks.Checker, nodes: Nodes, texts: Iterable[str]) -> lis
     for name, places in chosen.items():
         node = nodes.by_name[name]
         if node.op in walk.PLACEHOLDERS:
-            made.append(name)
+            made[f"{name}:0"] = name
             continue
         definition = op_kinds.definitions([node.op]).get(node.op)
         rule = f"inputs must not name an output of {node.op}, an op that TensorFlow does not have"
@@ -78,12 +78,12 @@ def put_inputs(check: checks.Checker, nodes: Nodes, texts: Iterable[str]) -> lis
             shape = output_shape(node, place)
             if len(dtypes) == 1:
                 make_placeholder(node, dtypes[0], shape)
-                made.append(name)
+                made[f"{name}:0"] = name
                 continue
             new = tf.compat.v1.NodeDef(name=unused(nodes, f"{name}_{place}"))
             make_placeholder(new, dtypes[place], shape)
             nodes.by_name[new.name] = new
-            made.append(new.name)
+            made[f"{name}:{place}"] = new.name
             for other in nodes.by_name.values():
                 for at, source in enumerate(other.input):
                     if source in ((f"{name}:0", name) if place == 0 else (f"{name}:{place}",)):
@@ -154,6 +154,28 @@ def follow_mask(nodes: Nodes, draw: str) -> tuple[Any, str | None]:
         return taker, others[0]
 
 
+def read_before_branches(nodes: Nodes) -> None:
+    """Lets branches of TensorFlow 1 take the value of a variable, where they take its handle.
+
+    A file does not say which ops make a branch, without which no gradient passes a handle.
+    """
+    for switch in list(nodes.by_name.values()):
+        source = nodes.by_name[graphs.owner(switch.input[0])] if switch.op == "Switch" else None
+        takers = [taker for taker, _ in nodes.consumers.get(switch.name, [])]
+        if source is None or source.op != "VarHandleOp" or any(n.op != "ReadVariableOp" for n in takers):
+            continue
+        read = tf.compat.v1.NodeDef(name=unused(nodes, f"{switch.name}/read"), op="ReadVariableOp")
+        read.input.append(source.name)
+        read.attr["dtype"].type = source.attr["dtype"].type
+        nodes.by_name[read.name] = read
+        switch.input[0] = read.name
+        switch.attr["T"].type = source.attr["dtype"].type
+        for taker in takers:
+            taker.op = "Identity"
+            taker.ClearField("attr")
+            taker.attr["T"].type = source.attr["dtype"].type
+
+
 def open_batch(check: checks.Checker, nodes: Nodes, inputs: Collection[str]) -> list[str]:
     """Makes the first axis of the inputs one of any size; returns the reshapes that were changed with it.
 
@@ -169,7 +191,6 @@ def open_batch(check: checks.Checker, nodes: Nodes, inputs: Collection[str]) -> 
     check.require(len(sizes) <= 1, "open_batch needs inputs of one batch size", sizes=sorted(sizes))
     changed = []
     for node in list(nodes.by_name.values()):
-        node.attr.pop("_output_shapes", None)
         if node.op == "Reshape" and sizes and is_fixed(nodes, node, *sizes):
             shape = nodes.by_name[graphs.owner(node.input[1])]
             values = tf.make_ndarray(shape.attr["value"].tensor).copy()

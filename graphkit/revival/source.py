@@ -20,6 +20,8 @@ OWN_SCALARS = {
     "graphkit/rows": graph_inputs.ROWS,
     "graphkit/first_row": graph_inputs.FIRST_ROW,
 }
+# Ends of loops of TensorFlow 1. No gradient passes one in a file, which does not say what makes the loop.
+EXITS = ("Exit", "RefExit")
 OWN_TEXTS = (graph_inputs.DROPOUTS, graph_inputs.PIXEL_SCALING)
 
 
@@ -31,6 +33,7 @@ class Source(NamedTuple):
       stored: {name of an op that stands for a weight: where its value is}.
       extras: (collection, name) of updates, penalties and table initializers.
       texts: {collection: what graphkit keeps there}.
+      labels: {name of a placeholder: name that it was given as an input}.
       folder: of the values, if they are not in files of somebody else.
     """
 
@@ -38,6 +41,7 @@ class Source(NamedTuple):
     stored: Mapping[str, Stored]
     extras: list[tuple[str, str]]
     texts: Mapping[str, list[str]]
+    labels: Mapping[str, str]
     folder: values.Folder | None
 
     def needed(self, targets: Iterable[tf.Tensor | tf.Operation]) -> list[tf.Operation]:
@@ -68,13 +72,21 @@ class Made(NamedTuple):
       variables: {name: variable}.
       inputs: {name: placeholder}.
       outputs: {name: tensor}.
-      copied: {name of an op of the source: whether it has a gradient}.
     """
 
     graph: tf.Graph
     variables: dict[str, tf.Variable]
     inputs: dict[str, tf.Tensor]
     outputs: dict[str, tf.Tensor]
+
+
+def own_texts(collections: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Returns what graphkit keeps in the collections of a file."""
+    return {
+        key: [text.decode(errors="replace") for text in collections[key].bytes_list.value]
+        for key in OWN_TEXTS
+        if key in collections
+    }
 
 
 def read_source(check: checks.Checker, definition: Any) -> tf.Graph:
@@ -87,6 +99,7 @@ def read_source(check: checks.Checker, definition: Any) -> tf.Graph:
     copies.keep_known_controls(definition)
     for node in definition.node:
         node.attr.pop("_class", None)
+        node.attr.pop("_output_shapes", None)  # of the graph as it was before it was changed
     try:
         with graph.as_default():
             copies.paste(definition, {}, [])
@@ -110,8 +123,11 @@ def make(check: checks.Checker, source: Source, wanted: Mapping[str, tf.Tensor])
     obstacle = references.obstacle(ops, targets)
     check.require(obstacle is None, f"the variables must become resource variables, but {obstacle}")
     graph = tf.Graph()
+    stuck = walk.ancestors(op for op in ops if op.type in EXITS)
     with graph.as_default():
-        variables = {op.name: values.make_variable(source.stored[op.name]) for op in held}
+        variables = {
+            op.name: values.make_variable(source.stored[op.name], trainable=op not in stuck) for op in held
+        }
         given = {
             op.outputs[0].name: variables[op.name].handle
             if op.type in walk.VARIABLES
@@ -129,7 +145,9 @@ def make(check: checks.Checker, source: Source, wanted: Mapping[str, tf.Tensor])
             tf.compat.v1.add_to_collection(key, element)
         fill_collections(graph, source)
     placeholders = [op.outputs[0] for op in graph.get_operations() if op.type in walk.PLACEHOLDERS]
-    inputs = {p.op.name: p for p in placeholders if p.op.name not in OWN_SCALARS}
+    inputs = {
+        source.labels.get(p.op.name, p.op.name): p for p in placeholders if p.op.name not in OWN_SCALARS
+    }
     graph.revived_values = source.folder  # the values are there as long as the graph is
     return Made(graph, variables, inputs, outputs)
 
@@ -160,6 +178,15 @@ def fill_collections(graph: tf.Graph, source: Source) -> None:
             graph.add_to_collection(key, graph.get_tensor_by_name(f"{name}:0"))
     for key, texts in source.texts.items():
         for text in texts:
-            tensors = [part for part in json.loads(text) if isinstance(part, str)]
-            if all(graph_name.split(":")[0] in names for graph_name in tensors):
+            tensors = [part for part in as_list(text) if isinstance(part, str)]
+            if tensors and all(tensor.split(":")[0] in names for tensor in tensors):
                 graph.add_to_collection(key, text)
+
+
+def as_list(text: str) -> list[Any]:
+    """Returns a JSON list of three, as graphkit writes them; [] for what somebody else has written."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return []
+    return found if isinstance(found, list) and len(found) == 3 else []

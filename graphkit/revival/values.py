@@ -58,8 +58,9 @@ def array_of(check: checks.Checker, constant: Any) -> np.ndarray:
       ValueError: it is damaged.
     """
     tensor = constant.attr["value"].tensor
-    shape, dtype = graphs.shape_of(constant), tf.as_dtype(tensor.dtype).as_numpy_dtype
+    shape = graphs.shape_of(constant)
     try:
+        dtype = tf.as_dtype(tensor.dtype).as_numpy_dtype
         if tensor.tensor_content:  # without the copy that make_ndarray makes
             return np.frombuffer(tensor.tensor_content, dtype).reshape(shape)
         return tf.make_ndarray(tensor)
@@ -116,8 +117,13 @@ def run_save(path: str, group: dict[str, np.ndarray]) -> None:
             session.run(save, dict(zip(inputs, group.values(), strict=True)))
 
 
-def make_variable(stored: Stored) -> tf.Variable:
-    """Makes a variable in the current graph, whose initial value is read from the checkpoint."""
+def make_variable(stored: Stored, *, trainable: bool) -> tf.Variable:
+    """Makes a variable in the current graph, whose initial value is read from the checkpoint.
+
+    Args:
+      stored: where its value is.
+      trainable: False where it cannot be trained, whatever is stored.
+    """
     with tf.compat.v1.name_scope(SCOPE):
         (value,) = tf.raw_ops.RestoreV2(
             prefix=stored.prefix,
@@ -126,4 +132,5 @@ def make_variable(stored: Stored) -> tf.Variable:
             dtypes=[stored.dtype],
         )
     value.set_shape(stored.shape)
-    return tf.compat.v1.Variable(value, trainable=stored.trainable, name=stored.name, use_resource=True)
+    trained = stored.trainable and trainable
+    return tf.compat.v1.Variable(value, trainable=trained, name=stored.name, use_resource=True)

@@ -44,6 +44,7 @@ AVERAGE_NAMES = re.compile(r"(^|/)(moving|running|population|pop)_?(mean|var|avg
 VECTOR_NAMES = re.compile(r"(^|/)(bias(es)?|gamma|beta|scale|offset|shift|alphas?)(_\d+)?$")
 OFFSET_NAMES = re.compile(r"_bn_offset$")
 LOOPS_OF_V1 = ("Enter", "RefEnter")
+BRANCHES = ("Switch", "RefSwitch")  # of TensorFlow 1
 CALLS = {
     **dict.fromkeys(("While", "StatelessWhile"), ("body", 0)),
     **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall"), ("f", 0)),
@@ -93,12 +94,15 @@ class Finder:
                 self.look_at(node)
         for node in order:
             if node.name not in self.weights and self.is_leaf(node):
+                if AVERAGE_NAMES.search(node.name) and node.name not in self.stayed:
+                    self.add(node.name, "", node, average=True)  # where a flag chooses it or the batch's
+                    continue
                 takers = [taker.name for taker, _ in nodes.consumers.get(node.name, [])]
                 self.stayed.setdefault(node.name, f"{', '.join(takers[:3])} takes it")
 
     def place(self, node: Any) -> None:
         """Notes whether a node depends on inputs, and whether its values are sums of products."""
-        data = graphs.data_inputs(node)
+        data = values_of(node)
         source = not data and node.op not in ("Const", graphs.STATIC_ARGUMENT, "NoOp")
         if source or not self.live.isdisjoint(data) or node.op in graphs.BACK:
             self.live.add(node.name)
@@ -113,7 +117,14 @@ class Finder:
         return name not in self.live
 
     def needs(self, name: str) -> list[Any]:
-        return [self.nodes.by_name[n] for n in self.nodes.ancestors([name])]
+        """Returns the nodes whose values an expression is made of."""
+        waiting, seen = [name], {name: None}  # a dict, for its order
+        while waiting:
+            for source in values_of(self.nodes.by_name[waiting.pop()]):
+                if source not in seen:
+                    seen[source] = None
+                    waiting.append(source)
+        return [self.nodes.by_name[found] for found in seen]
 
     def leaves(self, name: str) -> list[str]:
         """Returns the arrays of floats that a constant expression is made of."""
@@ -264,6 +275,12 @@ class Finder:
                         self.add(leaf, f"{weight.role} in {node.name}", node, average=weight.average)
             inside = (n for n in inner.weights if n not in arguments)
             self.stayed.update({f"{n} (in function {function.signature.name})": "inside" for n in inside})
+
+
+def values_of(node: Any) -> list[str]:
+    """Returns the names of the nodes whose values a node hands on or computes with."""
+    data = graphs.data_inputs(node)
+    return data[:1] if node.op in BRANCHES else data  # the second input only chooses the branch
 
 
 def functions_of(value: Any) -> list[Any]:

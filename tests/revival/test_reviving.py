@@ -6,6 +6,7 @@ import tensorflow as tf
 from revival import files
 
 import graphkit as gk
+from graphkit.graph import control_flow
 
 v1 = tf.compat.v1
 normal = files.normal
@@ -200,7 +201,8 @@ def test_inputs_take_the_place_of_a_pipeline(tmp_path):
     with pytest.raises(ValueError, match="must not hold the op .*name what it brings in inputs"):
         gk.revive(path)
     model = gk.revive(path, inputs="IteratorGetNext:0")
-    assert list(model.inputs) == ["IteratorGetNext_0"]
+    assert list(model.inputs) == ["IteratorGetNext"]
+    assert model.inputs["IteratorGetNext"].op.name == "IteratorGetNext_0"
     assert model.output.shape.as_list() == [2, 3]
 
 
@@ -227,3 +229,102 @@ def test_a_constant_that_is_added_to_a_bias_stays(tmp_path):
     net = tf.matmul(features, tf.identity(tf.constant(normal(4, 4), name="kernel"), name="kernel/read"))
     tf.nn.bias_add(net, bias + tf.constant([0.0, 0.0, 1.0, 1.0], name="forget"), name="output")
     assert set(revive_graph(tmp_path).variables) == {"kernel", "bias"}
+
+
+def branch(features):
+    first, second = v1.get_variable("first", (4, 4)), v1.get_variable("second", (4, 4))
+    net = tf.matmul(features, first)
+    average = v1.get_variable("moving_mean", (4,), trainable=False)
+    flag = v1.placeholder_with_default(False, (), name="is_training")
+    mean = v1.cond(flag, lambda: tf.reduce_mean(net, axis=0), lambda: tf.identity(average))
+    positive = tf.reduce_sum(net) > 0
+    return v1.cond(positive, lambda: tf.matmul(net - mean, second), lambda: 2 * tf.matmul(net, second))
+
+
+@pytest.mark.parametrize("kind", ["frozen", "meta"])
+@pytest.mark.parametrize("with_handles", [False, True])
+def test_branches_of_tensorflow_1_are_trained(kind, with_handles, tmp_path):
+    (v1.enable_resource_variables if with_handles else v1.disable_resource_variables)()
+    try:
+        with control_flow.of_functions(False):
+            output = tf.identity(
+                branch(v1.placeholder(tf.float32, (None, 4), name="features")), name="output"
+            )
+            variables = v1.trainable_variables()
+            gradients = tf.gradients(output, variables)
+    finally:
+        v1.enable_resource_variables()
+    with files.open_session() as session:
+        wanted = session.run([output, *gradients], {"features:0": normal(3, 4)})
+        save = files.save_meta if kind == "meta" else lambda s, path: files.freeze(s, [output], path)
+        path = save(session, tmp_path / "model")
+    model = gk.revive(path, outputs="output")
+    assert set(model.variables) == {"first", "second", "moving_mean"}
+    assert trained(model) == {"first", "second"}
+    gradients = tf.gradients(model.output, [model.variables[v.op.name] for v in variables])
+    found = files.run(model, [model.output, *gradients], {"features": normal(3, 4)})
+    for got, expected in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_what_is_before_a_loop_of_tensorflow_1_stays_and_what_is_after_it_is_trained(tmp_path):
+    with control_flow.of_functions(False):
+        net = tf.matmul(v1.placeholder(tf.float32, (None, 4), name="features"), weight("before"))
+        inside = weight("inside")
+        _, net = v1.while_loop(
+            lambda i, _: i < 3, lambda i, x: (i + 1, tf.tanh(tf.matmul(x, inside))), [0, net]
+        )
+        tf.matmul(net, weight("after"), name="output")
+    path = files.write(tmp_path / "graph.pb")
+    with tf.Graph().as_default():
+        model = gk.revive(path)
+    assert trained(model) == {"after"}
+    assert "inside  it goes into a loop of TensorFlow 1" in model.report()
+    with model.graph.as_default():
+        loss = tf.reduce_mean(tf.square(model.output))
+        with gk.Trainer(loss, "sgd", 0.1) as trainer:
+            start = trainer.evaluate({model.inputs["features"]: normal(8, 4)})["loss"]
+            history = trainer.fit({model.inputs["features"]: normal(8, 4)}, epochs=3, progress=False)
+    assert history["loss"][-1] < start
+
+
+def weight(name):
+    return tf.constant(0.5 * normal(4, 4), name=name)
+
+
+def test_an_op_that_newer_graphs_cannot_make(tmp_path):
+    features = images()
+    names = "mean variance beta gamma".split()
+    given = [tf.constant(np.abs(normal(3)) + 1, name=name) for name in names]
+    net = tf.nn.conv2d(features, tf.constant(normal(1, 1, 3, 3), name="kernel"), 1, "SAME")
+    tf.nn.batch_normalization(net, *given, 1e-3, name="unused")
+    definition = v1.get_default_graph().as_graph_def()
+    definition.versions.producer = 8  # the op was taken away in the ninth version
+    node = definition.node.add(name="output", op="_placeholder")
+    node.op = "BatchNormWithGlobalNormalization"
+    node.input.extend(["Conv2D", *names])
+    node.attr["T"].type = tf.float32.as_datatype_enum
+    node.attr["variance_epsilon"].f = 1e-3
+    node.attr["scale_after_normalization"].b = True
+    (tmp_path / "graph.pb").write_bytes(definition.SerializeToString())
+    model = gk.revive(tmp_path / "graph.pb", outputs="output")
+    assert trained(model) == {"kernel", "beta", "gamma"}
+    assert set(model.variables) - trained(model) == {"mean", "variance"}
+    assert None not in tf.gradients(model.output, [model.variables[name] for name in trained(model)])
+
+
+def test_a_training_is_resumed_after_the_file_is_read_again(tmp_path):
+    tf.matmul(v1.placeholder(tf.float32, (None, 4), name="features"), weight("kernel"), name="output")
+    path = files.write(tmp_path / "graph.pb")
+
+    def train(epochs, folder):
+        model = gk.revive(path)
+        with model.graph.as_default():
+            loss = tf.reduce_mean(tf.square(model.output - 1))
+        with gk.Trainer(loss, logdir=tmp_path / folder) as trainer:
+            data = {model.inputs["features"]: normal(8, 4)}
+            trainer.fit(data, epochs=epochs, batch_size=2, resume=True, progress=False)
+            return trainer.weights()["kernel"]
+
+    train(1, "parts")
+    np.testing.assert_array_equal(train(3, "parts"), train(3, "complete"))
