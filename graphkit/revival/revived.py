@@ -55,13 +55,14 @@ class Revived:
       inputs: {name: placeholder}, also those with a default, such as is_training.
       outputs: {name: tensor}.
       variables: {name: variable}.
+      closed: {end of a loop of TensorFlow 1 that no gradient passes: why}; what is before is not trained.
     """
 
     def __init__(self, origin: Source, wanted: Mapping[str, tf.Tensor], story: Story) -> None:
         self.source, self.story = origin, story
         made = source.make(checks.Checker("revive"), origin, wanted)
         self.graph, self.variables = made.graph, made.variables
-        self.inputs, self.outputs = made.inputs, made.outputs
+        self.inputs, self.outputs, self.closed = made.inputs, made.outputs, made.closed
 
     @property
     def output(self) -> tf.Tensor:
@@ -168,8 +169,8 @@ class Revived:
         )
         flags = [n for n, t in self.inputs.items() if t.dtype == tf.bool]
         lines += group("flags, such as is_training", [(n, default_text(self.inputs[n])) for n in flags])
-        loops = [(op.name, "") for op in self.graph.get_operations() if op.type in source.EXITS]
-        lines += group("loops of TensorFlow 1, which no gradient passes: what is before them stays", loops)
+        heading = "loops of TensorFlow 1, which no gradient passes: what is before them is not trained"
+        lines += group(heading, list(self.closed.items()))
         return "\n".join(lines)
 
     def trainable(self) -> list[tf.Variable]:

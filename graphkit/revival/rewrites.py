@@ -154,13 +154,14 @@ def follow_mask(nodes: Nodes, draw: str) -> tuple[Any, str | None]:
         return taker, others[0]
 
 
-def read_before_branches(nodes: Nodes) -> None:
-    """Lets branches of TensorFlow 1 take the value of a variable, where they take its handle.
+def read_before_control_flow(nodes: Nodes) -> None:
+    """Lets branches and loops of TensorFlow 1 take the value of a variable, where they take its handle.
 
     A file does not say which ops make a branch, without which no gradient passes a handle.
     """
     for switch in list(nodes.by_name.values()):
-        source = nodes.by_name[graphs.owner(switch.input[0])] if switch.op == "Switch" else None
+        takes = switch.op in ("Switch", "Enter") and len(switch.input) > 0
+        source = nodes.by_name[graphs.owner(switch.input[0])] if takes else None
         takers = [taker for taker, _ in nodes.consumers.get(switch.name, [])]
         if source is None or source.op != "VarHandleOp" or any(n.op != "ReadVariableOp" for n in takers):
             continue

@@ -9,7 +9,7 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.graph import copies, references, walk
 from graphkit.nn import inputs as graph_inputs
-from graphkit.revival import values
+from graphkit.revival import frames, values
 from graphkit.revival.values import Stored
 
 # What a program with graphkit's layers feeds by itself, by the names that it gives them.
@@ -20,8 +20,6 @@ OWN_SCALARS = {
     "graphkit/rows": graph_inputs.ROWS,
     "graphkit/first_row": graph_inputs.FIRST_ROW,
 }
-# Ends of loops of TensorFlow 1. No gradient passes one in a file, which does not say what makes the loop.
-EXITS = ("Exit", "RefExit")
 OWN_TEXTS = (graph_inputs.DROPOUTS, graph_inputs.PIXEL_SCALING)
 
 
@@ -72,12 +70,14 @@ class Made(NamedTuple):
       variables: {name: variable}.
       inputs: {name: placeholder}.
       outputs: {name: tensor}.
+      closed: {end of a loop that no gradient passes: why}.
     """
 
     graph: tf.Graph
     variables: dict[str, tf.Variable]
     inputs: dict[str, tf.Tensor]
     outputs: dict[str, tf.Tensor]
+    closed: dict[str, str]
 
 
 def own_texts(collections: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -123,7 +123,8 @@ def make(check: checks.Checker, source: Source, wanted: Mapping[str, tf.Tensor])
     obstacle = references.obstacle(ops, targets)
     check.require(obstacle is None, f"the variables must become resource variables, but {obstacle}")
     graph = tf.Graph()
-    stuck = walk.ancestors(op for op in ops if op.type in EXITS)
+    loops = frames.find(ops)
+    stuck = walk.ancestors(loops.closed)
     with graph.as_default():
         variables = {
             op.name: values.make_variable(source.stored[op.name], trainable=op not in stuck) for op in held
@@ -139,7 +140,9 @@ def make(check: checks.Checker, source: Source, wanted: Mapping[str, tf.Tensor])
         definition = copies.definition_of(others, without=reads, keep_devices=False)
         references.use_handles(definition, ops, targets)
         elements = [*wanted.values(), *(element for _, element in extras)]
-        pasted = copies.paste(definition, given, [element.name for element in elements])
+        pasted = frames.paste(definition, given, [element.name for element in elements], loops.contexts)
+        for variable in variables.values():
+            tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.GLOBAL_VARIABLES, variable)
         outputs = dict(zip(wanted, pasted, strict=False))
         for (key, _), element in zip(extras, pasted[len(wanted) :], strict=True):
             tf.compat.v1.add_to_collection(key, element)
@@ -149,7 +152,7 @@ def make(check: checks.Checker, source: Source, wanted: Mapping[str, tf.Tensor])
         source.labels.get(p.op.name, p.op.name): p for p in placeholders if p.op.name not in OWN_SCALARS
     }
     graph.revived_values = source.folder  # the values are there as long as the graph is
-    return Made(graph, variables, inputs, outputs)
+    return Made(graph, variables, inputs, outputs, {op.name: why for op, why in loops.closed.items()})
 
 
 def own_read(graph: tf.Graph, name: str) -> tf.Tensor:

@@ -118,7 +118,7 @@ def run_save(path: str, group: dict[str, np.ndarray]) -> None:
 
 
 def make_variable(stored: Stored, *, trainable: bool) -> tf.Variable:
-    """Makes a variable in the current graph, whose initial value is read from the checkpoint.
+    """Makes a variable, whose initial value is read from the checkpoint; it is not in GLOBAL_VARIABLES yet.
 
     Args:
       stored: where its value is.
@@ -133,4 +133,6 @@ def make_variable(stored: Stored, *, trainable: bool) -> tf.Variable:
         )
     value.set_shape(stored.shape)
     trained = stored.trainable and trainable
-    return tf.compat.v1.Variable(value, trainable=trained, name=stored.name, use_resource=True)
+    return tf.compat.v1.Variable(
+        value, trainable=trained, collections=[], name=stored.name, use_resource=True
+    )

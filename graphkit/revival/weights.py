@@ -43,7 +43,6 @@ LINEAR = (*SAME, *SUMS, *FACTORS, *NORMS, "AddN", "BiasAdd", "BiasAddV1", "Conca
 AVERAGE_NAMES = re.compile(r"(^|/)(moving|running|population|pop)_?(mean|var|avg|average)|ExponentialMoving")
 VECTOR_NAMES = re.compile(r"(^|/)(bias(es)?|gamma|beta|scale|offset|shift|alphas?)(_\d+)?$")
 OFFSET_NAMES = re.compile(r"_bn_offset$")
-LOOPS_OF_V1 = ("Enter", "RefEnter")
 BRANCHES = ("Switch", "RefSwitch")  # of TensorFlow 1
 CALLS = {
     **dict.fromkeys(("While", "StatelessWhile"), ("body", 0)),
@@ -131,11 +130,7 @@ class Finder:
         if name not in self.leaves_of:
             needed = self.needs(name)
             found = [node.name for node in needed if self.is_leaf(node)]
-            looped = any(node.op in LOOPS_OF_V1 for node in needed)
-            if looped:
-                reason = "it goes into a loop of TensorFlow 1, and no gradient passes such a loop of a file"
-                self.stayed.update(dict.fromkeys(found, reason))
-            self.leaves_of[name] = [] if looped else self.that_were_variables(found)
+            self.leaves_of[name] = self.that_were_variables(found)
         return self.leaves_of[name]
 
     def that_were_variables(self, leaves: list[str]) -> list[str]:

@@ -267,27 +267,6 @@ def test_branches_of_tensorflow_1_are_trained(kind, with_handles, tmp_path):
         np.testing.assert_array_equal(got, expected)
 
 
-def test_what_is_before_a_loop_of_tensorflow_1_stays_and_what_is_after_it_is_trained(tmp_path):
-    with control_flow.of_functions(False):
-        net = tf.matmul(v1.placeholder(tf.float32, (None, 4), name="features"), weight("before"))
-        inside = weight("inside")
-        _, net = v1.while_loop(
-            lambda i, _: i < 3, lambda i, x: (i + 1, tf.tanh(tf.matmul(x, inside))), [0, net]
-        )
-        tf.matmul(net, weight("after"), name="output")
-    path = files.write(tmp_path / "graph.pb")
-    with tf.Graph().as_default():
-        model = gk.revive(path)
-    assert trained(model) == {"after"}
-    assert "inside  it goes into a loop of TensorFlow 1" in model.report()
-    with model.graph.as_default():
-        loss = tf.reduce_mean(tf.square(model.output))
-        with gk.Trainer(loss, "sgd", 0.1) as trainer:
-            start = trainer.evaluate({model.inputs["features"]: normal(8, 4)})["loss"]
-            history = trainer.fit({model.inputs["features"]: normal(8, 4)}, epochs=3, progress=False)
-    assert history["loss"][-1] < start
-
-
 def weight(name):
     return tf.constant(0.5 * normal(4, 4), name=name)
 
