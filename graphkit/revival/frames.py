@@ -46,6 +46,13 @@ def find(ops: Sequence[tf.Operation]) -> Frames:
     return found
 
 
+def with_exits(ops: Sequence[tf.Operation]) -> list[tf.Operation]:
+    """Returns the ops, and where each variable of their loops leaves, see `rewrites.add_exits`."""
+    switches = (op for op in ops if op.type == "Switch")
+    leaving = {taker for op in switches for taker in op.outputs[0].consumers() if taker.type == "Exit"}
+    return walk.as_made({*ops, *leaving}) if leaving else list(ops)
+
+
 def ops_inside(
     enters: Sequence[tf.Operation], consumers: Mapping[tf.Operation, list[tf.Operation]]
 ) -> list[tf.Operation]:

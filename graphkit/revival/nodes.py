@@ -98,13 +98,14 @@ def shape_of(constant: Any) -> tuple[int, ...]:
     return tuple(dim.size for dim in constant.attr["value"].tensor.tensor_shape.dim)
 
 
+def is_float(node: Any) -> bool:
+    """Whether the node is a constant of floats."""
+    return node.op == "Const" and node.attr["dtype"].type in FLOATS
+
+
 def is_float_array(node: Any) -> bool:
     """Whether the node is a constant of floats with one axis or more."""
-    return (
-        node.op == "Const"
-        and node.attr["dtype"].type in FLOATS
-        and bool(node.attr["value"].tensor.tensor_shape.dim)
-    )
+    return is_float(node) and bool(node.attr["value"].tensor.tensor_shape.dim)
 
 
 def is_scalar(node: Any) -> bool:

@@ -65,9 +65,11 @@ def prepare(
     nodes = needed_for(nodes, targets)
     ends.check_complete(check, nodes, artefact.path)
     op_kinds.check_kinds(check, nodes.by_name.values(), library, allow)
+    rewrites.repair_reads(library)
     gradients = rewrites.drop_custom_gradients(nodes.by_name.values(), library)
     dropouts = rewrites.remove_dropout(nodes)
     rewrites.read_before_control_flow(nodes)
+    targets += rewrites.add_exits(nodes)
     placeholders = [node.name for node in nodes.by_name.values() if node.op in walk.PLACEHOLDERS[:2]]
     reshapes = rewrites.open_batch(check, nodes, list(labels) or placeholders) if open_batch else []
     return Prepared(needed_for(nodes, targets), wanted, extras, labels, put, gradients, dropouts, reshapes)

@@ -97,6 +97,24 @@ def unused(nodes: Nodes, name: str) -> str:
     return name
 
 
+def repair_reads(library: Mapping[str, Any]) -> None:
+    """Gives the outputs of former reads inside functions their names.
+
+    TensorFlow freezes a read there into an `Identity`, but leaves the name of the read's output, "value".
+    """
+    for function in library.values():
+        known = {
+            f"{node.name}:value:0": f"{node.name}:output:0"
+            for node in function.node_def
+            if node.op == "Identity"
+        }
+        for node in function.node_def:
+            if not known.keys().isdisjoint(node.input):
+                node.input[:] = [known.get(text, text) for text in node.input]
+        for name, text in list(function.ret.items()):
+            function.ret[name] = known.get(text, text)
+
+
 def drop_custom_gradients(nodes: Iterable[Any], library: Mapping[str, Any]) -> list[str]:
     """Drops gradients that were functions of the program that wrote the file; returns where they were.
 
@@ -118,7 +136,7 @@ def remove_dropout(nodes: Nodes) -> list[str]:
     removed = []
     for draw in [node for node in nodes.by_name.values() if node.op in DRAWS]:
         join, kept = follow_mask(nodes, draw.name)
-        if join is None or kept is None:
+        if join is None or kept is None or is_in_branch(nodes, kept):
             continue
         source = nodes.by_name[graphs.owner(kept)]
         sides = list(source.input)
@@ -134,6 +152,21 @@ def remove_dropout(nodes: Nodes) -> list[str]:
         join.input[:] = [kept]
         removed.append(join.name)
     return removed
+
+
+def is_in_branch(nodes: Nodes, text: str) -> bool:
+    """Whether a value is of a branch, or of a loop, of TensorFlow 1, which a flag may turn on or off."""
+    waiting, seen = [graphs.owner(text)], set()
+    while waiting:
+        node = nodes.by_name[waiting.pop()]
+        if node.op in ("Switch", "RefSwitch"):
+            return True
+        inner = () if node.op in ("Merge", "Exit") else graphs.data_inputs(node)
+        for name in inner:
+            if name not in seen:
+                seen.add(name)
+                waiting.append(name)
+    return False
 
 
 def follow_mask(nodes: Nodes, draw: str) -> tuple[Any, str | None]:
@@ -175,6 +208,26 @@ def read_before_control_flow(nodes: Nodes) -> None:
             taker.op = "Identity"
             taker.ClearField("attr")
             taker.attr["T"].type = source.attr["dtype"].type
+
+
+def add_exits(nodes: Nodes) -> list[str]:
+    """Lets all variables of loops of TensorFlow 1 leave the loop; returns the ops that were added.
+
+    Gradients enter a variable of a loop where it leaves, also one that nobody takes afterwards, such as the
+    cell of an LSTM of which only the output is used. Without an exit they would be left out, without a word.
+    """
+    added = []
+    for switch in list(nodes.by_name.values()):
+        if switch.op != "Switch" or nodes.kind(graphs.owner(switch.input[1])) != "LoopCond":
+            continue
+        takers = [taker for taker, _ in nodes.consumers.get(switch.name, [])]
+        if all(taker.op != "Exit" for taker in takers):
+            leaves = tf.compat.v1.NodeDef(name=unused(nodes, f"{switch.name}/exit"), op="Exit")
+            leaves.input.append(switch.name)
+            leaves.attr["T"].CopyFrom(switch.attr["T"])
+            nodes.by_name[leaves.name] = leaves
+            added.append(leaves.name)
+    return added
 
 
 def open_batch(check: checks.Checker, nodes: Nodes, inputs: Collection[str]) -> list[str]:

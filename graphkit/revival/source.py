@@ -117,6 +117,7 @@ def make(check: checks.Checker, source: Source, wanted: Mapping[str, tf.Tensor])
     needed = source.needed(wanted.values())
     extras = source.extras_for(needed)
     ops = source.needed([*wanted.values(), *(element for _, element in extras)])
+    ops = frames.with_exits(ops)
     held = [op for op in ops if op.name in source.stored]
     others = [op for op in ops if op.name not in source.stored]
     targets = [*wanted.values(), *(element for _, element in extras if tf.is_tensor(element))]

@@ -37,6 +37,7 @@ AVERAGES = {**dict.fromkeys(NORMS, (3, 4)), "BatchNormWithGlobalNormalization": 
 SUMS, FACTORS = ("Add", "AddV2", "Sub"), ("Mul", "RealDiv")
 ROOTS = ("Rsqrt", "Sqrt")
 SAME = ("Identity", "ReadVariableOp", "Reshape", "ExpandDims", "Squeeze", "Cast", "Snapshot", "Transpose")
+READ_NAMES = re.compile(r"(^|/)ReadVariableOp(_\d+)?$")
 READS = ("Identity", "ReadVariableOp")
 # What leaves a sum of products one, so that a vector added to it is a bias.
 LINEAR = (*SAME, *SUMS, *FACTORS, *NORMS, "AddN", "BiasAdd", "BiasAddV1", "ConcatV2", "BatchToSpaceND", "Pad")
@@ -92,6 +93,9 @@ class Finder:
             if node.name in self.live:
                 self.look_at(node)
         for node in order:
+            if node.name not in self.weights and self.was_variable(node):
+                self.stayed.pop(node.name, None)
+                self.add(node.name, "a variable of the program, by its read", node)
             if node.name not in self.weights and self.is_leaf(node):
                 if AVERAGE_NAMES.search(node.name) and node.name not in self.stayed:
                     self.add(node.name, "", node, average=True)  # where a flag chooses it or the batch's
@@ -111,6 +115,13 @@ class Finder:
 
     def is_leaf(self, node: Any) -> bool:
         return node.op == graphs.STATIC_ARGUMENT or graphs.is_float_array(node)
+
+    def was_variable(self, node: Any) -> bool:
+        """Whether a constant has the read that freezing leaves of a variable's."""
+        if node.op != graphs.STATIC_ARGUMENT and not graphs.is_float(node):
+            return False
+        takers = (taker for taker, _ in self.nodes.consumers.get(node.name, []) if taker.op in READS)
+        return any(t.name == f"{node.name}/read" or READ_NAMES.search(t.name) for t in takers)
 
     def is_static(self, name: str) -> bool:
         return name not in self.live

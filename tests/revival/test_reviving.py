@@ -181,6 +181,37 @@ def test_flags_and_defaults_are_found(tmp_path):
         assert "is_training  False unless fed" in model.report()
 
 
+def test_a_read_that_a_branch_returns_is_found_in_frozen_functions(tmp_path):
+    features = v1.placeholder(tf.float32, (None, 4), name="features")
+    scale = v1.get_variable("scale", (4,), use_resource=True)
+    net = tf.matmul(features, v1.get_variable("kernel", (4, 4), use_resource=True))
+    flag = v1.placeholder_with_default(True, (), name="is_training")
+    with control_flow.of_functions():
+        chosen = tf.cond(flag, lambda: scale.read_value(), lambda: tf.ones(4))
+    output = tf.multiply(net, chosen, name="output")
+    gradients = tf.gradients(output, v1.trainable_variables())
+    with files.open_session() as session:
+        wanted = session.run([output, *gradients], {features: normal(3, 4)})
+        model = gk.revive(files.freeze(session, [output], tmp_path / "frozen.pb"))
+    assert trained(model) == {"scale", "kernel"}
+    gradients = tf.gradients(model.output, [model.variables["scale"], model.variables["kernel"]])
+    for got, expected in zip(
+        files.run(model, [model.output, *gradients], {"features": normal(3, 4)}), wanted, strict=True
+    ):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_dropout_that_a_flag_turns_on_stays(tmp_path):
+    features = v1.placeholder(tf.float32, (None, 4), name="features")
+    net = tf.matmul(features, weight("kernel"))
+    flag = v1.placeholder_with_default(False, (), name="is_training")
+    with control_flow.of_functions(False):
+        v1.cond(flag, lambda: tf.nn.dropout(net, rate=0.5), lambda: net, name="output")
+    model = gk.revive(files.write(tmp_path / "graph.pb"), outputs="output/Merge")
+    assert "RandomUniform" in {op.type for op in model.graph.get_operations()}
+    assert "dropout" not in model.report()
+
+
 def test_the_batch_is_opened_where_asked(tmp_path):
     net = images(shape=(1, 8, 8, 3))
     net = tf.nn.conv2d(net, tf.constant(normal(3, 3, 3, 4), name="kernel"), 1, "SAME")
