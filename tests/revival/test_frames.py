@@ -45,8 +45,15 @@ def feed():
     return {"words": normal(7, 6, 3), "lengths": np.array([1, 6, 3, 2, 5, 4, 6], np.int32)}
 
 
-@pytest.mark.parametrize("kind", ["frozen", "meta"])
-@pytest.mark.parametrize("with_handles", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "with_handles"),
+    [
+        ("frozen", False),
+        ("meta", True),
+        pytest.param("frozen", True, marks=pytest.mark.slow),
+        pytest.param("meta", False, marks=pytest.mark.slow),
+    ],
+)
 def test_recurrent_networks_have_the_same_gradients(kind, with_handles, tmp_path):
     (v1.enable_resource_variables if with_handles else v1.disable_resource_variables)()
     try:

@@ -62,7 +62,10 @@ class Original:
         return model, loss
 
 
-@pytest.fixture(params=NETWORKS, scope="module")
+SLOW = pytest.param("inception_net", marks=pytest.mark.slow)
+
+
+@pytest.fixture(params=[SLOW if name == "inception_net" else name for name in NETWORKS], scope="module")
 def original(request, tmp_path_factory):
     return Original(request.param, tmp_path_factory.mktemp(request.param))
 
