@@ -17,7 +17,8 @@ WRITES = r"(Resource)?(Sparse)?Apply.*|Assign.*|(Resource)?Scatter(Add|Sub|Updat
 OF_TRAINING = re.compile(
     rf"{WRITES}|Restore.*|NoOp|.*Summary(V2)?|Assert|Print|IsVariableInitialized|VarIsInitializedOp"
 )
-TABLE_FILLERS = ("LookupTableImportV2", "InitializeTableV2")
+# Those that read a file are among them, to be refused.
+TABLE_FILLERS = ("LookupTableImportV2", "InitializeTableV2", "InitializeTableFromTextFileV2")
 
 
 def nearest(check: checks.Checker, name: str, known: Iterable[str], rule: str) -> str:
@@ -93,7 +94,7 @@ def kept_extras(artefact: Artefact, nodes: Nodes, needed: Collection[str]) -> li
             if own and ends <= set(needed):
                 found.append((key, text))
     for node in nodes.by_name.values():
-        if node.op in TABLE_FILLERS and graphs.owner(node.input[0]) in needed:
+        if node.op in TABLE_FILLERS and node.input and graphs.owner(node.input[0]) in needed:
             found.append(("table_initializer", node.name))
     return found
 

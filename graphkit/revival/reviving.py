@@ -32,7 +32,10 @@ def revive(
     also through ops that only hand them on, become variables of the same names; moving averages are not
     trained.
     Variables of other files, also reference variables, become resource variables with the values of the
-    checkpoint. All start from the file's values, which are read when a session initializes them.
+    checkpoint. All start from the file's values. These are read when a session initializes them, from the
+    checkpoint, or from a temporary file that lasts as long as the graph; with `Trainer(target=...)` the
+    server must find them, too. Gradients pass branches of TensorFlow 1, and loops without a branch or a loop
+    inside; for loops of recurrent networks, call tf.compat.v1.disable_control_flow_v2() first.
 
     The file is not trusted. Before anything is imported, ops that reach files, networks, Python or other
     processes are refused, also inside functions; and those that this version does not know to be harmless.

@@ -218,7 +218,8 @@ def add_exits(nodes: Nodes) -> list[str]:
     """
     added = []
     for switch in list(nodes.by_name.values()):
-        if switch.op != "Switch" or nodes.kind(graphs.owner(switch.input[1])) != "LoopCond":
+        data = graphs.data_inputs(switch)
+        if switch.op != "Switch" or len(data) < 2 or nodes.kind(data[1]) != "LoopCond":
             continue
         takers = [taker for taker, _ in nodes.consumers.get(switch.name, [])]
         if all(taker.op != "Exit" for taker in takers):

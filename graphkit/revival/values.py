@@ -64,7 +64,7 @@ def array_of(check: checks.Checker, constant: Any) -> np.ndarray:
         if tensor.tensor_content:  # without the copy that make_ndarray makes
             return np.frombuffer(tensor.tensor_content, dtype).reshape(shape)
         return tf.make_ndarray(tensor)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, MemoryError) as error:
         rule = f"the constant {constant.name} is damaged or cut off"
         raise ValueError(check.message(rule, shape=shape)) from error
 

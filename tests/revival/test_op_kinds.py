@@ -105,6 +105,18 @@ def test_ops_that_reach_outside_are_refused_by_name(kind, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["graph.pb"]
 
 
+def test_a_table_that_is_filled_from_a_file_is_refused(tmp_path):
+    (tmp_path / "words").write_text("a\nb\n")
+    words = v1.placeholder(tf.string, (None,), name="words")
+    filler = tf.lookup.TextFileInitializer(
+        str(tmp_path / "words"), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, -1
+    )
+    numbers = tf.lookup.StaticHashTable(filler, 0).lookup(words)
+    tf.gather(tf.constant(normal(3, 2), name="embedding"), numbers, name="output")
+    with pytest.raises(ValueError, match="InitializeTableFromTextFileV2"):
+        gk.revive(files.write(tmp_path / "graph.pb"))
+
+
 def test_allowed_ops_are_taken_by_name_and_what_is_not_needed_is_not_looked_at(tmp_path):
     array = tmp_path / "array"
     normal(4).tofile(array)
