@@ -229,6 +229,8 @@ def find_output(check: checks.Checker, origin: Source, name: Any) -> tf.Tensor:
     fed = (op for op in walk.ancestors([tensor]) if op.type in walk.PLACEHOLDERS)
     rule = "an output must depend on an input"
     check.require(any(op.name not in origin.stored for op in fed), rule, name=name)
+    inside = walk.inside_control_flow(walk.as_made(walk.ancestors([tensor])))
+    check.require(tensor.op not in inside, "an output must not be inside a branch or a loop", name=name)
     return tensor
 
 

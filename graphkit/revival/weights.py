@@ -114,11 +114,11 @@ class Finder:
             self.linear.add(node.name)
 
     def is_leaf(self, node: Any) -> bool:
-        return node.op == graphs.STATIC_ARGUMENT or graphs.is_float_array(node)
+        return node.op == graphs.STATIC_ARGUMENT or (graphs.is_float_array(node) and is_outside(node))
 
     def was_variable(self, node: Any) -> bool:
         """Whether a constant has the read that freezing leaves of a variable's."""
-        if node.op != graphs.STATIC_ARGUMENT and not graphs.is_float(node):
+        if node.op != graphs.STATIC_ARGUMENT and not (graphs.is_float(node) and is_outside(node)):
             return False
         takers = (taker for taker, _ in self.nodes.consumers.get(node.name, []) if taker.op in READS)
         return any(t.name == f"{node.name}/read" or READ_NAMES.search(t.name) for t in takers)
@@ -280,7 +280,16 @@ class Finder:
                     for leaf in self.leaves(name):
                         self.add(leaf, f"{weight.role} in {node.name}", node, average=weight.average)
             inside = (n for n in inner.weights if n not in arguments)
-            self.stayed.update({f"{n} (in function {function.signature.name})": "inside" for n in inside})
+            reason = "it is inside a function"
+            self.stayed.update({f"{n} (in function {function.signature.name})": reason for n in inside})
+
+
+def is_outside(constant: Any) -> bool:
+    """Whether a constant is outside of the branches and loops of TensorFlow 1.
+
+    Inside, it waits for what begins the branch or the loop, and was a constant in the program, too.
+    """
+    return not constant.input
 
 
 def values_of(node: Any) -> list[str]:

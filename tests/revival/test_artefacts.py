@@ -118,14 +118,13 @@ def test_a_model_without_weights_is_refused(tmp_path):
         gk.revive(files.write(tmp_path / "graph.pb"))
 
 
+@pytest.mark.v2_behavior("no such file can be written without eager execution")
 def test_a_saved_model_of_tensorflow_2_is_refused_with_a_way_out(tmp_path):
     with tf.init_scope():
         module = tf.Module()
-        if tf.executing_eagerly():
-            module.kernel = tf.Variable(tf.ones((4, 3)), name="kernel")
-            call = tf.function(lambda x: {"y": tf.matmul(x, module.kernel)})
-            signature = call.get_concrete_function(tf.TensorSpec((None, 4), name="x"))
-            tf.saved_model.save(module, str(tmp_path / "two"), signatures=signature)
-    if (tmp_path / "two").exists():
-        with pytest.raises(ValueError, match="SavedModel of TensorFlow 2"):
-            gk.revive(tmp_path / "two")
+        module.kernel = tf.Variable(tf.ones((4, 3)), name="kernel")
+        call = tf.function(lambda x: {"y": tf.matmul(x, module.kernel)})
+        signature = call.get_concrete_function(tf.TensorSpec((None, 4), name="x"))
+        tf.saved_model.save(module, str(tmp_path / "two"), signatures=signature)
+    with pytest.raises(ValueError, match="SavedModel of TensorFlow 2 names its variables by objects"):
+        gk.revive(tmp_path / "two")

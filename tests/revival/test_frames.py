@@ -91,6 +91,24 @@ def compare(path, variables, wanted):
     assert history["loss"][-1] < history["loss"][0]
 
 
+def test_constants_and_tensors_inside_a_loop(tmp_path):
+    with control_flow.of_functions(False):
+        net = tf.matmul(v1.placeholder(tf.float32, (None, 4), name="features"), weight("kernel"))
+        _, net = v1.while_loop(
+            lambda i, _: i < 3, lambda i, x: (i + 1, tf.matmul(x, weight("fixed"), name="product")), [0, net]
+        )
+    tf.identity(net, name="output")
+    path = files.write(tmp_path / "graph.pb")
+    model = gk.revive(path, outputs="output")
+    assert set(model.variables) == {"kernel"}
+    found = files.run(model, model.output, {"features": normal(2, 4)})
+    kernel = 0.5 * normal(4, 4)
+    np.testing.assert_allclose(found, normal(2, 4) @ kernel @ kernel @ kernel @ kernel, rtol=1e-4)
+    for call in (lambda: model.cut("while/product"), lambda: gk.revive(path, outputs="while/product")):
+        with pytest.raises(ValueError, match="an output must not be inside a branch or a loop"):
+            call()
+
+
 def test_what_is_before_a_loop_with_a_branch_inside_stays_and_what_is_after_it_is_trained(tmp_path):
     with control_flow.of_functions(False):
         net = tf.matmul(v1.placeholder(tf.float32, (None, 4), name="features"), weight("before"))
