@@ -1,6 +1,7 @@
 """Which files are read as what, and what is wrong with them."""
 
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def test_names_that_are_not_there(model_files):
         ({"outputs": 3}, TypeError, "outputs must be names of tensors"),
         ({"outputs": []}, ValueError, "outputs must be names of tensors"),
         ({"constants": ["kernl"]}, ValueError, "constants must name what is in the graph"),
-        ({"outputs": "kernel/Read/ReadVariableOp"}, ValueError, "must depend on an input"),
+        ({"outputs": "kernel"}, ValueError, "must depend on an input"),
         ({"open_batch": 1}, TypeError, "open_batch must be True or False"),
         ({"signature": 1}, TypeError, "signature must be a string"),
     ]
@@ -120,11 +121,15 @@ def test_a_model_without_weights_is_refused(tmp_path):
 
 @pytest.mark.v2_behavior("no such file can be written without eager execution")
 def test_a_saved_model_of_tensorflow_2_is_refused_with_a_way_out(tmp_path):
-    with tf.init_scope():
+    def save():
         module = tf.Module()
         module.kernel = tf.Variable(tf.ones((4, 3)), name="kernel")
         call = tf.function(lambda x: {"y": tf.matmul(x, module.kernel)})
         signature = call.get_concrete_function(tf.TensorSpec((None, 4), name="x"))
         tf.saved_model.save(module, str(tmp_path / "two"), signatures=signature)
+
+    writer = threading.Thread(target=save)  # the graph of the test is not the default graph of another thread
+    writer.start()
+    writer.join()
     with pytest.raises(ValueError, match="SavedModel of TensorFlow 2 names its variables by objects"):
         gk.revive(tmp_path / "two")
