@@ -1,7 +1,7 @@
 """A model as it was imported, out of which graphs with variables are made."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -114,46 +114,64 @@ def make(check: checks.Checker, source: Source, wanted: Mapping[str, tf.Tensor])
     Raises:
       ValueError: reference variables are used as no resource variable can be.
     """
-    needed = source.needed(wanted.values())
-    extras = source.extras_for(needed)
-    ops = source.needed([*wanted.values(), *(element for _, element in extras)])
-    ops = frames.with_exits(ops)
-    held = [op for op in ops if op.name in source.stored]
-    others = [op for op in ops if op.name not in source.stored]
-    targets = [*wanted.values(), *(element for _, element in extras if tf.is_tensor(element))]
+    extras = source.extras_for(source.needed(wanted.values()))
+    elements = [*wanted.values(), *(element for _, element in extras)]
+    ops = frames.with_exits(source.needed(elements))
+    targets = [element for element in elements if tf.is_tensor(element)]
     obstacle = references.obstacle(ops, targets)
     check.require(obstacle is None, f"the variables must become resource variables, but {obstacle}")
-    graph = tf.Graph()
     loops = frames.find(ops)
-    stuck = walk.ancestors(loops.closed)
+    others = [op for op in ops if op.name not in source.stored]
+    graph = tf.Graph()
+    graph.revived_values = source.folder  # the values are there as long as the graph is
     with graph.as_default():
-        variables = {
-            op.name: values.make_variable(source.stored[op.name], trainable=op not in stuck) for op in held
-        }
-        given = {
-            op.outputs[0].name: variables[op.name].handle
-            if op.type in walk.VARIABLES
-            else own_read(graph, op.name)
-            for op in held
-        }
-        reads = replaced_reads(graph, others, source.stored)
+        variables, given = make_variables(graph, source, ops, stuck=walk.ancestors(loops.closed))
+        reads = replaced_reads(others, source.stored)
         given |= {op.outputs[0].name: own_read(graph, name) for op, name in reads.items()}
         definition = copies.definition_of(others, without=reads, keep_devices=False)
         references.use_handles(definition, ops, targets)
-        elements = [*wanted.values(), *(element for _, element in extras)]
         pasted = frames.paste(definition, given, [element.name for element in elements], loops.contexts)
-        for variable in variables.values():
-            tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.GLOBAL_VARIABLES, variable)
-        outputs = dict(zip(wanted, pasted, strict=False))
+        for variable in variables.values():  # afterwards, see `frames.paste`
+            graph.add_to_collection(tf.compat.v1.GraphKeys.GLOBAL_VARIABLES, variable)
         for (key, _), element in zip(extras, pasted[len(wanted) :], strict=True):
-            tf.compat.v1.add_to_collection(key, element)
+            graph.add_to_collection(key, element)
         fill_collections(graph, source)
-    placeholders = [op.outputs[0] for op in graph.get_operations() if op.type in walk.PLACEHOLDERS]
-    inputs = {
-        source.labels.get(p.op.name, p.op.name): p for p in placeholders if p.op.name not in OWN_SCALARS
-    }
-    graph.revived_values = source.folder  # the values are there as long as the graph is
-    return Made(graph, variables, inputs, outputs, {op.name: why for op, why in loops.closed.items()})
+    placeholders = [op for op in graph.get_operations() if op.type in walk.PLACEHOLDERS]
+    return Made(
+        graph=graph,
+        variables=variables,
+        inputs={
+            source.labels.get(op.name, op.name): op.outputs[0]
+            for op in placeholders
+            if op.name not in OWN_SCALARS
+        },
+        outputs=dict(zip(wanted, pasted, strict=False)),
+        closed={op.name: why for op, why in loops.closed.items()},
+    )
+
+
+def make_variables(
+    graph: tf.Graph, source: Source, ops: Iterable[tf.Operation], stuck: Collection[tf.Operation]
+) -> tuple[dict[str, tf.Variable], dict[str, tf.Tensor]]:
+    """Makes the variables of some ops in the current graph.
+
+    Args:
+      graph: the current graph.
+      source: the model.
+      ops: of the source.
+      stuck: those that no gradient reaches.
+
+    Returns:
+      ({name: variable}, {name of a tensor of the source: what takes its place}).
+    """
+    variables, given = {}, {}
+    for op in ops:
+        if op.name in source.stored:
+            variable = values.make_variable(source.stored[op.name], trainable=op not in stuck)
+            variables[op.name] = variable
+            is_handle = op.type in walk.VARIABLES
+            given[op.outputs[0].name] = variable.handle if is_handle else own_read(graph, op.name)
+    return variables, given
 
 
 def own_read(graph: tf.Graph, name: str) -> tf.Tensor:
@@ -161,9 +179,7 @@ def own_read(graph: tf.Graph, name: str) -> tf.Tensor:
     return graph.get_tensor_by_name(f"{name}/Read/ReadVariableOp:0")
 
 
-def replaced_reads(
-    graph: tf.Graph, ops: Iterable[tf.Operation], stored: Mapping[str, Stored]
-) -> dict[tf.Operation, str]:
+def replaced_reads(ops: Iterable[tf.Operation], stored: Mapping[str, Stored]) -> dict[tf.Operation, str]:
     """Returns {op: name of the variable} of reads of a name that the new variable's own read has."""
     return {
         op: op.inputs[0].op.name
