@@ -1,5 +1,7 @@
 """Graphs as other programs wrote them: which constants become variables, and what is refused."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -187,7 +189,8 @@ def test_a_read_that_a_branch_returns_is_found_in_frozen_functions(tmp_path):
     net = tf.matmul(features, v1.get_variable("kernel", (4, 4), use_resource=True))
     flag = v1.placeholder_with_default(True, (), name="is_training")
     with control_flow.of_functions():
-        chosen = tf.cond(flag, lambda: scale.read_value(), lambda: tf.ones(4))
+        read = functools.partial(tf.raw_ops.ReadVariableOp, resource=scale.handle, dtype=tf.float32)
+        chosen = tf.cond(flag, read, lambda: tf.ones(4))
     output = tf.multiply(net, chosen, name="output")
     gradients = tf.gradients(output, v1.trainable_variables())
     with files.open_session() as session:
