@@ -31,7 +31,7 @@ def test_symbols():
     assert symbols.look_up("tf.app.flags.FLAGS.rate.x").name == "tf.app.flags.FLAGS"
     assert symbols.look_up("tf.train.AdamOptimizer.minimize").name == "tf.train.AdamOptimizer"
     assert symbols.look_up("tf.python.framework.ops.reset_default_graph")[1:3] == (True, True)
-    missing = symbols.look_up("tf.contrib.tpu.TPUEstimator")
+    missing = symbols.look_up("tf.contrib.gan.gan_model")
     assert (missing.in_tensorflow, missing.in_bridge) == (False, False)
     assert "tf.tpu" in missing.instead
 
