@@ -28,8 +28,8 @@ def pytest_collection_modifyitems(items):
 
 
 def is_of_tf1(item):
-    """Whether a test, or an example, is of `graphkit.tf1`, which turns TensorFlow 2's behaviour off."""
-    return "tf1" in item.path.relative_to(item.config.rootpath).parts
+    """Whether a test, or an example, loads `graphkit.tf1`, which turns TensorFlow 2's behaviour off."""
+    return not {"tf1", "commands"}.isdisjoint(item.path.relative_to(item.config.rootpath).parts)
 
 
 def restore_v2_behavior():
@@ -64,5 +64,5 @@ def fresh_graph(behavior):
 
 @pytest.fixture(autouse=True)
 def example_names(request, doctest_namespace):
-    names = sys.modules["graphkit.tf1"] if is_of_tf1(request.node) else tf
+    names = sys.modules.get("graphkit.tf1", tf) if is_of_tf1(request.node) else tf
     doctest_namespace.update(gk=gk, np=np, tf=names)

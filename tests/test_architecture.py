@@ -29,6 +29,7 @@ ALLOWED = {
     "revival": "checks graph nn running checkpoints",
     "comparison": "checks graph nn running checkpoints train",
     "commands": "checks tf1",
+    "__main__": "commands",
     "studies": "checks graph data nn running diagnosis train",
     "run_config": "checks data running checkpoints train",
     "runs": "checks data nn models running checkpoints train run_config",
@@ -122,8 +123,8 @@ def test_only_public_tensorflow(name):
 def test_order_inside_nn():
     order = ["scopes", "tensors", "inputs", "variables", "initializers", "counter_random", "activations"]
     order += ["data_formats", "windows", "bias", "convolutions", "transposed_convolutions"]
-    order += ["separable_convolutions", "pooling", "normalization", "dense", "dropout", "recurrent", "losses"]
-    order += ["metrics", "blocks"]
+    order += ["separable_convolutions", "pooling", "normalization", "batch_renormalization", "dense"]
+    order += ["dropout", "recurrent_cells", "recurrent", "losses", "metrics", "attention", "beams", "blocks"]
     for place, name in enumerate(order):
         later = {f"graphkit.nn.{other}" for other in order[place + 1 :]}
         assert not own_imports(f"graphkit.nn.{name}") & later

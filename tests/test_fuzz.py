@@ -19,6 +19,7 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "dev" / "fuzz.py"
 READERS = (
     *("IDX file", "IDX file, gzipped", "CIFAR file", "CIFAR archive", "npz file", "npz data set"),
     *("IDX data set", "picture", "npz of pictures", "run.json", "checkpoint", "run folder"),
+    *("frozen graph", "checkpoint with .meta"),
 )
 NAMES = list(calls.CALLS)
 # Inputs of each target by default, and the factor for the slow tests; targets that train or build a network

@@ -64,6 +64,8 @@ def test_wheel_holds_the_package_alone(wheel):
 def test_metadata_names_the_extras(wheel):
     with zipfile.ZipFile(wheel) as archive:
         metadata = message_from_bytes(archive.read(f"tf_graphkit-{VERSION}.dist-info/METADATA"))
+        scripts = archive.read(f"tf_graphkit-{VERSION}.dist-info/entry_points.txt").decode()
+    assert "graphkit = graphkit.commands.console:main" in scripts
     assert metadata["Name"] == "tf-graphkit"
     assert set(metadata.get_all("Provides-Extra")) == {
         "all",

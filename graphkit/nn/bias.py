@@ -65,6 +65,11 @@ def add_bias_variable(
     """Makes a bias in the current scope and adds it to each channel."""
     channels = tensors.static_size(check, "inputs", inputs, data_formats.channel_axis(data_format))
     bias = get_variable(check, spec, (channels,), inputs.dtype.base_dtype, trainable)
+    return add_bias(inputs, bias, data_format)
+
+
+def add_bias(inputs: tf.Tensor, bias: tf.Variable, data_format: str) -> tf.Tensor:
+    """Adds a bias to each channel."""
     # With two axes the channels are last in both formats, and bias_add takes "NC..." from three axes on.
     last = data_format == "channels_last" or inputs.shape.rank == 2
     return tf.nn.bias_add(inputs, bias, "N...C" if last else "NC...")

@@ -271,7 +271,7 @@ def build(
 
     Args:
       layer: the checked arguments.
-      convolve: function (layer, *kernels) -> outputs without bias.
+      convolve: function (inputs, window, *kernels) -> outputs without bias.
       kernels: for each kernel its spec and its shape.
       bias: spec of the bias; None for no bias.
       activation: of the layer, like the arguments after it.
@@ -280,16 +280,24 @@ def build(
     dtype = layer.inputs.dtype.base_dtype
     with scopes.layer_scope(layer.check, name, reuse=reuse):
         made = [get_variable(layer.check, spec, shape, dtype, trainable) for spec, shape in kernels]
-        outputs = convolve(layer, *made)
+        outputs = convolve(layer.inputs, layer.window, *made)
         if bias is not None:
             outputs = add_bias_variable(layer.check, outputs, bias, layer.window.data_format, trainable)
         return activations.activate(layer.check, outputs, activation, activity_regularizer)
 
 
-def convolve(layer: Convolution, kernel: tf.Variable) -> tf.Tensor:
-    window = layer.window
+def convolve(
+    inputs: tf.Tensor, window: windows.Window, kernel: tf.Variable, name: str | None = None
+) -> tf.Tensor:
+    """Convolves sequences, images or volumes."""
     # nn.convolution writes a dilated convolution as a plain one over a rearranged batch. nn.conv2d hands the
     # dilation to its kernel, and not every CPU kernel has the gradient of that.
     return tf.nn.convolution(
-        layer.inputs, kernel, window.strides, window.padding.upper(), window.op_format, window.dilation_rate
+        inputs,
+        kernel,
+        window.strides,
+        window.padding.upper(),
+        window.op_format,
+        window.dilation_rate,
+        name=name,
     )

@@ -69,14 +69,21 @@ def dense(
     bias_spec = VariableSpec("bias", bias_initializer, bias_regularizer, bias_constraint)
     with scopes.layer_scope(check, name, reuse=reuse):
         kernel = get_variable(check, kernel_spec, (features, units), dtype, trainable)
-        if inputs.shape.rank == 2:
-            outputs = tf.matmul(inputs, kernel)
-        else:
-            outputs = tf.tensordot(inputs, kernel, [[-1], [0]])
-            outputs.set_shape(inputs.shape[:-1].concatenate(units))
+        outputs = product(inputs, kernel)
         if use_bias:
             outputs = add_bias_variable(check, outputs, bias_spec, "channels_last", trainable)
         return activations.activate(check, outputs, activation, activity_regularizer)
+
+
+def product(inputs: tf.Tensor | tf.SparseTensor, kernel: tf.Variable) -> tf.Tensor:
+    """Returns inputs @ kernel, over the last axis of the inputs."""
+    if isinstance(inputs, tf.SparseTensor):
+        return tf.sparse.sparse_dense_matmul(inputs, kernel)
+    if inputs.shape.rank == 2:
+        return tf.matmul(inputs, kernel)
+    outputs = tf.tensordot(inputs, kernel, [[-1], [0]])
+    outputs.set_shape(inputs.shape[:-1].concatenate(kernel.shape[-1:]))
+    return outputs
 
 
 def linear(
@@ -199,12 +206,17 @@ def flatten(
     inputs = tensors.to_tensor(check, "inputs", inputs)
     tensors.check_rank(check, "inputs", inputs, minimum_rank=1)
     data_format = data_formats.check_data_format(check, data_format)
-    rank = inputs.shape.rank
     with scopes.op_scope(check, name):
-        if data_format == "channels_first" and rank > 2:
-            inputs = tf.transpose(inputs, [0, *range(2, rank), 1])
-        sizes = inputs.shape.as_list()[1:]
-        # With a size of 0, reshape could not tell the batch from -1.
-        if None not in sizes and 0 not in sizes:
-            return tf.reshape(inputs, [-1, math.prod(sizes)])
-        return tf.reshape(inputs, [tf.shape(inputs)[0], tf.reduce_prod(tf.shape(inputs)[1:])])
+        return in_rows(inputs, data_format)
+
+
+def in_rows(inputs: tf.Tensor, data_format: str) -> tf.Tensor:
+    """Returns each example as a row, with the channels last."""
+    rank = inputs.shape.rank
+    if data_format == "channels_first" and rank > 2:
+        inputs = tf.transpose(inputs, [0, *range(2, rank), 1])
+    sizes = inputs.shape.as_list()[1:]
+    # With a size of 0, reshape could not tell the batch from -1.
+    if None not in sizes and 0 not in sizes:
+        return tf.reshape(inputs, [-1, math.prod(sizes)])
+    return tf.reshape(inputs, [tf.shape(inputs)[0], tf.reduce_prod(tf.shape(inputs)[1:])])

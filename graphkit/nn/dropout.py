@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -60,35 +61,57 @@ def dropout(
     if isinstance(keep_prob, float) and keep_prob == 1:
         return inputs
     with scopes.op_scope(check, name) as scope:
-        keep_prob = tf.cast(keep_prob, tf.float32)
-        tf.compat.v1.add_to_collection(graph_inputs.KEEP_PROBS, keep_prob)
-        shape = tf.shape(inputs)
-        if sizes is not None:
-            shape = tf.stack([shape[axis] if size is None else 1 for axis, size in enumerate(sizes)])
-        seed, step = graph_inputs.seed_input(), graph_inputs.step_input()
-        call = drawn_call(shape.op)
-        # Each function numbers its scopes anew: two branches would have the same name, and the same mask.
-        op_name = scope if call is None else scopes.unique_outside("graphkit/inner_dropout")
-        start = start_of(inputs.shape, sizes)
-        mask = counter_random.keep_mask(shape, keep_prob, seed, step, op_name, call, start)
-        factor = tf.cast(1 / keep_prob, inputs.dtype)
-        # Not inputs * mask: a dropped unit that is not finite must become 0, in the gradient, too.
-        outputs = tf.where(mask, inputs * factor, tf.zeros((), inputs.dtype))
-        outputs = tf.ensure_shape(outputs, inputs.shape)
-        # By these names an export finds each dropout, to leave it out.
-        names = json.dumps([inputs.name, keep_prob.name, outputs.name])
-        tf.compat.v1.add_to_collection(graph_inputs.DROPOUTS, names)
-        return outputs
+        return drop(inputs, keep_prob, sizes, scope)
 
 
-def start_of(shape: tf.TensorShape, sizes: list[int | None] | None) -> counter_random.Start | None:
+def drop(
+    inputs: tf.Tensor,
+    keep_prob: float | tf.Tensor,
+    sizes: Sequence[Any] | None,
+    scope: str,
+    seed: int | None = None,
+) -> tf.Tensor:
+    """Drops units of the inputs in the current name scope.
+
+    Args:
+      inputs: floating-point tensor.
+      keep_prob: a number or a scalar tensor.
+      sizes: of the mask: for each axis a number, a scalar tensor, or None for the size of the inputs; None
+        where the mask has the shape of the inputs.
+      scope: name that no other dropout of the graph has.
+      seed: dropouts of the same seed have the same masks; None for a mask that no other one has.
+    """
+    keep_prob = tf.cast(keep_prob, tf.float32)
+    tf.compat.v1.add_to_collection(graph_inputs.KEEP_PROBS, keep_prob)
+    shape = tf.shape(inputs)
+    if sizes is not None:
+        shape = tf.stack([shape[axis] if size is None else size for axis, size in enumerate(sizes)])
+    graph_seed, step = graph_inputs.seed_input(), graph_inputs.step_input()
+    call = drawn_call(shape.op)
+    # Each function numbers its scopes anew: two branches would have the same name, and the same mask.
+    op_name = scope if call is None else scopes.unique_outside("graphkit/inner_dropout")
+    op_name = op_name if seed is None else f"seed {seed}"
+    start = start_of(inputs.shape, sizes)
+    mask = counter_random.keep_mask(shape, keep_prob, graph_seed, step, op_name, call, start)
+    factor = tf.cast(1 / keep_prob, inputs.dtype)
+    # Not inputs * mask: a dropped unit that is not finite must become 0, in the gradient, too.
+    outputs = tf.where(mask, inputs * factor, tf.zeros((), inputs.dtype))
+    outputs = tf.ensure_shape(outputs, inputs.shape)
+    # By these names an export finds each dropout, to leave it out.
+    names = json.dumps([inputs.name, keep_prob.name, outputs.name])
+    tf.compat.v1.add_to_collection(graph_inputs.DROPOUTS, names)
+    return outputs
+
+
+def start_of(shape: tf.TensorShape, sizes: Sequence[Any] | None) -> counter_random.Start | None:
     """Returns where the mask of this process's examples begins in that of the complete mini-batch.
 
     None where the mask does not have examples: all sizes are known, or it has one row for all of them.
     """
     known = shape.as_list() if shape.rank is not None else [None]
-    units = [
-        size if kept is None else 1 for size, kept in zip(known, sizes or [None] * len(known), strict=True)
+    units: list[Any] = [
+        size if kept is None else kept if isinstance(kept, int) else None
+        for size, kept in zip(known, sizes or [None] * len(known), strict=True)
     ]
     if None not in units:
         return None

@@ -156,9 +156,9 @@ def check_fused(check: checks.Checker, fused: bool | None, inputs: tf.Tensor, ax
 
 
 @contextlib.contextmanager
-def unpartitioned() -> Iterator[None]:
+def unpartitioned(scope: tf.compat.v1.VariableScope | None = None) -> Iterator[None]:
     """Makes variables whole, also in a scope with a partitioner, as tf.layers made moving averages."""
-    scope = tf.compat.v1.get_variable_scope()
+    scope = scope or tf.compat.v1.get_variable_scope()
     partitioner = scope.partitioner
     scope.set_partitioner(None)
     try:
@@ -193,6 +193,20 @@ def normalize_fused(
     training: bool | tf.Tensor,
 ) -> tuple[tf.Tensor, Moments]:
     """Returns (outputs, (mean, variance) of the batch) by TensorFlow's fused kernel."""
+    outputs, mean, variance = fused_kernel(inputs, axis, gamma, beta, moving, epsilon, training)
+    return tf.ensure_shape(outputs, inputs.shape), (mean, variance)
+
+
+def fused_kernel(
+    inputs: tf.Tensor,
+    axis: int,
+    gamma: tf.Variable | None,
+    beta: tf.Variable | None,
+    moving: tuple[tf.Variable, tf.Variable],
+    epsilon: float,
+    training: bool | tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns (outputs, mean, variance)."""
     gamma = tf.ones_like(moving[0]) if gamma is None else gamma
     beta = tf.zeros_like(moving[0]) if beta is None else beta
 
@@ -208,8 +222,7 @@ def normalize_fused(
             **averages,
         )
 
-    outputs, mean, variance = choose(training, lambda: fused(True), lambda: fused(False))
-    return tf.ensure_shape(outputs, inputs.shape), (mean, variance)
+    return choose(training, lambda: fused(True), lambda: fused(False))
 
 
 def normalize_plain(
@@ -248,24 +261,36 @@ def add_moving_updates(
     training: bool | tf.Tensor,
 ) -> None:
     """Adds to UPDATE_OPS what moves the averages in training and leaves them alone elsewhere."""
+    rule = (
+        "the layer must stand outside tf.cond, loops and functions unless training is False, since no "
+        "training step can run the updates of its moving averages there"
+    )
+    for update in moving_updates(moving, batch_moments, momentum, training):
+        scopes.check_outside_functions(check, update, rule)
+        tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.UPDATE_OPS, update)
+
+
+def moving_updates(
+    averages: Sequence[tf.Variable],
+    batch_moments: Sequence[tf.Tensor],
+    momentum: float,
+    training: bool | tf.Tensor,
+) -> list[tf.Operation]:
+    """Returns the ops that move averages in training, after those of UPDATE_OPS that move the same ones."""
     if training is False:
-        return
-    decay = choose(training, lambda: tf.constant(1 - momentum), lambda: tf.constant(0.0))
-    updates = tf.compat.v1.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)
-    for average, batch_value in zip(moving, batch_moments, strict=True):
+        return []
+    decay = choose(training, lambda: tf.convert_to_tensor(1 - momentum), lambda: tf.constant(0.0))
+    collected = tf.compat.v1.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)
+    updates = []
+    for average, batch_value in zip(averages, batch_moments, strict=True):
         # A layer that is used again moves its averages again: one use after the other, also where no trainer
         # orders the updates. Two that ran at once gave six results in eight runs of one seed.
-        earlier = [op for op in updates if is_update(op, average)]
+        earlier = [op for op in collected if is_update(op, average)]
         with tf.control_dependencies(earlier):
             before = average.read_value() if earlier else average
             change = (before - batch_value) * tf.cast(decay, average.dtype)
-            update = average.assign_sub(change, read_value=False)
-        rule = (
-            "the layer must stand outside tf.cond, loops and functions unless training is False, since no "
-            "training step can run the updates of its moving averages there"
-        )
-        scopes.check_outside_functions(check, update, rule)
-        tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.UPDATE_OPS, update)
+            updates.append(average.assign_sub(change, read_value=False))
+    return updates
 
 
 def is_update(op: tf.Operation | tf.Tensor, average: tf.Variable) -> bool:

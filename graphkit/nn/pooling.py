@@ -9,6 +9,14 @@ from graphkit.nn import data_formats, scopes, tensors, windows
 
 __all__ = ["avg_pool", "global_avg_pool", "global_max_pool", "max_pool"]
 
+# {(what is made of a window, number of spatial axes): TensorFlow's op}
+POOLS: dict[tuple[str, int], Callable[..., tf.Tensor]] = {
+    ("max", 2): tf.nn.max_pool2d,
+    ("max", 3): tf.nn.max_pool3d,
+    ("mean", 2): tf.nn.avg_pool2d,
+    ("mean", 3): tf.nn.avg_pool3d,
+}
+
 
 def max_pool(
     inputs: tensors.TensorLike,
@@ -39,7 +47,7 @@ def max_pool(
       >>> gk.max_pool(gk.image_input(28, 28, 1), 2, 2).shape.as_list()
       [None, 14, 14, 1]
     """
-    return pool2d("max_pool", tf.nn.max_pool2d, inputs, pool_size, strides, padding, data_format, name)
+    return pool2d("max_pool", "max", inputs, pool_size, strides, padding, data_format, name)
 
 
 def avg_pool(
@@ -71,12 +79,12 @@ def avg_pool(
       >>> gk.avg_pool(gk.image_input(28, 28, 1), 2, 2).shape.as_list()
       [None, 14, 14, 1]
     """
-    return pool2d("avg_pool", tf.nn.avg_pool2d, inputs, pool_size, strides, padding, data_format, name)
+    return pool2d("avg_pool", "mean", inputs, pool_size, strides, padding, data_format, name)
 
 
 def pool2d(
     function: str,
-    pool: Callable[..., tf.Tensor],
+    kind: str,
     inputs: tensors.TensorLike,
     pool_size: windows.Sizes,
     strides: windows.Sizes,
@@ -89,14 +97,28 @@ def pool2d(
     window = windows.check_window(check, 2, "pool_size", pool_size, strides, padding, data_format)
     windows.check_fits(check, inputs, window)
     with scopes.op_scope(check, name) as scope:
-        return pool(
-            inputs,
-            data_formats.per_axis(window.size, window.data_format),
-            data_formats.per_axis(window.strides, window.data_format),
-            window.padding.upper(),
-            window.op_format,
-            name=scope,
-        )
+        return pool(kind, inputs, window, scope)
+
+
+def pool(kind: str, inputs: tf.Tensor, window: windows.Window, name: str | None = None) -> tf.Tensor:
+    """Returns the largest value ("max") or the "mean" of each window of sequences, images or volumes."""
+    axes = len(window.size)
+    if axes != 2 and window.data_format == "channels_first":
+        # Volumes have kernels for channels_last alone on a CPU; sequences are pooled as images.
+        first, last = [0, *range(2, axes + 2), 1], [0, axes + 1, *range(1, axes + 1)]
+        outputs = pool(kind, tf.transpose(inputs, first), window._replace(data_format="channels_last"), name)
+        return tf.transpose(outputs, last)
+    if axes == 1:
+        as_images = window._replace(size=(*window.size, 1), strides=(*window.strides, 1))
+        return tf.squeeze(pool(kind, tf.expand_dims(inputs, 2), as_images, name), [2])
+    return POOLS[kind, axes](
+        inputs,
+        data_formats.per_axis(window.size, window.data_format),
+        data_formats.per_axis(window.strides, window.data_format),
+        window.padding.upper(),
+        window.op_format,
+        name=name,
+    )
 
 
 def global_avg_pool(

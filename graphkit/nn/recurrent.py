@@ -1,7 +1,8 @@
 """Recurrent layers: variables, scopes and results of TF1's `tf.nn.rnn_cell` under `dynamic_rnn`."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -9,6 +10,7 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.graph import control_flow
 from graphkit.nn import initializers, scopes, tensors
+from graphkit.nn.recurrent_cells import LSTMStateTuple, Weights, affine, gru_state, lstm_state
 from graphkit.nn.variables import Initializer, Regularizer, VariableSpec, get_variable
 
 __all__ = ["rnn"]
@@ -18,16 +20,9 @@ __all__ = ["rnn"]
 UNROLLED_STEPS = 32
 
 
-class LSTMStateTuple(NamedTuple):
-    """State of an LSTM: the memory c and the output h, each (batch, units)."""
-
-    c: tf.Tensor
-    h: tf.Tensor
-
-
 State: TypeAlias = Sequence[tf.Tensor]  # of one cell: (h,), or (c, h) of an LSTM
 Step: TypeAlias = Callable[[tf.Tensor, State], State]  # (inputs of the step, state) -> next state
-MakeWeights: TypeAlias = Callable[..., tuple[tf.Tensor, tf.Tensor]]  # (rows, columns) -> kernel, bias
+MakeWeights: TypeAlias = Callable[..., Weights]  # (rows, columns) -> kernel, bias
 
 
 def rnn(
@@ -200,10 +195,7 @@ def gru_step(weights: MakeWeights, features: int, units: int, forget_bias: float
         kernel, bias = weights(features + units, units)
 
     def step(x: tf.Tensor, state: State) -> State:
-        (h,) = state
-        r, u = tf.split(tf.sigmoid(affine([x, h], gates_kernel, gates_bias)), 2, axis=1)
-        candidate = tf.tanh(affine([x, r * h], kernel, bias))
-        return (u * h + (1 - u) * candidate,)
+        return (gru_state(x, state[0], (gates_kernel, gates_bias), (kernel, bias)),)
 
     return step
 
@@ -215,9 +207,7 @@ def lstm_step(weights: MakeWeights, features: int, units: int, forget_bias: floa
 
     def step(x: tf.Tensor, state: State) -> State:
         c, h = state
-        i, j, f, o = tf.split(affine([x, h], kernel, bias), 4, axis=1)
-        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(j)
-        return c, tf.sigmoid(o) * tf.tanh(c)
+        return lstm_state(tf.split(affine([x, h], kernel, bias), 4, axis=1), c)
 
     return step
 
@@ -228,10 +218,6 @@ CELLS = {
     "gru": ("gru_cell", gru_step),
     "lstm": ("lstm_cell", lstm_step),
 }
-
-
-def affine(parts: Sequence[tf.Tensor], kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    return tf.nn.bias_add(tf.matmul(tf.concat(parts, axis=1), kernel), bias)
 
 
 def run_cell(
@@ -265,10 +251,22 @@ def unroll(step: Step, inputs: tf.Tensor, state: State) -> tuple[list[tf.Tensor]
 def loop(step: Step, inputs: tf.Tensor, state: State) -> tuple[list[tf.Tensor], State]:
     """Does what `unroll` does, for any number of steps."""
     time = tf.shape(inputs)[1]
-    # XLA compiles loops of functions alone; inside a loop of TensorFlow 1, none of them has gradients.
-    wanted = tf.compat.v1.control_flow_v2_enabled() or not scopes.runs_more_than_once(time.op)
-    with control_flow.of_functions(wanted):
+    with loop_of_functions(time.op):
         return add_loop(step, inputs, state, time)
+
+
+@contextlib.contextmanager
+def loop_of_functions(op: tf.Operation) -> Iterator[None]:
+    """In a block, builds loops of functions: XLA compiles no others, and masks of dropout are keyed there.
+
+    Inside a loop of TensorFlow 1, where none of them has gradients, loops stay those of TensorFlow 1.
+
+    Args:
+      op: one that was just made where the loop will be.
+    """
+    wanted = tf.compat.v1.control_flow_v2_enabled() or not scopes.runs_more_than_once(op)
+    with control_flow.of_functions(wanted):
+        yield
 
 
 def add_loop(step: Step, inputs: tf.Tensor, state: State, time: tf.Tensor) -> tuple[list[tf.Tensor], State]:

@@ -75,8 +75,18 @@ def layer_scope(
     default_name: str | None = None,
     reuse: Reuse = None,
 ) -> Iterator[tf.compat.v1.VariableScope]:
-    """Opens the variable scope of a layer as tf.layers does: unnamed layers are numbered."""
+    """Opens the variable scope of a layer as tf.layers does: unnamed layers are numbered.
+
+    A scope that is handed over as the name is the layer's own: its ops lie in the scope's first name scope.
+    """
     check_growing(check)
+    if isinstance(name, tf.compat.v1.VariableScope):
+        with (
+            tf.compat.v1.variable_scope(name, reuse=reuse, auxiliary_name_scope=False) as scope,
+            tf.compat.v1.name_scope(scope.original_name_scope),
+        ):
+            yield scope
+        return
     default_name = default_name or check.function
     # variable_scope numbers an unnamed layer that reuses variables, too. In tf.layers it means the first one.
     if name is None and reuse:

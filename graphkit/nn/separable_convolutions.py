@@ -110,12 +110,19 @@ def separable_conv2d(
 
 
 def convolve_separably(
-    layer: convolutions.Convolution, depthwise: tf.Variable, pointwise: tf.Variable
+    inputs: tf.Tensor, window: windows.Window, depthwise: tf.Variable, pointwise: tf.Variable
 ) -> tf.Tensor:
-    window = layer.window
+    """Convolves each channel of images or sequences by itself, then mixes the channels."""
+    if len(window.size) == 1:  # as images of height 1
+        axis = data_formats.spatial_axes(window.data_format, 1)[0]
+        kernels = tf.expand_dims(depthwise, 0), tf.expand_dims(pointwise, 0)
+        flat = window._replace(
+            size=(1, *window.size), strides=window.strides * 2, dilation_rate=(1, *window.dilation_rate)
+        )
+        return tf.squeeze(convolve_separably(tf.expand_dims(inputs, axis), flat, *kernels), [axis])
     strides = data_formats.per_axis(window.strides, window.data_format)
     return tf.nn.separable_conv2d(
-        layer.inputs,
+        inputs,
         depthwise,
         pointwise,
         strides,

@@ -7,6 +7,8 @@ from graphkit.nn.variables import Constraint, Initializer, Regularizer, Variable
 
 __all__ = ["conv2d_transpose"]
 
+OPS = {2: tf.nn.conv2d_transpose, 3: tf.nn.conv3d_transpose}  # by the number of spatial axes
+
 
 def conv2d_transpose(
     inputs: tensors.TensorLike,
@@ -88,25 +90,13 @@ def conv2d_transpose(
     )
 
 
-def convolve_transposed(layer: convolutions.Convolution, kernel: tf.Variable) -> tf.Tensor:
-    window = layer.window
-    static, dynamic = transposed_shapes(layer)
+def convolve_transposed(inputs: tf.Tensor, window: windows.Window, kernel: tf.Variable) -> tf.Tensor:
+    """Runs a convolution of images or volumes backwards."""
+    filters = kernel.shape.as_list()[-2]
+    static = window.transposed_shape(inputs.shape.as_list(), filters)
+    dynamic = tf.stack(window.transposed_shape(tf.unstack(tf.shape(inputs)), filters))
     strides = data_formats.per_axis(window.strides, window.data_format)
-    outputs = tf.nn.conv2d_transpose(
-        layer.inputs, kernel, dynamic, strides, window.padding.upper(), window.op_format
+    outputs = OPS[len(window.size)](
+        inputs, kernel, dynamic, strides, window.padding.upper(), window.op_format
     )
     return tf.ensure_shape(outputs, static)  # from the dynamic shape, TensorFlow infers no sizes
-
-
-def transposed_shapes(layer: convolutions.Convolution) -> tuple[list[int | None], tf.Tensor]:
-    """Returns the output's shape twice: as far as it is known, and as a tensor."""
-    window = layer.window
-    static, dynamic = layer.inputs.shape.as_list(), tf.unstack(tf.shape(layer.inputs))
-    axes = data_formats.spatial_axes(window.data_format, 2)
-    for axis, size, stride in zip(axes, window.size, window.strides, strict=True):
-        more = max(size - stride, 0) if window.padding == "valid" else 0
-        static[axis] = None if static[axis] is None else static[axis] * stride + more
-        dynamic[axis] = dynamic[axis] * stride + more
-    channels = data_formats.channel_axis(window.data_format)
-    static[channels] = dynamic[channels] = layer.filters
-    return static, tf.stack(dynamic)

@@ -59,27 +59,32 @@ def get_variable(
     check: checks.Checker, spec: VariableSpec, shape: Sequence[int], dtype: tf.DType, trainable: bool = True
 ) -> tf.Variable:
     """Makes or reuses a resource variable in the current variable scope."""
-    initializer: Any = spec.initializer
-    if isinstance(initializer, str):
-        initializer = NAMED[check.choice(f"the initializer of {spec.name}", initializer, NAMED)]()
-    rule = f"the initializer of {spec.name} must be a function of a shape, such as gk.zeros()"
-    right = initializer is None or callable(initializer)
-    check.require_type(right, rule, initializer=initializer)
+    initializer = usable_initializer(check, spec.name, spec.initializer)
     for kind, function in (("regularizer", spec.regularizer), ("constraint", spec.constraint)):
         rule = f"the {kind} of {spec.name} must be a function of the variable, or None"
         check.require_type(function is None or callable(function), rule, **{kind: function})
-    if initializer is None:
-        initializer = tf.compat.v1.get_variable_scope().initializer
     return tf.compat.v1.get_variable(
         spec.name,
         shape,
         dtype,
-        initializer=keyed_initializer(check, spec.name, initializer),
+        initializer=initializer,
         regularizer=spec.regularizer,
         constraint=spec.constraint,
         trainable=trainable,
         use_resource=True,  # a loop of training steps captures handles, which the older variables lack
     )
+
+
+def usable_initializer(check: checks.Checker, name: str, initializer: Any) -> Any:
+    """Returns a variable's initializer as `get_variable` takes it; None is the variable scope's, if any."""
+    if isinstance(initializer, str):
+        initializer = NAMED[check.choice(f"the initializer of {name}", initializer, NAMED)]()
+    rule = f"the initializer of {name} must be a function of a shape, such as gk.zeros()"
+    right = initializer is None or callable(initializer)
+    check.require_type(right, rule, initializer=initializer)
+    if initializer is None:
+        initializer = tf.compat.v1.get_variable_scope().initializer
+    return keyed_initializer(check, name, initializer)
 
 
 def keyed_initializer(check: checks.Checker, name: str, initializer: Any) -> Any:

@@ -12,7 +12,7 @@ Sizes: TypeAlias = int | Sequence[int]  # one integer for all spatial axes, or o
 
 
 class Window(NamedTuple):
-    """A checked window: a number for each spatial axis, (height, width) or (length,)."""
+    """A checked window: a number for each spatial axis, (depth, height, width) or the last of them."""
 
     size: tuple[int, ...]
     strides: tuple[int, ...]
@@ -28,6 +28,29 @@ class Window(NamedTuple):
     def extent(self) -> tuple[int, ...]:
         """How many pixels the window spans along each axis, between its taps, too."""
         return tuple(rate * (size - 1) + 1 for size, rate in zip(self.size, self.dilation_rate, strict=True))
+
+    def output_shape(self, shape: Sequence[int | None], channels: int | None) -> list[int | None]:
+        """Returns the shape that a convolution or a pool by this window makes, as far as it is known."""
+        axes = data_formats.spatial_axes(self.data_format, len(self.size))
+        result = list(shape)
+        for axis, extent, stride in zip(axes, self.extent, self.strides, strict=True):
+            size, less = shape[axis], extent - 1 if self.padding == "valid" else 0
+            result[axis] = None if size is None else -((less - size) // stride)
+        result[data_formats.channel_axis(self.data_format)] = channels
+        return result
+
+    def transposed_shape(self, shape: Sequence[int | None], channels: int | None) -> list[int | None]:
+        """Returns the shape that a transposed convolution makes, as far as it is known.
+
+        The sizes may be scalar tensors, too.
+        """
+        axes = data_formats.spatial_axes(self.data_format, len(self.size))
+        result = list(shape)
+        for axis, length, stride in zip(axes, self.size, self.strides, strict=True):
+            size, more = shape[axis], max(length - stride, 0) if self.padding == "valid" else 0
+            result[axis] = None if size is None else size * stride + more
+        result[data_formats.channel_axis(self.data_format)] = channels
+        return result
 
 
 def check_window(

@@ -344,3 +344,10 @@ def test_what_a_trainer_reaches_inside_a_branch_stays():
         # Each of eight outputs is the sum of three ones by sqrt(1 + 0.001), and the kernel has twelve ones.
         loss = trainer.session.run(trainer.training_step.loss)
     np.testing.assert_allclose(loss, 8 * 3 / math.sqrt(1.001) + 12, rtol=1e-5)
+
+
+def test_a_scope_as_the_name_is_the_layers_own():
+    with v1.variable_scope("net"), v1.variable_scope("own") as scope:
+        outputs = gk.dense(gk.feature_input(3), 2, name=scope)
+    assert outputs.name == "net/own/BiasAdd:0"
+    assert made() == ["net/own/kernel:0", "net/own/bias:0"]

@@ -8,6 +8,8 @@ import tensorflow as tf
 from references import refused, run
 
 import graphkit as gk
+from graphkit import checks
+from graphkit.nn import windows
 
 v1 = tf.compat.v1
 each_padding = pytest.mark.parametrize("padding", ["valid", "same"])
@@ -263,3 +265,13 @@ def test_strides_with_dilation_are_refused(function):
 def test_separable_conv2d_refuses_strides_that_differ():
     with refused(ValueError, "separable_conv2d: strides must be alike; received strides=(1, 2)"):
         gk.separable_conv2d(images(), 8, 3, (1, 2))
+
+
+def test_shapes_that_windows_make():
+    for size, stride, padding in itertools.product((1, 2, 3, 5), (1, 2, 3), ("same", "valid")):
+        window = windows.check_window(checks.Checker("f"), 2, "size", size, stride, padding, "channels_first")
+        expected = gk.sizes.conv2d_shape((9, 8, 3), 4, size, stride, padding)
+        assert window.output_shape([None, 3, 9, 8], 4) == [None, 4, *expected[:2]]
+        expected = gk.sizes.conv2d_transpose_shape((9, 8, 3), 4, size, stride, padding)
+        assert window.transposed_shape([None, 3, 9, 8], 4) == [None, 4, *expected[:2]]
+    assert window.output_shape([2, 3, None, 8], None)[1:3] == [None, None]

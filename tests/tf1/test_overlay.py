@@ -29,3 +29,14 @@ def test_a_missing_name_says_that_it_is_missing_here(name):
 def test_a_missing_name_of_compat_v1_is_said_to_be_missing_there_too():
     with pytest.raises(AttributeError, match="tf.compat.v1 does not have it either"):
         _ = tf.no_such_name
+
+
+def test_a_missing_name_that_is_similar_is_named():
+    with pytest.raises(AttributeError, match=r"did you mean tf.train.AdamOptimizer\?$"):
+        _ = tf.train.AdamOptimiser
+    with pytest.raises(AttributeError, match=r"^tf.contrib.tpu is missing in graphkit.tf1; use tf.tpu"):
+        _ = tf.contrib.tpu
+
+
+def test_programs_read_the_version_of_tensorflow():
+    assert tf.__version__ == tensorflow.__version__

@@ -1,5 +1,6 @@
 """The base of all layers and RNN cells: a name, a variable scope, and variables that are made once."""
 
+import contextvars
 import copy
 import inspect
 import re
@@ -7,67 +8,24 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+
+from graphkit import checks
+from graphkit.graph import walk
+from graphkit.nn import variables
+from graphkit.tf1.layers.calls import Calls
+from graphkit.tf1.layers.input_spec import InputSpec, check_inputs
 
 Keys = tf.compat.v1.GraphKeys
 # {graph: {class name in snake case: how many unnamed layers of it there are}}
 COUNTS: "weakref.WeakKeyDictionary[tf.Graph, dict[str, int]]" = weakref.WeakKeyDictionary()
-OTHER_ARGUMENTS = {
-    "input_shape",
-    "batch_input_shape",
-    "batch_size",
-    "weights",
-    "activity_regularizer",
-    "autocast",
-}
+# `training` of the layer that is being called: layers inside it take it over where they are not given one.
+TRAINING: contextvars.ContextVar[Any] = contextvars.ContextVar("training", default=None)
+WITHOUT_EFFECT = ("input_shape", "batch_input_shape", "batch_size", "autocast")  # only Keras models use them
 
 
-class InputSpec:
-    """What a layer requires of its input: dtype, number of axes, shape, or sizes of single axes."""
-
-    def __init__(
-        self,
-        dtype: Any = None,
-        shape: Any = None,
-        ndim: int | None = None,
-        max_ndim: int | None = None,
-        min_ndim: int | None = None,
-        axes: dict[int, int | None] | None = None,
-    ) -> None:
-        self.dtype, self.shape, self.axes = dtype, shape, axes or {}
-        self.ndim = len(shape) if shape is not None else ndim
-        self.max_ndim, self.min_ndim = max_ndim, min_ndim
-
-    def check(self, layer: str, inputs: tf.Tensor) -> None:
-        """Raises `ValueError` if the inputs do not fit."""
-        rank, sizes = inputs.shape.rank, inputs.shape.as_list() if inputs.shape.rank is not None else []
-        begin = f"Input 0 of layer {layer} is incompatible with the layer:"
-        wanted = self.ndim or self.min_ndim or self.max_ndim
-        if rank is None:
-            if wanted is not None:
-                raise ValueError(f"{begin} its rank is undefined, but the layer requires a defined rank.")
-            return
-        if self.ndim is not None and rank != self.ndim:
-            raise ValueError(
-                f"{begin} expected ndim={self.ndim}, found ndim={rank}. Full shape received: {sizes}"
-            )
-        if self.min_ndim is not None and rank < self.min_ndim:
-            raise ValueError(
-                f"{begin} expected min_ndim={self.min_ndim}, found ndim={rank}. Full shape received: {sizes}"
-            )
-        if self.max_ndim is not None and rank > self.max_ndim:
-            raise ValueError(f"{begin} expected max_ndim={self.max_ndim}, found ndim={rank}")
-        if self.dtype is not None and inputs.dtype.base_dtype != tf.as_dtype(self.dtype):
-            raise ValueError(f"{begin} expected dtype={self.dtype}, found dtype={inputs.dtype.name}")
-        for axis, size in {**dict(enumerate(self.shape or ())), **self.axes}.items():
-            if size is not None and sizes[axis] not in (size, None):
-                raise ValueError(
-                    f"{begin} expected axis {axis} of input shape to have value {size} "
-                    f"but received input with shape {sizes}"
-                )
-
-
-class Layer:
+class Layer(Calls):
     """Base of layers, also of a program's own: define `build`, `call`, or both.
 
     Variables are made with `add_weight` in `build`, once; each call of the layer uses them again. The scope
@@ -77,28 +35,32 @@ class Layer:
       trainable: whether its variables are added to TRAINABLE_VARIABLES.
       name: of the layer and of its scope.
       dtype: of the variables; None takes that of the first input.
+      _scope: fixes the scope to this one, as functions such as `dense` do; True for the name.
+      _reuse: whether variables of that scope are reused.
     """
 
     def __init__(self, trainable: bool = True, name: Any = None, dtype: Any = None, **kwargs: Any) -> None:
         scope, self._reuse = kwargs.pop("_scope", None), kwargs.pop("_reuse", None)
+        self.activity_regularizer = kwargs.pop("activity_regularizer", None)
         for key in kwargs:
-            if key not in OTHER_ARGUMENTS:
+            if key not in WITHOUT_EFFECT:
                 raise TypeError("Keyword argument not understood:", key)
         self.trainable, self.stateful, self.built = trainable, False, False
-        self.input_spec: Any = None
-        self._dtype = None if dtype is None else tf.as_dtype(dtype).name
-        self._activity_regularizer = kwargs.get("activity_regularizer")
+        self.input_spec = None
+        self._dtype = tf.as_dtype(dtype).name if dtype else None
         self._trainable_weights: list[tf.Variable] = []
         self._non_trainable_weights: list[tf.Variable] = []
         self._losses: list[tuple[tf.Tensor, Any]] = []
         self._updates: list[tuple[Any, Any]] = []
-        self._calls: list[tuple[Any, Any]] = []
+        self._made_calls: list[tuple[Any, Any]] = []
+        self._call_inputs: Any = None  # of the call that is being made
         self._base_name = name.name if isinstance(name, tf.compat.v1.VariableScope) else name
         self._name = name if isinstance(name, str) and name else self._unique_name()
         if not name:
             self._base_name = snake_case(type(self).__name__)
         self._scope: Any = None
         self._current_scope: Any = None
+        scope = name if scope is True else scope
         if scope:
             with tf.compat.v1.variable_scope(scope) as self._scope:
                 pass
@@ -124,7 +86,25 @@ class Layer:
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
+        own = type(self)
+        if own.get_config is Layer.get_config and own.__init__ is not Layer.__init__:
+            raise NotImplementedError("Layers with arguments in `__init__` must override `get_config`.")
         return {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Layer":
+        return cls(**config)
+
+    @property
+    def input_spec(self) -> Any:
+        return self._input_spec
+
+    @input_spec.setter
+    def input_spec(self, specs: Any) -> None:
+        for spec in tf.nest.flatten(specs):
+            if not isinstance(spec, InputSpec | None):
+                raise TypeError(f"Layer input_spec must be an instance of InputSpec. Got: {spec}")
+        self._input_spec = specs
 
     # Names and scopes
 
@@ -140,7 +120,7 @@ class Layer:
     def scope_name(self) -> str:
         if not self._scope:
             raise ValueError(
-                f"No name available for layer scope because the layer {self._name!r} has not been used yet. "
+                f'No name available for layer scope because the layer "{self._name}" has not been used yet. '
                 "The scope name is determined the first time the layer instance is called. You must "
                 "therefore call the layer before querying `scope_name`."
             )
@@ -171,13 +151,20 @@ class Layer:
         synchronization: Any = tf.VariableSynchronization.AUTO,
         aggregation: Any = tf.VariableAggregation.NONE,
         partitioner: Any = None,
-        **kwargs: Any,
+        experimental_autocast: Any = None,
     ) -> tf.Variable:
         """Makes a variable of the layer's scope, or gets an existing one where the layer reuses."""
-        if synchronization == tf.VariableSynchronization.ON_READ and trainable:
-            raise ValueError("a variable with synchronization ON_READ cannot be trainable")
-        trainable = trainable is not False and synchronization != tf.VariableSynchronization.ON_READ
-        existing = {variable.ref() for variable in tf.compat.v1.global_variables()}
+        check = checks.Checker("add_weight")
+        on_read = synchronization == tf.VariableSynchronization.ON_READ
+        rule = "a variable with synchronization ON_READ cannot be trained"
+        check.require(not (on_read and trainable), rule, trainable=trainable)
+        trainable = trainable is not False and not on_read and self.trainable
+        rule = "initializer must be a function of a shape, or the name of one"
+        right = initializer is None or isinstance(initializer, str) or callable(initializer)
+        check.require(right, rule, initializer=initializer)
+        dtype = tf.as_dtype(dtype or self.dtype or tf.float32)
+        self._dtype = self._dtype or dtype.base_dtype.name
+        existing = of_collection(Keys.GLOBAL_VARIABLES) if regularizer is not None else []
         self._set_scope()
         reuse = self.built or self._reuse
         with tf.compat.v1.variable_scope(self._scope, reuse=reuse, auxiliary_name_scope=False) as scope:
@@ -186,18 +173,18 @@ class Layer:
                 variable = tf.compat.v1.get_variable(
                     name,
                     tuple(tf.TensorShape(shape).as_list()),
-                    tf.as_dtype(dtype or self.dtype or tf.float32),
-                    scope.initializer if initializer is None else initializer,
-                    trainable=trainable and self.trainable,
+                    dtype,
+                    variables.usable_initializer(check, name, initializer),
+                    trainable=trainable,
                     constraint=constraint,
                     partitioner=partitioner,
                     use_resource=True,
                     synchronization=synchronization,
                     aggregation=aggregation,
                 )
-                if regularizer is not None and not {part.ref() for part in parts_of(variable)} & existing:
+                if regularizer is not None and not any(is_in(part, existing) for part in parts_of(variable)):
                     self._add_regularization(name, variable, regularizer)
-        self._remember(variable)
+        self._remember(variable, trainable)
         return variable
 
     def add_variable(self, *args: Any, **kwargs: Any) -> tf.Variable:
@@ -205,16 +192,16 @@ class Layer:
 
     def _add_regularization(self, name: str, variable: Any, regularizer: Callable[[Any], Any]) -> None:
         for part in parts_of(variable):
-            with tf.compat.v1.name_scope(f"{name}/Regularizer"):
-                loss = regularizer(part)
-            if loss is not None:
-                self.add_loss(loss)
+            # Outside of a branch or a loop, where the sum of all losses can read it.
+            with tf.init_scope(), tf.compat.v1.name_scope(f"{name}/Regularizer"):
+                self.add_loss(regularizer(part))
 
-    def _remember(self, variable: Any) -> None:
-        trained = {one.ref() for one in tf.compat.v1.trainable_variables()}
+    def _remember(self, variable: Any, trainable: bool) -> None:
+        # A custom getter may have made it untrainable.
+        trained = of_collection(Keys.TRAINABLE_VARIABLES) if trainable else []
         for part in parts_of(variable):
-            known = self._trainable_weights if part.ref() in trained else self._non_trainable_weights
-            if all(part is not one for one in known):
+            known = self._trainable_weights if is_in(part, trained) else self._non_trainable_weights
+            if not is_in(part, known):
                 known.append(part)
 
     @property
@@ -237,21 +224,43 @@ class Layer:
 
     def count_params(self) -> int:
         if not self.built:
-            raise ValueError(f"the layer {self.name!r} has no variables before it is built or called")
+            raise ValueError(
+                f"You tried to call `count_params` on {self.name}, but the layer isn't built. "
+                f"You can build it manually via: `{self.name}.build(batch_input_shape)`."
+            )
         return sum(variable.shape.num_elements() for variable in self.weights)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Returns the values of the variables in the default session."""
+        return tf.compat.v1.get_default_session().run(self.weights)
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        """Gives the variables values in the default session."""
+        check = checks.Checker("set_weights")
+        shapes = [tuple(variable.shape.as_list()) for variable in self.weights]
+        received = [np.shape(value) for value in weights]
+        check.require(shapes == received, f"the shapes of the weights must be {shapes}", shapes=received)
+        for variable, value in zip(self.weights, weights, strict=True):
+            # Adds no op to the graph, which may be finalized.
+            first_value = variable.initializer.inputs[1]
+            tf.compat.v1.get_default_session().run(variable.initializer, {first_value: value})
 
     # Losses and updates
 
     def add_loss(self, losses: Any, inputs: Any = None) -> None:
         """Adds losses to the layer and to REGULARIZATION_LOSSES; `inputs` are what they depend on."""
         new = [loss() if callable(loss) else loss for loss in tf.nest.flatten(losses)]
-        new = [tf.convert_to_tensor(loss) for loss in new if loss is not None]
+        new = [
+            loss if tf.is_tensor(loss) else tf.constant(loss, tf.float32) for loss in new if loss is not None
+        ]
         self._losses += [(loss, inputs) for loss in new]
         add_to_collection(Keys.REGULARIZATION_LOSSES, new)
 
     def add_update(self, updates: Any, inputs: Any = None) -> None:
         """Adds ops that each training step must run, such as those of moving averages."""
-        self._updates += [(update, inputs) for update in tf.nest.flatten(updates)]
+        updates = updates if isinstance(updates, list | tuple) else [updates]
+        new = [update() if callable(update) else update for update in updates]
+        self._updates += [(getattr(update, "op", update), self._call_inputs) for update in new]
 
     @property
     def losses(self) -> list[tf.Tensor]:
@@ -262,73 +271,87 @@ class Layer:
         return [update for update, _ in self._updates] if self.trainable or self.stateful else []
 
     def get_losses_for(self, inputs: Any) -> list[tf.Tensor]:
-        return [loss for loss, of in self._losses if is_same(of, inputs)]
+        """Returns the losses that depend on the inputs; those that depend on none where they are None."""
+        if inputs is None:
+            return [loss for loss, of in self._losses if of is None]
+        return [loss for loss, of in self._losses if of is not None and depends(loss, inputs)]
 
     def get_updates_for(self, inputs: Any) -> list[Any]:
-        return [update for update, of in self._updates if is_same(of, inputs)]
+        """Returns the updates that depend on the inputs; those that depend on none where they are None."""
+        conditional = [update for update, of in self._updates if depends(update, of)]
+        if inputs is None:
+            return [update for update in self.updates if update not in conditional]
+        return [update for update in self.updates if update in conditional and depends(update, inputs)]
 
     # Calling it
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         self._set_scope(kwargs.pop("scope", None))
         reuse = True if self.built else self._reuse
+        inputs = tf.nest.map_structure(as_tensor, inputs)
+        check_inputs(self.input_spec, self.name, inputs)
         with tf.compat.v1.variable_scope(self._scope, reuse=reuse, auxiliary_name_scope=False) as scope:
             self._current_scope = scope
-            if "scope" in inspect.signature(self.call).parameters:
-                kwargs["scope"] = scope
-            with tf.compat.v1.name_scope(scope.original_name_scope):
-                inputs = tf.nest.map_structure(as_tensor, inputs)
-                self._prepare(inputs)
-                outputs = self.call(inputs, *args, **kwargs)
-                self._add_activity_loss(inputs, outputs)
-        if outputs is None:
-            raise ValueError(f"A layer's `call` method should return a Tensor, not None (layer: {self.name})")
-        self._calls.append((inputs, outputs))
+            training = TRAINING.set(self._complete(args, kwargs, scope))
+            outside, self._call_inputs = self._call_inputs, inputs
+            try:
+                with tf.compat.v1.name_scope(scope.original_name_scope):
+                    self._build_once(inputs)
+                    outputs = self.call(inputs, *args, **kwargs)
+                    if outputs is None:
+                        raise ValueError(
+                            "A layer's `call` method should return a Tensor or a list of Tensors, not None "
+                            f"(layer: {self.name})."
+                        )
+                    self._add_activity_loss(inputs, outputs)
+            finally:
+                self._call_inputs = outside
+                TRAINING.reset(training)
+        self._made_calls.append((inputs, outputs))
         add_to_collection(Keys.UPDATE_OPS, self.updates)
         return outputs
+
+    def _complete(self, args: tuple[Any, ...], kwargs: dict[str, Any], scope: Any) -> Any:
+        """Adds to the arguments of `call` what it takes: scope and training. Returns training."""
+        parameters = inspect.signature(self.call).parameters
+        if "scope" in parameters:
+            kwargs["scope"] = scope
+        takes_any = any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters.values())
+        takes_training = "training" in parameters or takes_any
+        by_place = dict(zip(list(parameters)[1:], args, strict=False))
+        if "training" in by_place:
+            return by_place["training"]
+        if "training" in kwargs:
+            return kwargs["training"] if takes_training else kwargs.pop("training")
+        training = TRAINING.get()
+        if takes_training and training is not None:
+            kwargs["training"] = tf.cast(training, tf.bool) if tf.is_tensor(training) else bool(training)
+        return training
 
     def apply(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         return self(inputs, *args, **kwargs)
 
-    def _prepare(self, inputs: Any) -> None:
-        """Checks the inputs, and makes the variables at the first call."""
-        tensors = tf.nest.flatten(inputs)
-        for spec, tensor in zip(tf.nest.flatten(self.input_spec or []), tensors, strict=False):
-            spec.check(self.name, tensor)
+    def _build_once(self, inputs: Any) -> None:
+        """Makes the variables at the first call."""
         if self.built:
             return
-        if self._dtype is None and tensors:
+        tensors = tf.nest.flatten(inputs)
+        if self._dtype is None and tensors and hasattr(tensors[0], "dtype"):
             self._dtype = tensors[0].dtype.base_dtype.name
-        shapes = tf.nest.map_structure(lambda tensor: tensor.shape, inputs)
+        shapes = None
+        if all(hasattr(tensor, "shape") for tensor in tensors):
+            shapes = tf.nest.map_structure(lambda tensor: tensor.shape, inputs)
         self.build(shapes)
         self.built = True
-        for spec, tensor in zip(tf.nest.flatten(self.input_spec or []), tensors, strict=False):
-            spec.check(self.name, tensor)
 
     def _add_activity_loss(self, inputs: Any, outputs: Any) -> None:
-        if self._activity_regularizer is None:
+        if self.activity_regularizer is None:
             return
-        for output in tf.nest.flatten(outputs):
-            with tf.compat.v1.name_scope("ActivityRegularizer"):
-                loss = tf.convert_to_tensor(self._activity_regularizer(output))
+        with tf.compat.v1.name_scope("ActivityRegularizer"):
+            for output in tf.nest.flatten(outputs):
+                loss = tf.convert_to_tensor(self.activity_regularizer(output))
                 # A mean over the examples, as in TensorFlow 1.15.
-                loss /= tf.cast(tf.shape(output)[0], loss.dtype)
-            self.add_loss(loss, inputs=inputs)
-
-    @property
-    def input(self) -> Any:
-        return self._only_call()[0]
-
-    @property
-    def output(self) -> Any:
-        return self._only_call()[1]
-
-    def _only_call(self) -> tuple[Any, Any]:
-        if len(self._calls) != 1:
-            raise AttributeError(
-                f"Layer {self.name} was called {len(self._calls)} times: its input and output are not defined"
-            )
-        return self._calls[0]
+                self.add_loss(loss / tf.cast(tf.shape(output)[0], loss.dtype), inputs=inputs)
 
     @property
     def graph(self) -> None:
@@ -338,9 +361,12 @@ class Layer:
         result = type(self).__new__(type(self))
         memo[id(self)] = result
         for key, value in vars(self).items():
-            tensors = any(tf.is_tensor(part) for part in tf.nest.flatten(value))
-            own = value if tensors else copy.copy(value) if key == "_scope" else copy.deepcopy(value, memo)
-            setattr(result, key, own)
+            # Tensors and variables are the graph's; they cannot be copied.
+            if key == "_scope" or (isinstance(value, list | tuple | dict) and holds_tensors(value)):
+                value = copy.copy(value)
+            elif not holds_tensors(value):
+                value = copy.deepcopy(value, memo)
+            setattr(result, key, value)
         return result
 
 
@@ -352,10 +378,17 @@ def snake_case(name: str) -> str:
 
 
 def as_tensor(value: Any) -> Any:
-    """Returns arrays and numbers as tensors; tensors, variables and objects of other kinds as they are."""
-    if tf.is_tensor(value) and not isinstance(value, tf.Variable):
-        return value
-    return tf.convert_to_tensor(value)
+    """Returns arrays and numbers as tensors, and all else as it is."""
+    return tf.convert_to_tensor(value) if isinstance(value, np.ndarray | np.generic | float | int) else value
+
+
+def holds_tensors(value: Any) -> bool:
+    """Whether a value is a tensor, a variable or a scope, or a structure that holds one."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return any(holds_tensors(part) for part in value)
+    return tf.is_tensor(value) or isinstance(value, (tf.Variable, tf.Operation, tf.compat.v1.VariableScope))
 
 
 def parts_of(variable: Any) -> Iterable[tf.Variable]:
@@ -363,17 +396,23 @@ def parts_of(variable: Any) -> Iterable[tf.Variable]:
     return [variable] if isinstance(variable, tf.Variable) else list(variable)
 
 
-def is_same(one: Any, other: Any) -> bool:
-    """Whether two structures hold the same tensors."""
-    if one is None or other is None:
-        return one is other
-    first, second = tf.nest.flatten(one), tf.nest.flatten(other)
-    return len(first) == len(second) and all(a is b for a, b in zip(first, second, strict=True))
+def is_in(value: Any, others: Iterable[Any]) -> bool:
+    return any(value is other for other in others)
+
+
+def depends(value: Any, inputs: Any) -> bool:
+    """Whether a tensor or an op is computed from one of the inputs."""
+    above = walk.ancestors([value], lambda op: [tensor.op for tensor in op.inputs])
+    return any(tf.is_tensor(tensor) and tensor.op in above for tensor in tf.nest.flatten(inputs))
+
+
+def of_collection(key: str) -> list[Any]:
+    """Returns a collection of the graph around all functions, where variables are."""
+    with tf.init_scope():
+        return tf.compat.v1.get_collection(key)
 
 
 def add_to_collection(key: str, elements: Iterable[Any]) -> None:
     """Adds what the collection does not hold yet."""
     collection = tf.compat.v1.get_collection_ref(key)
-    for element in elements:
-        if all(element is not one for one in collection):
-            collection.append(element)
+    collection.extend(element for element in elements if not is_in(element, collection))

@@ -158,6 +158,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "check_graph": lambda: {"loss": small_loss()},
     "compare": lambda: {"old": (loss := small_loss()), "new": loss, "inputs": two_examples(loss)},
     "replay": lambda: {"path": "no-such-file"},
+    "revive": lambda: {"path": "no-such-file"},
     "summary": lambda: {"target": gk.dense(features(), 2)},
     "inspection.Summary.memory": lambda: {"batch_size": 2},
     "inspection.Summary.forward_flops": lambda: {"batch_size": 2},

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fuzzing import array_files, picture_files, run_files
+from fuzzing import array_files, model_files, picture_files, run_files
 
 
 def targets(folder):
@@ -11,6 +11,7 @@ def targets(folder):
         Path(folder, name).mkdir(exist_ok=True)
     made = [
         *array_files.targets(),
+        *model_files.targets(),
         *picture_files.targets(),
         *run_files.targets(Path(folder, "checkpoint"), Path(folder, "run")),
     ]

@@ -1,0 +1,1 @@
+"""The program `graphkit` of the command line."""

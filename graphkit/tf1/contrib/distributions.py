@@ -1,0 +1,7 @@
+"""`tf.contrib.distributions`: those of `tf.compat.v1.distributions`."""
+
+import tensorflow as tf
+
+from graphkit.tf1 import overlay
+
+__getattr__, __dir__ = overlay.over(__name__, tf.compat.v1.distributions)

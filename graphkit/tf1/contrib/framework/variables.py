@@ -1,0 +1,302 @@
+"""Making variables, finding them, and assigning values and checkpoints to them."""
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from graphkit import checks
+from graphkit.tf1 import train
+from graphkit.tf1.contrib.framework.arg_scopes import add_arg_scope
+
+__all__ = """
+add_model_variable assert_global_step assert_or_get_global_step assign_from_checkpoint
+assign_from_checkpoint_fn assign_from_values assign_from_values_fn create_global_step filter_variables
+get_global_step get_local_variables get_model_variables get_or_create_global_step get_trainable_variables
+get_unique_variable get_variable_full_name get_variables get_variables_by_name get_variables_by_suffix
+get_variables_to_restore global_variable local_variable model_variable variable zero_initializer
+""".split()
+
+v1 = tf.compat.v1
+Keys = v1.GraphKeys
+VariableList = Sequence[Any] | Mapping[str, Any]
+
+create_global_step = train.create_global_step
+get_global_step = train.get_global_step
+get_or_create_global_step = train.get_or_create_global_step
+assert_global_step = v1.train.assert_global_step
+
+
+def assert_or_get_global_step(graph: tf.Graph | None = None, global_step_tensor: Any = None) -> Any:
+    if global_step_tensor is None:
+        return get_global_step(graph)
+    assert_global_step(global_step_tensor)
+    return global_step_tensor
+
+
+# Making them
+
+
+@add_arg_scope
+def variable(
+    name: str,
+    shape: Any = None,
+    dtype: Any = None,
+    initializer: Any = None,
+    regularizer: Any = None,
+    trainable: bool = True,
+    collections: Iterable[str] | None = None,
+    caching_device: Any = None,
+    device: Any = None,
+    partitioner: Any = None,
+    custom_getter: Callable[..., Any] | None = None,
+    use_resource: bool | None = None,
+    synchronization: Any = tf.VariableSynchronization.AUTO,
+    aggregation: Any = tf.VariableAggregation.NONE,
+) -> Any:
+    """Makes a variable, or gets the existing one where the scope reuses."""
+    getter = v1.get_variable
+    if custom_getter is not None:
+        getter = functools.partial(custom_getter, reuse=v1.get_variable_scope().reuse)
+    with v1.device(device or ""):
+        return getter(
+            name,
+            shape=shape,
+            dtype=dtype,
+            initializer=initializer,
+            regularizer=regularizer,
+            trainable=trainable,
+            collections=list(dict.fromkeys([Keys.GLOBAL_VARIABLES] if collections is None else collections)),
+            caching_device=caching_device,
+            partitioner=partitioner,
+            use_resource=True if use_resource is None else use_resource,
+            synchronization=synchronization,
+            aggregation=aggregation,
+        )
+
+
+SIGNATURE = inspect.signature(variable)
+
+
+def model_variable(*args: Any, **kwargs: Any) -> Any:
+    """Makes a variable that is one of MODEL_VARIABLES, too; by default it is of float32."""
+    given = {"dtype": tf.float32, **SIGNATURE.bind(*args, **kwargs).arguments}
+    keys = [*(given.pop("collections", None) or []), Keys.GLOBAL_VARIABLES, Keys.MODEL_VARIABLES]
+    return variable(**given, collections=keys)
+
+
+model_variable.__signature__ = SIGNATURE  # type: ignore[attr-defined]
+model_variable = add_arg_scope(model_variable)
+
+
+def in_collection(
+    key: str,
+    initial_value: Any,
+    validate_shape: bool = True,
+    name: str | None = None,
+    use_resource: bool | None = None,
+) -> tf.Variable:
+    return v1.Variable(
+        initial_value,
+        trainable=False,
+        collections=[key],
+        validate_shape=validate_shape,
+        name=name,
+        use_resource=True if use_resource is None else use_resource,
+    )
+
+
+local_variable = functools.partial(in_collection, Keys.LOCAL_VARIABLES)
+global_variable = functools.partial(in_collection, Keys.GLOBAL_VARIABLES)
+
+
+def zero_initializer(ref: tf.Variable, use_locking: bool = True, name: str = "zero_initializer") -> tf.Tensor:
+    """Returns the variable, set to zeros."""
+    return ref.assign(tf.zeros_like(ref), use_locking, name)
+
+
+# Finding them
+
+
+def add_model_variable(var: tf.Variable) -> None:
+    if all(var is not known for known in get_model_variables()):
+        v1.add_to_collection(Keys.MODEL_VARIABLES, var)
+
+
+def get_variables(
+    scope: Any = None, suffix: str | None = None, collection: str = Keys.GLOBAL_VARIABLES
+) -> list[Any]:
+    """Returns the variables of a scope, which is a pattern of the beginning of names, and of a suffix."""
+    if isinstance(scope, v1.VariableScope):
+        scope = scope.name
+    if suffix is not None:
+        scope = f"{scope or ''}.*{suffix if ':' in suffix else suffix + ':'}"
+    return v1.get_collection(collection, scope)
+
+
+def get_model_variables(scope: Any = None, suffix: str | None = None) -> list[Any]:
+    return get_variables(scope, suffix, Keys.MODEL_VARIABLES)
+
+
+def get_local_variables(scope: Any = None, suffix: str | None = None) -> list[Any]:
+    return get_variables(scope, suffix, Keys.LOCAL_VARIABLES)
+
+
+def get_trainable_variables(scope: Any = None, suffix: str | None = None) -> list[Any]:
+    return get_variables(scope, suffix, Keys.TRAINABLE_VARIABLES)
+
+
+def get_variables_by_suffix(suffix: str, scope: Any = None) -> list[Any]:
+    return get_variables(scope, suffix)
+
+
+def get_variables_by_name(given_name: str, scope: Any = None) -> list[Any]:
+    return get_variables(scope, f"/{given_name}:|^{given_name}:")
+
+
+def get_variables_to_restore(
+    include: Sequence[str] | None = None, exclude: Sequence[str] | None = None
+) -> list[Any]:
+    """Returns the variables of the scopes in `include`, or all, without those of the scopes in `exclude`."""
+    check = checks.Checker("get_variables_to_restore")
+    for name, scopes in (("include", include), ("exclude", exclude)):
+        check.require_type(
+            scopes is None or isinstance(scopes, (list, tuple)),
+            f"{name} must be a list or a tuple",
+            **{name: scopes},
+        )
+    included = (
+        get_variables() if include is None else [one for scope in include for one in get_variables(scope)]
+    )
+    excluded = {one.ref() for scope in exclude or () for one in get_variables(scope)}
+    return [one for one in included if one.ref() not in excluded]
+
+
+def get_unique_variable(var_op_name: str) -> Any:
+    candidates = get_variables(var_op_name)
+    if not candidates:
+        raise ValueError(f"Couldn't find variable {var_op_name}")
+    for candidate in candidates:
+        if candidate.op.name == var_op_name:
+            return candidate
+    raise ValueError(f"Variable {var_op_name} does not uniquely identify a variable")
+
+
+def get_variable_full_name(var: Any) -> str:
+    return var._save_slice_info.full_name if var._save_slice_info else var.op.name
+
+
+def filter_variables(
+    var_list: Iterable[Any],
+    include_patterns: Iterable[str] | None = None,
+    exclude_patterns: Iterable[str] | None = None,
+    reg_search: bool = True,
+) -> list[Any]:
+    """Returns the variables with a name that fits an included pattern and no excluded one."""
+    fits = re.search if reg_search else re.match
+
+    def among(patterns: Iterable[str], var: Any) -> bool:
+        return any(fits(pattern, var.name) for pattern in patterns)
+
+    included = [var for var in var_list if include_patterns is None or among(include_patterns, var)]
+    return [var for var in included if exclude_patterns is None or not among(exclude_patterns, var)]
+
+
+# Assigning values
+
+
+def assign_from_values(var_names_to_values: Mapping[str, np.ndarray]) -> tuple[tf.Operation, dict[Any, Any]]:
+    """Returns an op that assigns the values, and what it must be fed."""
+    pairs = []
+    for name, value in var_names_to_values.items():
+        found = get_variables(name)
+        if not found:
+            raise ValueError(f"Variable {name} wasn't found")
+        if len(found) > 1:
+            found = [one for one in found if one.op.name == name]
+        if not found:
+            raise ValueError(f"Variable {name} doesn't uniquely identify a variable")
+        pairs.append((found[0], value.reshape(found[0].shape.as_list())))
+    return assign_fed(pairs)
+
+
+def assign_fed(pairs: Iterable[tuple[Any, np.ndarray]]) -> tuple[tf.Operation, dict[Any, Any]]:
+    assigned, fed = [], {}
+    for var, value in pairs:
+        placeholder = v1.placeholder(var.dtype.base_dtype, var.shape, f"placeholder/{var.op.name}")
+        assigned.append(var.assign(placeholder, read_value=False))
+        fed[placeholder] = value
+    return tf.group(*assigned), fed
+
+
+def assign_from_values_fn(var_names_to_values: Mapping[str, np.ndarray]) -> Callable[[Any], Any]:
+    assign_op, feed_dict = assign_from_values(var_names_to_values)
+    return lambda session: session.run(assign_op, feed_dict)
+
+
+def assign_from_checkpoint(
+    model_path: str, var_list: VariableList, ignore_missing_vars: bool = False
+) -> tuple[tf.Operation, dict[Any, Any]]:
+    """Returns an op that assigns the checkpoint's values to variables, and what it must be fed.
+
+    `var_list` may be {name in the checkpoint: variable, or its parts}.
+    """
+    grouped: dict[str, list[Any]] = {}
+    if isinstance(var_list, Mapping):
+        grouped = {
+            name: list(one) if isinstance(one, (list, tuple)) else [one] for name, one in var_list.items()
+        }
+    else:
+        for var in var_list:
+            grouped.setdefault(get_variable_full_name(var), []).append(var)
+    reader, pairs = v1.train.NewCheckpointReader(model_path), []
+    for name, parts in grouped.items():
+        if not reader.has_tensor(name):
+            if not ignore_missing_vars:
+                raise ValueError(f"Checkpoint is missing variable [{name}]")
+            v1.logging.warning("Checkpoint is missing variable [%s]", name)
+            continue
+        value = reader.get_tensor(name)
+        pairs += [(var, part_of(value, var, name)) for var in parts]
+    return assign_fed(pairs)
+
+
+def part_of(value: np.ndarray, var: Any, name: str) -> np.ndarray:
+    """Returns the values of a variable, which may be a part of what the checkpoint holds."""
+    info = var._save_slice_info
+    if info:
+        starts = zip(info.var_offset, info.var_shape, strict=True)
+        value = value[tuple(slice(start, start + size) for start, size in starts)]
+    if list(value.shape) != var.shape.as_list():
+        raise ValueError(
+            f"Total size of new array must be unchanged for {name} "
+            f"lh_shape: [{value.shape}], rh_shape: [{var.shape}]"
+        )
+    return value
+
+
+def assign_from_checkpoint_fn(
+    model_path: str,
+    var_list: VariableList,
+    ignore_missing_vars: bool = False,
+    reshape_variables: bool = False,
+) -> Callable[[Any], None] | None:
+    """Returns a function of a session that restores variables; None if the checkpoint has none of them."""
+    if not var_list:
+        raise ValueError("var_list cannot be empty")
+    if ignore_missing_vars:
+        reader = v1.train.NewCheckpointReader(model_path)
+        named = var_list if isinstance(var_list, Mapping) else {var.op.name: var for var in var_list}
+        for name in named:
+            if not reader.has_tensor(name):
+                v1.logging.warning("Variable %s missing in checkpoint %s", name, model_path)
+        var_list = {name: var for name, var in named.items() if reader.has_tensor(name)}
+    if not var_list:
+        v1.logging.warning("No Variables to restore")
+        return None
+    saver = v1.train.Saver(var_list, reshape=reshape_variables)
+    return lambda session: saver.restore(session, model_path)

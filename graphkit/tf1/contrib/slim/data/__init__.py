@@ -1,0 +1,8 @@
+"""`slim.data`: data sets of TFRecord files, as tensors that are new in each run."""
+
+from graphkit.tf1 import overlay
+from graphkit.tf1.contrib.slim.data import dataset as dataset
+from graphkit.tf1.contrib.slim.data import dataset_data_provider as dataset_data_provider
+from graphkit.tf1.contrib.slim.data import tfexample_decoder as tfexample_decoder
+
+__getattr__, __dir__ = overlay.over(__name__)

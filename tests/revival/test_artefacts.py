@@ -1,0 +1,135 @@
+"""Which files are read as what, and what is wrong with them."""
+
+import shutil
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from revival import files
+
+import graphkit as gk
+
+v1 = tf.compat.v1
+
+
+@pytest.fixture
+def model_files(tmp_path):
+    features = v1.placeholder(tf.float32, (None, 4), name="features")
+    kernel = v1.get_variable("kernel", (4, 3))
+    logits = tf.matmul(features, kernel, name="logits")
+    loss = tf.reduce_mean(tf.square(logits), name="loss")
+    step = v1.train.get_or_create_global_step()
+    v1.train.AdamOptimizer().minimize(loss, step)
+    v1.summary.scalar("loss_summary", loss)
+    with files.open_session() as session:
+        prefix = files.save_meta(session, tmp_path / "model.ckpt-1")
+        files.save_model(session, {"x": features}, {"y": logits}, tmp_path / "saved")
+        files.freeze(session, [logits], tmp_path / "frozen.pb")
+        value = session.run(kernel)
+    return tmp_path, prefix, value
+
+
+def test_all_paths_of_a_model(model_files):
+    folder, prefix, value = model_files
+    paths = [prefix, f"{prefix}.meta", f"{prefix}.index", folder, folder / "saved", folder / "frozen.pb"]
+    for path in [*paths, folder / "checkpoint", folder / "saved" / "saved_model.pb"]:
+        model = gk.revive(path)
+        with model.graph.as_default(), files.open_session() as session:
+            np.testing.assert_array_equal(session.run(model.variables["kernel"]), value)
+        assert list(model.variables) == ["kernel"], path  # the rest is of training
+    assert list(gk.revive(prefix).outputs) == ["loss"]
+    saved = gk.revive(folder / "saved")
+    assert (list(saved.inputs), list(saved.outputs)) == (["x"], ["y"])
+    assert list(gk.revive(folder / "saved", outputs={"z": "loss"}).outputs) == ["z"]
+
+
+def test_files_of_other_kinds_and_damaged_ones(model_files):
+    folder, _, _ = model_files
+    frozen = (folder / "frozen.pb").read_bytes()
+
+    def damaged(content, name="damaged.pb"):
+        (folder / name).write_bytes(content)
+        return folder / name
+
+    meta = (folder / "model.ckpt-1.meta").read_bytes()
+    cases = [
+        (damaged(b"", "empty.pb"), ValueError, "must hold a GraphDef, complete"),
+        (damaged(frozen[:-60], "short.pb"), ValueError, "must hold a GraphDef, complete"),
+        (damaged(b"\x89PNG\r\n\x1a\n" + bytes(90), "image.pb"), ValueError, "must hold a GraphDef, complete"),
+        (damaged(meta, "meta.pb"), ValueError, "it holds a MetaGraphDef"),
+        (damaged(b"no graph", "text.pbtxt"), ValueError, "must hold a GraphDef, complete"),
+        (damaged(b"\xff\xfe", "bytes.pbtxt"), ValueError, "must hold a GraphDef, complete"),
+        (folder / "not there.pb", FileNotFoundError, "path must be a frozen graph"),
+        (folder / "saved" / "variables", FileNotFoundError, "the folder must hold a saved_model.pb"),
+        (3, TypeError, "path must be a path"),
+        ("a\0b", ValueError, "path must be a path"),
+    ]
+    for path, kind, text in cases:
+        with pytest.raises(kind, match=f"revive: .*{text}"):
+            gk.revive(path)
+    definition = tf.compat.v1.GraphDef.FromString(frozen)
+    del definition.node[0]
+    with pytest.raises(ValueError, match="cut off or damaged: .* takes .*, which it does not hold"):
+        gk.revive(damaged(definition.SerializeToString(), "node.pb"), outputs="logits")
+    definition = tf.compat.v1.GraphDef.FromString(frozen)
+    constant = next(node for node in definition.node if node.op == "Const")
+    constant.attr["value"].tensor.tensor_content = b"123"
+    with pytest.raises(ValueError, match="constant kernel is damaged"):
+        gk.revive(damaged(definition.SerializeToString(), "constant.pb"))
+
+
+def test_a_checkpoint_that_is_missing_or_damaged(model_files):
+    folder, prefix, _ = model_files
+    shutil.copy(f"{prefix}.meta", folder / "alone.meta")
+    with pytest.raises(FileNotFoundError, match="revive: the checkpoint must be next to its .meta"):
+        gk.revive(folder / "alone.meta")
+    index = folder / "model.ckpt-1.index"
+    index.write_bytes(index.read_bytes()[:20])
+    with pytest.raises(gk.GraphkitError, match="revive: .*damaged or cut off"):
+        gk.revive(prefix)
+
+
+def test_names_that_are_not_there(model_files):
+    folder, prefix, _ = model_files
+    cases = [
+        ({"outputs": "logit"}, ValueError, r"outputs must name what is in the graph \(near it: logits"),
+        ({"inputs": ["feature"]}, ValueError, r"inputs must name .*near it: features"),
+        ({"outputs": "logits:7"}, ValueError, "logits has 1 outputs"),
+        ({"outputs": "logits:x"}, ValueError, "outputs must be names of tensors"),
+        ({"outputs": 3}, TypeError, "outputs must be names of tensors"),
+        ({"outputs": []}, ValueError, "outputs must be names of tensors"),
+        ({"constants": ["kernl"]}, ValueError, "constants must name what is in the graph"),
+        ({"outputs": "kernel"}, ValueError, "must depend on an input"),
+        ({"open_batch": 1}, TypeError, "open_batch must be True or False"),
+        ({"signature": 1}, TypeError, "signature must be a string"),
+    ]
+    for options, kind, text in cases:
+        with pytest.raises(kind, match=f"revive: .*{text}"):
+            gk.revive(prefix, **options)
+    with pytest.raises(ValueError, match=r"tags must be those of a graph .* \['serve'\]"):
+        gk.revive(folder / "saved", tags=["train"])
+    with pytest.raises(ValueError, match="signature must be one of 'serving_default'"):
+        gk.revive(folder / "saved", signature="predict")
+
+
+def test_a_model_without_weights_is_refused(tmp_path):
+    tf.nn.relu(v1.placeholder(tf.float32, (None, 2), name="x"), name="y")
+    with pytest.raises(ValueError, match="revive: the model must have weights"):
+        gk.revive(files.write(tmp_path / "graph.pb"))
+
+
+@pytest.mark.v2_behavior("no such file can be written without eager execution")
+def test_a_saved_model_of_tensorflow_2_is_refused_with_a_way_out(tmp_path):
+    def save():
+        module = tf.Module()
+        module.kernel = tf.Variable(tf.ones((4, 3)), name="kernel")
+        call = tf.function(lambda x: {"y": tf.matmul(x, module.kernel)})
+        signature = call.get_concrete_function(tf.TensorSpec((None, 4), name="x"))
+        tf.saved_model.save(module, str(tmp_path / "two"), signatures=signature)
+
+    writer = threading.Thread(target=save)  # the graph of the test is not the default graph of another thread
+    writer.start()
+    writer.join()
+    with pytest.raises(ValueError, match="SavedModel of TensorFlow 2 names its variables by objects"):
+        gk.revive(tmp_path / "two")
