@@ -8,6 +8,7 @@ from .checks import GraphkitError as GraphkitError
 from .cluster.cluster import Cluster as Cluster
 from .cluster.cluster import cluster_from_env as cluster_from_env
 from .cluster.faults import WorkerLostError as WorkerLostError
+from .comparison.compare import compare as compare
 from .data.augment import Augmentation as Augmentation
 from .data.augment import fill_rare_classes as fill_rare_classes
 from .data.balance import class_weights as class_weights

@@ -37,6 +37,11 @@ def small_loss():
     return gk.softmax_cross_entropy(gk.dense(inputs, 2), labels)
 
 
+def two_examples(loss):
+    names = [op.name for op in loss.graph.get_operations() if op.type == "Placeholder"][-2:]
+    return dict(zip(names, (np.eye(2), [0, 1]), strict=True))
+
+
 def digits():
     """Returns 60 of the embedded digits."""
     complete = all_digits()
@@ -151,6 +156,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "Vocabulary.lengths": lambda: {"tokens": np.array([[2, 0]])},
     # graphs
     "check_graph": lambda: {"loss": small_loss()},
+    "compare": lambda: {"old": (loss := small_loss()), "new": loss, "inputs": two_examples(loss)},
     "replay": lambda: {"path": "no-such-file"},
     "revive": lambda: {"path": "no-such-file"},
     "summary": lambda: {"target": gk.dense(features(), 2)},
