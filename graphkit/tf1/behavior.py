@@ -3,13 +3,21 @@
 TensorFlow has one such setting for the process. It is made here, before another module of the room uses it.
 """
 
+import logging
+
 import tensorflow as tf
 
+
+def is_news(record: logging.LogRecord) -> bool:
+    """False for TensorFlow's lines that a function of TensorFlow 1 is deprecated, and Keras to be used.
+
+    Who imports this knows, and most of them would be about calls in this package.
+    """
+    return not (str(record.msg).startswith("From %s: ") and "deprecated" in str(record.msg))
+
+
+tf.get_logger().addFilter(is_news)
 if tf.executing_eagerly():
-    # TensorFlow logs that the function below is deprecated, which says nothing to the user.
-    level = tf.get_logger().level
-    tf.get_logger().setLevel("ERROR")
     tf.compat.v1.disable_v2_behavior()
-    tf.get_logger().setLevel(level)
 # A loop of training steps captures the handles of resource variables; the older ones have none.
 tf.compat.v1.enable_resource_variables()

@@ -248,3 +248,10 @@ def test_variables_that_cannot_be_told_apart_are_refused():
     new = networks.build(lambda: layers("left", "right", "third"))
     with refused(ValueError, "compare: variables must be matched by name; pass rename="):
         gk.compare(old, new, {"features": normal(3, 8)})
+
+
+@pytest.mark.parametrize("features", [np.full((3, 8), np.nan), np.zeros((0, 8))], ids=["nan", "empty"])
+def test_inputs_that_would_hide_differences_are_refused(features):
+    old = networks.build(lambda: networks.dense(networks.features(), "one", 8))
+    with refused(ValueError, "compare: inputs must hold numbers, without NaN"):
+        gk.compare(old, old, {"features": features})

@@ -39,6 +39,7 @@ def test_all_paths_of_a_model(model_files):
             np.testing.assert_array_equal(session.run(model.variables["kernel"]), value)
         assert list(model.variables) == ["kernel"], path  # the rest is of training
     assert list(gk.revive(prefix).outputs) == ["loss"]
+    assert gk.revive(prefix, constants=()).report().endswith("kernel  float32 (4, 3) ")
     saved = gk.revive(folder / "saved")
     assert (list(saved.inputs), list(saved.outputs)) == (["x"], ["y"])
     assert list(gk.revive(folder / "saved", outputs={"z": "loss"}).outputs) == ["z"]
