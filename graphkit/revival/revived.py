@@ -154,7 +154,9 @@ class Revived:
         lines = [f"{self.describe()} from the {story.kind} {story.path}"]
         lines += group("inputs", [(n, text_of(t)) for n, t in self.inputs.items()])
         lines += group("outputs", [(n, text_of(t)) for n, t in self.outputs.items()])
-        rows = [(n, f"{text_of(v)} {self.role_of(n, n in trained)}") for n, v in self.variables.items()]
+        rows = [
+            (n, f"{text_of(v)} {self.role_of(n, n in trained)}".rstrip()) for n, v in self.variables.items()
+        ]
         lines += group("variables", rows)
         names = {op.name for op in self.graph.get_operations()}
         stayed = [
