@@ -256,6 +256,7 @@ def weights():
     return [variable.op.name for variable in tf.global_variables()]
 
 
+@pytest.mark.slow
 def test_stacks_of_bidirectional_cells():
     x, lengths = tf.constant(normal(2, 5, 4)), tf.constant([3, 5])
     options = {"dtype": tf.float32, "sequence_length": lengths}
