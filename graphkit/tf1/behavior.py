@@ -7,13 +7,13 @@ import logging
 
 import tensorflow as tf
 
+from graphkit.train import optimizers
+
 
 def is_news(record: logging.LogRecord) -> bool:
-    """False for TensorFlow's lines that a function of TensorFlow 1 is deprecated, and Keras to be used.
-
-    Who imports this knows, and most of them would be about calls in this package.
-    """
-    return not (str(record.msg).startswith("From %s: ") and "deprecated" in str(record.msg))
+    """False of what TensorFlow has deprecated since TensorFlow 1: to be told in each run helps nobody."""
+    # A line of the program's own passes.
+    return optimizers.is_not_deprecation(record) or not str(record.msg).startswith("From %s: ")
 
 
 tf.get_logger().addFilter(is_news)

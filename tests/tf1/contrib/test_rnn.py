@@ -229,17 +229,19 @@ def test_fused_cells_do_what_their_adaptors_do():
             results.append(backward(x, dtype=tf.float32, sequence_length=lengths, scope=scope))
         listed, _ = rnn.FusedRNNCellAdaptor(cell)(tf.unstack(x), dtype=tf.float32, scope=scope)
         also, _ = rnn.FusedRNNCellAdaptor(cell, True)(tf.unstack(x), dtype=tf.float32, scope=scope)
+        turned, _ = fused(tf.reverse(x[:2], [0]), dtype=tf.float32)
         whole, _ = fused(tf.unstack(x), rnn.LSTMStateTuple(tf.zeros([3, 3]), tf.zeros([3, 3])))
     assert [variable.op.name for variable in tf.global_variables()] == [
         f"net/lstm_cell/{name}" for name in ("kernel", "bias", "w_f_diag", "w_i_diag", "w_o_diag")
     ]
-    values = run([*results, listed, also, whole])
+    *values, turned = run([*results, listed, also, whole, turned])
     for first, second in ((0, 2), (0, 4), (1, 3), (1, 5)):
         for value, expected in zip(
             tf.nest.flatten(values[first]), tf.nest.flatten(values[second]), strict=True
         ):
             np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
     assert not values[0][0][2:, 0].any()
+    np.testing.assert_allclose(values[1][0][:2, 0], turned[::-1, 0], rtol=1e-5, atol=1e-6)
     for value in values[6:]:
         np.testing.assert_allclose(value, values[6], rtol=1e-5, atol=1e-6)
     with refused(ValueError, "Either initial_state or dtype"):
@@ -254,6 +256,7 @@ def weights():
     return [variable.op.name for variable in tf.global_variables()]
 
 
+@pytest.mark.slow
 def test_stacks_of_bidirectional_cells():
     x, lengths = tf.constant(normal(2, 5, 4)), tf.constant([3, 5])
     options = {"dtype": tf.float32, "sequence_length": lengths}

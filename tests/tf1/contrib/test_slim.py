@@ -283,6 +283,7 @@ def network(name, inputs, **arguments):
         return getattr(module, name)(inputs, **arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vgg_16", "alexnet_v2", "resnet_v1_50", "resnet_v2_50"])
 def test_networks(name):
     check_network(name)
@@ -304,6 +305,7 @@ def check_network(name):
     assert len(slim.losses.get_regularization_losses()) == len(weights)
 
 
+@pytest.mark.slow
 def test_names_of_networks():
     x = tf.placeholder(tf.float32, [None, 224, 224, 3])
     _, ends = network("vgg_16", x, is_training=False)
@@ -340,6 +342,7 @@ def test_networks_run():
     np.testing.assert_allclose(predictions.sum(), 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_trainer_trains_a_network_of_slim():
     x, y = tf.placeholder(tf.float32, [None, 6]), tf.placeholder(tf.int64, [None])
     flag = tf.placeholder_with_default(False, [])
