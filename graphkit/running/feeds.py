@@ -248,6 +248,18 @@ def check_array(check: checks.Checker, placeholder: tf.Tensor, value: Any) -> np
     return array
 
 
+def check_sizes(check: checks.Checker, sources: Sequence[Source], plan: batches.Plan) -> None:
+    """Raises `ValueError` if a placeholder is for mini-batches of another size."""
+    for source in sources:
+        size = source.placeholder.shape.as_list()[0] if source.placeholder.shape.rank else None
+        rule = (
+            f"{source.placeholder.name} takes {size} examples at a time: batch_size must be {size}, and the "
+        )
+        rule += "number of examples a multiple of it, or drop_remainder=True"
+        fits = size is None or {plan.full_size, plan.short_size} <= {size, 0}
+        check.require(fits, rule, batch_size=plan.batch_size, examples=plan.examples)
+
+
 def kinds_for(dtype: tf.DType) -> str:
     """Returns the kinds of NumPy arrays that a placeholder of the dtype takes."""
     if dtype == tf.string:

@@ -1,4 +1,4 @@
-"""Placeholders without a shape: `tf.placeholder(tf.float32)` is a keep_prob in one program, and data in another.
+"""Placeholders without a shape: in one program `tf.placeholder(tf.float32)` is a keep_prob, in another data.
 
 The loops are made before there are data. A wrong guess costs time and nothing else: steps are then fed one by
 one.
