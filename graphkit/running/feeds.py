@@ -160,7 +160,9 @@ def check_examples(
     given = sorted(placeholder.name for placeholder in (*data, *constants))
     fed = {*given, *(placeholder.name for placeholder in own)}
     missing = [p.name for p in walk.needed_placeholders(fetches) if p.name not in fed]
-    check.require(not missing, f"placeholder {', '.join(missing)} needs data, or a value in feed", given=given)
+    check.require(
+        not missing, f"placeholder {', '.join(missing)} needs data, or a value in feed", given=given
+    )
     for source in sources:
         check_values(check, source)
     own_values = {placeholder: value for placeholder, value in own.items() if value is not None}

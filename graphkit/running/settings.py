@@ -11,12 +11,13 @@ from graphkit.nn import inputs
 
 ARITHMETIC = (*walk.SAME_VALUES, "Sub", "Mul", "RealDiv", "Maximum", "Minimum", "Select", "SelectV2")
 RANDOM = ("RandomUniform", "StatelessRandomUniformV2")
+UPDATES = ("ResourceApply", "ResourceSparseApply", "Apply", "SparseApply")
 LOOPS = ("While", "StatelessWhile", "Enter")  # of cells with dropout; sequences have a rank
 
 
 def is_setting(placeholder: tf.Tensor) -> bool:
-    """Whether a placeholder of unknown rank is a flag, or a probability of dropout, and not examples."""
-    if placeholder.dtype == tf.bool:
+    """Whether a placeholder of unknown rank is a flag, a learning rate or a probability of dropout."""
+    if placeholder.dtype == tf.bool or any(op.type.startswith(UPDATES) for op in takers(placeholder)):
         return True
     keep_probs = {tensor.name for tensor in placeholder.graph.get_collection(inputs.KEEP_PROBS)}
     waiting, seen = [placeholder], {placeholder.name}
@@ -29,6 +30,12 @@ def is_setting(placeholder: tf.Tensor) -> bool:
                 waiting += [result for result in op.outputs if result.name not in seen]
                 seen.update(result.name for result in op.outputs)
     return False
+
+
+def takers(tensor: tf.Tensor) -> list[tf.Operation]:
+    """Returns the ops that take a tensor as it is."""
+    same = [op for op in tensor.consumers() if op.type in ("Identity", "Cast")]
+    return [*tensor.consumers(), *(taker for op in same for taker in takers(op.outputs[0]))]
 
 
 def is_for_masks(op: tf.Operation) -> bool:

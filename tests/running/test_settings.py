@@ -68,6 +68,17 @@ def test_examples_may_have_no_shape():
         assert trainer.session.run(weight) == pytest.approx(2, rel=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["Adam", "GradientDescent", "Momentum"])
+def test_a_learning_rate_may_be_fed(kind):
+    rows, kinds, rate = gk.feature_input(3), gk.label_input(), v1.placeholder(tf.float32)
+    more = {"momentum": 0.9} if kind == "Momentum" else {}
+    optimizer = getattr(v1.train, f"{kind}Optimizer")(rate, **more)
+    with gk.Trainer(loss_of(rows, kinds), optimizer=optimizer) as trainer:
+        history = trainer.fit({rows: ROWS, kinds: KINDS}, {rate: 0.1}, epochs=3, progress=False)
+        assert trainer.runner.execution != "feed"
+        assert history["loss"][2] < history["loss"][0]
+
+
 class FixedBatch:
     """A network that takes ten examples at a time."""
 
