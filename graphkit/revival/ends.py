@@ -15,6 +15,7 @@ UPDATE_OPS, REGULARIZATION = "update_ops", "regularization_losses"
 # What a program adds to its model to train, save and log it.
 WRITES = r"(Resource)?(Sparse)?Apply.*|Assign.*|(Resource)?Scatter(Add|Sub|Update|Nd.*)|Save.*"
 OF_TRAINING = re.compile(rf"{WRITES}|Restore.*|.*Summary(V2)?|Print|IsVariableInitialized|VarIsInitializedOp")
+OF_TRAINER = ("graphkit/loops/", "graphkit/inference/", "graphkit/evaluated/")  # copies of the model
 # `tf.losses` and others check shapes or values, and make the model wait for it: that it waits for these does
 # not make it part of the training, as waiting for an update does.
 CHECKS = ("NoOp", "Assert")
@@ -62,6 +63,7 @@ def default_outputs(check: checks.Checker, artefact: Artefact, nodes: Nodes) -> 
         if given or not fed.isdisjoint(graphs.data_inputs(node)):
             fed.add(node.name)
         of_training = OF_TRAINING.fullmatch(node.op) or walk.GRADIENTS.search(node.name)
+        of_training = of_training or node.name.startswith(OF_TRAINER)
         if of_training or not behind.isdisjoint(sources):
             behind.add(node.name)
     left = fed - behind

@@ -170,3 +170,12 @@ def test_a_saved_model_of_tensorflow_2_is_refused_with_a_way_out(tmp_path):
     writer.join()
     with pytest.raises(ValueError, match="SavedModel of TensorFlow 2 names its variables by objects"):
         gk.revive(tmp_path / "two")
+
+
+def test_the_copies_of_a_trainer_are_no_ends(tmp_path):
+    features, labels = gk.feature_input(4), gk.label_input()
+    loss = gk.softmax_cross_entropy(gk.dropout(gk.dense(features, 3), gk.keep_prob_input()), labels)
+    saver = v1.train.Saver()
+    with gk.Trainer(loss, optimizer="sgd") as trainer:
+        model = gk.revive(saver.save(trainer.session, str(tmp_path / "model")))
+    assert {name.split("/")[0] for name in model.outputs} == {"softmax_cross_entropy"}
