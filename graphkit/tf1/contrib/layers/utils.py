@@ -1,7 +1,6 @@
 """Named outputs, collections and sizes, as `tf.contrib.layers.utils`."""
 
 import collections
-from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -27,10 +26,6 @@ def append_tensor_alias(tensor: tf.Tensor, alias: str) -> tf.Tensor:
 def get_tensor_aliases(tensor: tf.Tensor) -> list[str]:
     """Returns the aliases, or else the tensor's name without a ":0"."""
     return getattr(tensor, "aliases", None) or [tensor.name.removesuffix(":0")]
-
-
-def gather_tensors_aliases(tensors: Sequence[tf.Tensor]) -> list[str]:
-    return [alias for tensor in tensors for alias in get_tensor_aliases(tensor)]
 
 
 def convert_collection_to_dict(
