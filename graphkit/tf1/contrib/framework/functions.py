@@ -1,4 +1,4 @@
-"""Conditions that may be known, marks of deprecated functions, and names of the graph."""
+"""Conditions that may be known, and a mark of deprecated functions."""
 
 import functools
 from collections.abc import Callable
@@ -6,10 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = """
-deprecated deprecated_arg_values deprecated_args get_name_scope get_placeholders smart_cond
-smart_constant_value
-""".split()
+__all__ = ["deprecated", "smart_cond", "smart_constant_value"]
 
 v1 = tf.compat.v1
 
@@ -54,21 +51,3 @@ def deprecated(date: str | None, instructions: str, warn_once: bool = True) -> C
         return with_warning
 
     return decorate
-
-
-def deprecated_args(date: str | None, instructions: str, *names: Any, **_: Any) -> Callable[[Any], Any]:
-    """Returns a decorator that changes nothing: it marks arguments for readers."""
-    return lambda function: function
-
-
-def deprecated_arg_values(date: str | None, instructions: str, **values: Any) -> Callable[[Any], Any]:
-    """Returns a decorator that changes nothing: it marks arguments for readers."""
-    return lambda function: function
-
-
-def get_name_scope() -> str:
-    return v1.get_default_graph().get_name_scope()
-
-
-def get_placeholders(graph: tf.Graph) -> list[tf.Tensor]:
-    return [op.outputs[0] for op in graph.get_operations() if op.type == "Placeholder"]
