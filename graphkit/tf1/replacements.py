@@ -38,6 +38,10 @@ RENAMED = {
         contrib.layers.embedding_column feature_column.embedding_column
         contrib.layers.one_hot_column feature_column.indicator_column
         contrib.layers.weighted_sparse_column feature_column.weighted_categorical_column
+        contrib.metrics.set_difference sets.difference
+        contrib.metrics.set_intersection sets.intersection
+        contrib.metrics.set_size sets.size
+        contrib.metrics.set_union sets.union
         contrib.rnn.static_state_saving_rnn nn.static_state_saving_rnn
         histogram_summary summary.histogram
         image.per_image_whitening image.per_image_standardization
@@ -140,6 +144,8 @@ INSTEAD = {
     "tf.contrib.losses.metric_learning": "write the loss in TensorFlow's ops, of all pairwise distances",
     "tf.contrib.memory_stats": "use tf.config.experimental.get_memory_info of TensorFlow 2",
     "tf.contrib.metrics": "use tf.metrics",
+    "tf.contrib.metrics.count": "use tf.metrics.mean, or count in the program",
+    "tf.contrib.metrics.streaming_concat": "keep what session.run returned in a list",
     "tf.contrib.model_pruning": "use the package tensorflow_model_optimization",
     "tf.contrib.mpi": "use gk.Cluster, or the package horovod",
     "tf.contrib.nccl": "use gk.Trainer(device='all'), or tf.distribute.NcclAllReduce of TensorFlow 2",
@@ -178,9 +184,11 @@ INSTEAD = {
     "tf.contrib.signal": "use tf.signal",
     "tf.contrib.slim.data_decoder": "read the data with tf.data",
     "tf.contrib.slim.data_provider": "read the data with tf.data",
-    "tf.contrib.slim.nets": "there are alexnet, vgg, resnet_v1 and resnet_v2; define others in the program",
+    "tf.contrib.slim.model_analyzer.analyze_ops": "use gk.summary",
+    "tf.contrib.slim.nets": "there are vgg, resnet_v1 and resnet_v2; define others in the program",
     "tf.contrib.slim.parallel_reader": "read the data with tf.data",
     "tf.contrib.slim.prefetch_queue": "use the prefetch of tf.data",
+    "tf.contrib.slim.summaries": "use tf.summary",
     "tf.contrib.solvers": "use tf.linalg.experimental.conjugate_gradient",
     "tf.contrib.sparsemax": "write it in TensorFlow's ops (tf.nn.top_k, tf.cumsum)",
     "tf.contrib.staging": "use dataset.prefetch, or tf.raw_ops.Stage",
@@ -194,6 +202,7 @@ INSTEAD = {
     "tf.contrib.tfprof": "use tf.profiler",
     "tf.contrib.timeseries": "write the model with an RNN cell, or use tensorflow_probability.sts",
     "tf.contrib.tpu": "use tf.tpu, or tf.distribute.TPUStrategy of TensorFlow 2",
+    "tf.contrib.training.parse_values": "use tf.contrib.training.HParams(...).parse",
     "tf.contrib.util": "use tf.make_tensor_proto and tf.make_ndarray",
     "tf.estimator.BaselineClassifier": "compare with the frequencies of the classes",
     "tf.estimator.BaselineEstimator": "compare with the mean of the labels",
