@@ -142,6 +142,8 @@ INSTEAD = {
     "tf.contrib.linear_optimizer": "use tf.raw_ops.SdcaOptimizerV2, or another optimizer",
     "tf.contrib.lite": "use tf.lite",
     "tf.contrib.lookup": "use tf.lookup (StaticHashTable, StaticVocabularyTable)",
+    "tf.contrib.lookup.index_to_string": "use index_to_string_table_from_tensor(mapping).lookup(tensor)",
+    "tf.contrib.lookup.string_to_index": "use index_table_from_tensor(mapping).lookup(tensor)",
     "tf.contrib.losses.metric_learning": "write the loss in TensorFlow's ops, of all pairwise distances",
     "tf.contrib.memory_stats": "use tf.config.experimental.get_memory_info of TensorFlow 2",
     "tf.contrib.metrics": "use tf.metrics",

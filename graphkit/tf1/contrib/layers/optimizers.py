@@ -132,13 +132,17 @@ def optimizer_of(optimizer: Any, rate: Any) -> Any:
     return made
 
 
-def times(gradient: Any, factor: Any) -> Any:
-    """Returns a gradient, which may be one of single rows or None, times a number."""
-    if gradient is None or factor is None:
-        return gradient
+def of_values(function: Callable[[tf.Tensor], tf.Tensor], gradient: Any) -> Any:
+    """Applies a function to a gradient, or to the rows of a sparse one; None stays None."""
     if isinstance(gradient, tf.IndexedSlices):
-        return tf.IndexedSlices(times(gradient.values, factor), gradient.indices, gradient.dense_shape)
-    return gradient * tf.cast(factor, gradient.dtype)
+        return tf.IndexedSlices(function(gradient.values), gradient.indices, gradient.dense_shape)
+    return None if gradient is None else function(gradient)
+
+
+def times(gradient: Any, factor: Any) -> Any:
+    if factor is None:
+        return gradient
+    return of_values(lambda values: values * tf.cast(factor, values.dtype), gradient)
 
 
 def multiplier_of(variable: Any, multipliers: dict[Any, Any]) -> Any:
