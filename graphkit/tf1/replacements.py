@@ -102,6 +102,7 @@ INSTEAD = {
     "tf.contrib.framework.get_variables_by_name": "use tf.contrib.framework.get_variables(suffix=name)",
     "tf.contrib.framework.get_variables_by_suffix": "use tf.contrib.framework.get_variables(suffix=suffix)",
     "tf.contrib.framework.global_variable": "use tf.Variable",
+    "tf.contrib.framework.smart_constant_value": "use tf.get_static_value",
     "tf.contrib.framework.VariableDeviceChooser": "use tf.train.replica_device_setter",
     "tf.contrib.framework.with_shape": "use tf.ensure_shape",
     "tf.contrib.framework.zero_initializer": "use variable.assign(tf.zeros_like(variable))",
