@@ -1,6 +1,7 @@
 """`tf.contrib.rnn`: cells by their formulas, wrappers, fused cells and stacks."""
 
 import numpy as np
+import pytest
 from references import assert_gradients, normal, refused, run
 from tf1.nn.cell_steps import affine, assert_steps, lstm, sigmoid
 
@@ -188,6 +189,7 @@ def cells():
     return [rnn.LSTMCell(3), rnn.GRUCell(2)]
 
 
+@pytest.mark.slow
 def test_stacks_of_bidirectional_cells():
     x, lengths = tf.constant(normal(2, 5, 4)), tf.constant([3, 5])
     options = {"dtype": tf.float32, "sequence_length": lengths}

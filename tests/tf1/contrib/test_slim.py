@@ -269,18 +269,9 @@ def network(name, inputs, **arguments):
         return getattr(module, name)(inputs, **arguments)
 
 
-@pytest.mark.parametrize("name", ["vgg_16", "resnet_v1_50", "resnet_v2_50"])
-def test_networks(name):
-    check_network(name)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vgg_19", "vgg_a", "resnet_v1_101", "resnet_v1_152"])
-def test_more_networks(name):
-    check_network(name)
-
-
-def check_network(name):
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_networks(name):
     outputs, ends = network(name, tf.placeholder(tf.float32, [None, 224, 224, 3]), num_classes=1000)
     count, _ = slim.model_analyzer.analyze_vars(tf.trainable_variables())
     assert (count, len(ends)) == PARAMETERS[name]
@@ -290,6 +281,7 @@ def check_network(name):
     assert len(slim.losses.get_regularization_losses()) == len(weights)
 
 
+@pytest.mark.slow
 def test_names_of_networks():
     x = tf.placeholder(tf.float32, [None, 224, 224, 3])
     _, ends = network("vgg_16", x, is_training=False)
@@ -326,6 +318,7 @@ def test_networks_run():
     np.testing.assert_allclose(predictions.sum(), 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_trainer_trains_a_network_of_slim():
     x, y = tf.placeholder(tf.float32, [None, 6]), tf.placeholder(tf.int64, [None])
     flag = tf.placeholder_with_default(False, [])

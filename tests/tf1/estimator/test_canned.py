@@ -54,6 +54,7 @@ def test_a_linear_regressor_reaches_the_least_squares_solution(tmp_path):
     assert {*results} == {"average_loss", "global_step", "label/mean", "loss", "prediction/mean"}
 
 
+@pytest.mark.slow
 def test_the_metrics_of_two_classes(tmp_path):
     size, color = size_and_color()
     labels = (SCORE + rng.normal(size=COUNT) > 0).astype(np.int64)
@@ -102,6 +103,7 @@ def test_the_metrics_of_two_classes(tmp_path):
     assert names == {"global_step", *(f"linear/linear_model/{part}" for part in parts)}
 
 
+@pytest.mark.slow
 def test_a_deep_network_of_three_classes(tmp_path):
     size, color = size_and_color()
     labels = np.digitize(SCORE, [-1, 2])
