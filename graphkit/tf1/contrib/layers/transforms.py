@@ -6,46 +6,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from graphkit.tf1.contrib.framework import variables
 from graphkit.tf1.contrib.framework.arg_scopes import add_arg_scope
-from graphkit.tf1.contrib.layers import scopes, utils
+from graphkit.tf1.contrib.layers import utils
 from graphkit.tf1.layers import core
 
 v1 = tf.compat.v1
 
-__all__ = "bias_add dropout flatten one_hot_encoding repeat softmax stack".split()
-
-
-@add_arg_scope
-def bias_add(
-    inputs: Any,
-    activation_fn: Any = None,
-    initializer: Any = v1.zeros_initializer(),  # noqa: B008
-    regularizer: Any = None,
-    reuse: Any = None,
-    variables_collections: Any = None,
-    outputs_collections: Any = None,
-    trainable: bool = True,
-    data_format: str = "NHWC",
-    scope: Any = None,
-) -> tf.Tensor:
-    """Adds biases, one for each channel."""
-    form = scopes.format_of(data_format)
-    with v1.variable_scope(scope, "BiasAdd", reuse=reuse) as opened:
-        inputs = tf.convert_to_tensor(inputs)
-        if inputs.shape.rank != 4 and data_format == "NCHW":
-            raise ValueError("Data format NCHW only supports 4D Tensor")
-        biases = variables.model_variable(
-            "biases",
-            [utils.channel_dimension(inputs.shape, form)],
-            inputs.dtype.base_dtype,
-            initializer,
-            regularizer,
-            trainable,
-            utils.get_variable_collections(variables_collections, "biases"),
-        )
-        outputs = tf.nn.bias_add(inputs, biases, data_format)
-        return scopes.finish(opened.name, outputs, activation_fn, outputs_collections)
+__all__ = "dropout flatten one_hot_encoding repeat softmax stack".split()
 
 
 @add_arg_scope

@@ -65,18 +65,6 @@ def two_element_tuple(int_or_tuple: Any) -> tuple[int, int]:
     return int(int_or_tuple[0]), int(int_or_tuple[1])
 
 
-def n_positive_integers(n: int, value: Any) -> tuple[int, ...]:
-    """Returns one integer n times, or the n integers."""
-    values = [value] * n if isinstance(value, int) else list(value)
-    if len(values) != n or any(int(one) < 1 for one in values):
-        raise ValueError(f"Expected sequence of {n} positive integers, but received {value!r}")
-    return tuple(int(one) for one in values)
-
-
-def channel_dimension(shape: Any, data_format: str, min_rank: int = 1) -> int:
-    return size_of(shape, 1 if data_format == "channels_first" else -1, min_rank)
-
-
 def last_dimension(shape: Any, min_rank: int = 1) -> int:
     return size_of(shape, -1, min_rank)
 
