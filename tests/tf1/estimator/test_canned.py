@@ -163,16 +163,6 @@ def test_a_deep_and_a_linear_part_are_added(tmp_path):
     assert value("global_step") == 3
 
 
-def test_baselines_learn_the_mean(tmp_path):
-    made = estimators.BaselineRegressor(config=config(tmp_path / "r"))
-    made.train(feed(SCORE.astype(np.float32)), steps=100)
-    np.testing.assert_allclose(made.get_variable_value("baseline/bias"), SCORE.mean(), atol=0.02)
-    labels = (SCORE > 0).astype(np.int64)
-    made = estimators.BaselineClassifier(config=config(tmp_path / "c")).train(feed(labels), steps=100)
-    (p,) = list(made.predict(feed(None, 1)))[:1]
-    np.testing.assert_allclose(p["logistic"], [labels.mean()], atol=0.02)
-
-
 def test_a_classifier_is_served(tmp_path):
     size, color = size_and_color()
     made = estimators.LinearClassifier([size, color], config=config(tmp_path))

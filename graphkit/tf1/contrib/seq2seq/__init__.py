@@ -1,14 +1,12 @@
 """`tf.contrib.seq2seq`: decoders, their helpers, beam search and attention."""
 
-from graphkit.nn.attention import hardmax, monotonic_attention, safe_cumprod
+from graphkit.nn.attention import hardmax
 from graphkit.nn.beams import gather_tree, tile_batch
 from graphkit.tf1 import overlay
 from graphkit.tf1.contrib.seq2seq.attention import (
     AttentionMechanism,
     BahdanauAttention,
-    BahdanauMonotonicAttention,
     LuongAttention,
-    LuongMonotonicAttention,
 )
 from graphkit.tf1.contrib.seq2seq.attention_wrapper import AttentionWrapper, AttentionWrapperState
 from graphkit.tf1.contrib.seq2seq.basic_decoder import BasicDecoder, BasicDecoderOutput
@@ -38,7 +36,6 @@ __all__ = [
     "AttentionWrapper",
     "AttentionWrapperState",
     "BahdanauAttention",
-    "BahdanauMonotonicAttention",
     "BasicDecoder",
     "BasicDecoderOutput",
     "BeamSearchDecoder",
@@ -51,7 +48,6 @@ __all__ = [
     "Helper",
     "InferenceHelper",
     "LuongAttention",
-    "LuongMonotonicAttention",
     "SampleEmbeddingHelper",
     "ScheduledEmbeddingTrainingHelper",
     "ScheduledOutputTrainingHelper",
@@ -59,8 +55,6 @@ __all__ = [
     "dynamic_decode",
     "gather_tree",
     "hardmax",
-    "monotonic_attention",
-    "safe_cumprod",
     "sequence_loss",
     "tile_batch",
 ]

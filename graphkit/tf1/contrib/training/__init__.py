@@ -2,9 +2,9 @@
 
 from graphkit.tf1 import overlay
 from graphkit.tf1.contrib.slim import evaluation, learning
-from graphkit.tf1.contrib.training.hparam import HParams, parse_values
+from graphkit.tf1.contrib.training.hparam import HParams
 
-__all__ = ["HParams", "parse_values"]
+__all__ = ["HParams"]
 for module, names in (
     (evaluation, "StopAfterNEvalsHook SummaryAtEndHook checkpoints_iterator wait_for_new_checkpoint"),
     (learning, "add_gradients_summaries clip_gradient_norms clip_gradient_norms_fn create_train_op"),
