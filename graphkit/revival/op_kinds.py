@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.graph import walk
+from graphkit.revival import nodes as graphs
 
 # What an op that is not listed below may do is read from its definition: it holds no state, and neither takes
 # strings nor has a string as an attribute, so that it cannot name a file, a host or a Python function. This
