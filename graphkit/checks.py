@@ -20,6 +20,7 @@ __all__ = ["GraphkitError"]
 # What `repr` makes of a path inside a list, of which the user wrote the string.
 SHOWN_PATH = re.compile(r"""\b(?:Pure)?(?:Posix|Windows)Path\(('[^']*'|"[^"]*")\)""")
 LONGEST = 2000  # characters of a value in a message
+LONGEST_ARRAY = 200  # of an array, of which else the shape is shown
 LARGEST = 2**63 - 1  # what NumPy and TensorFlow hold as the size of an axis
 
 
@@ -203,6 +204,8 @@ def shown(value: Any) -> str:
         text = SHOWN_PATH.sub(r"\1", repr(os.fspath(value) if isinstance(value, os.PathLike) else value))
     except ValueError:  # an integer of more digits than Python converts
         return f"{type(value).__name__} of too many digits"
+    if isinstance(value, np.ndarray) and len(text) > LONGEST_ARRAY:
+        return f"array of {value.dtype} with shape {value.shape}"
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
 
 

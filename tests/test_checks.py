@@ -149,3 +149,9 @@ def test_an_interrupted_script_has_exit_code_130():
     with pytest.raises(SystemExit) as stopped:
         checks.run_script(main)
     assert stopped.value.code == 130
+
+
+def test_of_a_large_array_the_shape_is_shown():
+    check = checks.Checker("f")
+    text = check.message("rule", small=np.arange(3), large=np.zeros((8, 9, 9), np.float32))
+    assert text == "f: rule; received small=array([0, 1, 2]), large=array of float32 with shape (8, 9, 9)"

@@ -113,7 +113,7 @@ def random_numbers(more: Extra) -> str | None:
 def regularizer(more: Extra) -> str | None:
     if more.result.size == 1 and more.variables and more.types & ADDS:
         names = sorted({leaf for tensor in more.variables for leaf in more.leaves(tensor)})
-        return f"a regularization term of {', '.join(names)} is missing in {more.other.name}"
+        return f"a regularization term of {wording.listed(names)} is missing in {more.other.name}"
     return None
 
 

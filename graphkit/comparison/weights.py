@@ -65,6 +65,9 @@ def feed_one(check: checks.Checker, side: Side, name: str, value: Any) -> None:
     fits = tensor.shape.is_compatible_with(array.shape)
     rule = f"{name} of the {side.name} graph has shape {tensor.shape}"
     check.require(fits, rule, shape=array.shape)
+    rule = "inputs must hold numbers, without NaN, which hides differences"
+    is_nan = array.dtype.kind == "f" and np.isnan(array).any()
+    check.require(array.size and not is_nan, rule, key=name, shape=array.shape)
     side.feed[name] = array
 
 

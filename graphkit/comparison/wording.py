@@ -81,8 +81,14 @@ def described(both: Alignment, side: Side, op: tf.Operation, known: Collection[s
         for t in op.inputs
         if t.name not in known and (both.is_data(side, t) or t.name in side.values)
     ]
-    text = f"{op.type} ({', '.join(shown)})" if shown else op.type
+    text = f"{op.type} ({listed(shown)})" if shown else op.type
     return f"{text} to {op.outputs[0].dtype.name}" if op.type == "Cast" else text
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Returns the names with commas; of many, the first and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names) if more < 2 else f"{', '.join(names[:most])} and {more} more"
 
 
 def of_variables(both: Alignment, side: Side, tensor: tf.Tensor) -> bool:

@@ -13,9 +13,13 @@ from graphkit.revival.nodes import Nodes
 UPDATE_OPS, REGULARIZATION = "update_ops", "regularization_losses"
 # What a program adds to its model to train, save and log it.
 WRITES = r"(Resource)?(Sparse)?Apply.*|Assign.*|(Resource)?Scatter(Add|Sub|Update|Nd.*)|Save.*"
-OF_TRAINING = re.compile(
-    rf"{WRITES}|Restore.*|NoOp|.*Summary(V2)?|Assert|Print|IsVariableInitialized|VarIsInitializedOp"
-)
+OF_TRAINING = re.compile(rf"{WRITES}|Restore.*|.*Summary(V2)?|Print|IsVariableInitialized|VarIsInitializedOp")
+OF_TRAINER = ("graphkit/loops/", "graphkit/inference/", "graphkit/evaluated/")  # copies of the model
+# `tf.losses` and others check shapes or values, and make the model wait for it: that it waits for these does
+# not make it part of the training, as waiting for an update does.
+CHECKS = ("NoOp", "Assert")
+# What guards a check, and what tf.cond adds for branches that may take no value.
+OF_GUARD = re.compile(r"(^|/)(AssertGuard(_\d+)?(/|$)|(switch_[tf]|pred_id)$)")
 # Those that read a file are among them, to be refused.
 TABLE_FILLERS = ("LookupTableImportV2", "InitializeTableV2", "InitializeTableFromTextFileV2")
 
@@ -51,12 +55,15 @@ def default_outputs(check: checks.Checker, artefact: Artefact, nodes: Nodes) -> 
     order = nodes.ordered()
     for node in order:
         sources = set(map(graphs.owner, node.input))
-        if node.op in walk.PLACEHOLDERS or walk.DATA.match(node.op) or not fed.isdisjoint(sources):
+        given = node.op in walk.PLACEHOLDERS or walk.DATA.match(node.op)
+        if given or not fed.isdisjoint(graphs.data_inputs(node)):
             fed.add(node.name)
         of_training = OF_TRAINING.fullmatch(node.op) or walk.GRADIENTS.search(node.name)
+        of_training = of_training or node.name.startswith(OF_TRAINER)
         if of_training or not behind.isdisjoint(sources):
             behind.add(node.name)
-    ends = [node.name for node in order if node.name in fed - behind and is_end(nodes, node.name, behind)]
+    left = fed - behind
+    ends = [node.name for node in order if node.name in left and is_end(nodes, node.name, behind)]
     known = artefact.collections
     taken = {graphs.owner(text) for key in (UPDATE_OPS, REGULARIZATION) for text in names_in(known, key)}
     ends = [name for name in ends if name not in taken]
@@ -72,7 +79,9 @@ def is_end(nodes: Nodes, name: str, behind: Collection[str]) -> bool:
     written = any(re.fullmatch(WRITES, taker.op) for taker in takers)  # as a new moving average is
     sizes = (*walk.SIZES, "BroadcastGradientArgs", *walk.PLACEHOLDERS)
     brings = node.op in sizes or walk.DATA.match(node.op)
-    return not brings and not written and all(taker.name in behind for taker in takers)
+    others = [taker for taker in takers if taker.op not in CHECKS]
+    checked = node.op in CHECKS or OF_GUARD.search(name) or (takers and not others)
+    return not brings and not written and not checked and all(taker.name in behind for taker in others)
 
 
 def names_in(collections: Mapping[str, Any], key: str) -> list[str]:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.graph import walk
+from graphkit.revival import nodes as graphs
 
 # What an op that is not listed below may do is read from its definition: it holds no state, and neither takes
 # strings nor has a string as an attribute, so that it cannot name a file, a host or a Python function. This
@@ -56,10 +57,9 @@ REASONS = {
     ),
     r"Abort": "it ends the process",
     r".*(TPU|Infeed|Outfeed|Prelinearize|Xla).*": "it is for TPUs, or for one compiler",
-    r".*(Dataset|Iterator|Queue|Reader|Stage|Barrier).*": (
-        "it brings examples from elsewhere; name what it brings in inputs, which are then fed"
-    ),
 }
+BRINGS = ".*(Dataset|Iterator|Queue|Reader|Stage|Barrier).*"
+REASONS[BRINGS] = "it brings examples from elsewhere; name what it brings in inputs, which are then fed"
 QUANTIZED = re.compile(r".*Quant(ized|ize|ization).*|Dequantize|Requantiz.*|FakeQuant.*|RequantizationRange")
 QUANTIZED_TYPES = [
     dtype.as_datatype_enum for dtype in (tf.qint8, tf.quint8, tf.qint16, tf.quint16, tf.qint32)
@@ -129,13 +129,25 @@ def check_kinds(
         for kind in kinds - set(allow)
         if kind in known or kind not in library
     }
+    brought = what_is_brought(graphs.Nodes([node for node, place in placed if node.name == place], library))
     for node, place in placed:
         reason = reasons.get(node.op)
+        if reason == REASONS[BRINGS] and brought:
+            reason += f": inputs={brought}"
         rule = f'the file must not hold the op {place}: {reason} (allow=("{node.op}",) takes it all the same)'
         check.require(reason is None, rule, op=place, type=node.op)
         quantized = QUANTIZED.fullmatch(node.op) or is_quantized_constant(node)
         rule = f"{place} is quantized, and such weights cannot be trained; revive the model as it was before"
         check.require(not quantized or node.op in allow, rule, op=place, type=node.op)
+
+
+def what_is_brought(nodes: graphs.Nodes) -> list[str]:
+    """Returns the names of the tensors that a pipeline of examples hands to the model."""
+    kinds = [name for name, node in nodes.by_name.items() if re.fullmatch(BRINGS, node.op)]
+    pipeline = nodes.ancestors(kinds)  # also what lies between two queues
+    taken = [text for name, node in nodes.by_name.items() if name not in pipeline for text in node.input]
+    texts = [text for text in taken if graphs.owner(text) in kinds and not text.startswith("^")]
+    return sorted({text if ":" in text else f"{text}:0" for text in texts})
 
 
 def is_quantized_constant(node: Any) -> bool:

@@ -144,6 +144,10 @@ class Revived:
                 features = tf.reduce_mean(features, axes, name=f"{name}_pool")
             return dense.dense(features, num_classes, name=name)
 
+    def role_of(self, name: str, is_trained: bool) -> str:
+        words = [self.story.roles.get(name, ""), "" if is_trained else "not trained"]
+        return ", ".join(filter(None, words))
+
     def report(self) -> str:
         """Returns what became a variable, what stayed constant, and what else was done, in lines."""
         story, trained = self.story, {v.op.name for v in self.trainable()}
@@ -151,8 +155,7 @@ class Revived:
         lines += group("inputs", [(n, text_of(t)) for n, t in self.inputs.items()])
         lines += group("outputs", [(n, text_of(t)) for n, t in self.outputs.items()])
         rows = [
-            (name, f"{text_of(v)} {story.roles.get(name, '')}" + ("" if name in trained else ", not trained"))
-            for name, v in self.variables.items()
+            (n, f"{text_of(v)} {self.role_of(n, n in trained)}".rstrip()) for n, v in self.variables.items()
         ]
         lines += group("variables", rows)
         names = {op.name for op in self.graph.get_operations()}

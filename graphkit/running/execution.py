@@ -13,7 +13,7 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.data import batches
 from graphkit.graph import walk
-from graphkit.running import towers, wire
+from graphkit.running import feeds, towers, wire
 from graphkit.running.feeds import Examples
 from graphkit.running.loops import Doubts, Loop, Loops
 from graphkit.running.steps import AUGMENTATION, FeedSteps, LoopSteps, Run, Steps, run_all
@@ -138,6 +138,8 @@ def runner_for(
     wanted = wanted._replace(steps_per_run=workers.steps_per_run or wanted.steps_per_run)
     towers.check_examples(step.split, examples)
     wire.check_batch(checks.Checker("fit"), step.remote, examples, plan.full_size)
+    if step.place is None:  # else the placeholders hold this process's part of a mini-batch
+        feeds.check_sizes(checks.Checker("fit"), examples.sources, plan)
     execution, reason = workers.execution(*choose(loops, examples, wanted))
     # `choose` returns an execution whose loop exists; the others may be None.
     plain, compiled = cast(Loop, loops.plain), cast(Loop, loops.compiled_for(examples.sources))

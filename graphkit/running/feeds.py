@@ -160,7 +160,9 @@ def check_examples(
     given = sorted(placeholder.name for placeholder in (*data, *constants))
     fed = {*given, *(placeholder.name for placeholder in own)}
     missing = [p.name for p in walk.needed_placeholders(fetches) if p.name not in fed]
-    check.require(not missing, f"placeholder {', '.join(missing)} needs data", given=given)
+    check.require(
+        not missing, f"placeholder {', '.join(missing)} needs data, or a value in feed", given=given
+    )
     for source in sources:
         check_values(check, source)
     own_values = {placeholder: value for placeholder, value in own.items() if value is not None}
@@ -246,6 +248,18 @@ def check_array(check: checks.Checker, placeholder: tf.Tensor, value: Any) -> np
     rule = f"{name} takes {tensors.shape_text(placeholder)}, of which the first axis is the example"
     check.require(fits and shape.rank != 0, rule, **received)
     return array
+
+
+def check_sizes(check: checks.Checker, sources: Sequence[Source], plan: batches.Plan) -> None:
+    """Raises `ValueError` if a placeholder is for mini-batches of another size."""
+    for source in sources:
+        size = source.placeholder.shape.as_list()[0] if source.placeholder.shape.rank else None
+        rule = (
+            f"{source.placeholder.name} takes {size} examples at a time: batch_size must be {size}, and the "
+        )
+        rule += "number of examples a multiple of it, or drop_remainder=True"
+        fits = size is None or {plan.full_size, plan.short_size} <= {size, 0}
+        check.require(fits, rule, batch_size=plan.batch_size, examples=plan.examples)
 
 
 def kinds_for(dtype: tf.DType) -> str:

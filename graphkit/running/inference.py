@@ -25,20 +25,20 @@ class Inference(NamedTuple):
     Attributes:
       pixels: {name of an image placeholder: placeholder of its rows as uint8}.
       floats: {name of an image placeholder: placeholder of its rows as floats, by default the scaled pixels}.
-      keep_probs: placeholders of the dropouts that are left out, as long as these are not fed.
+      switches: placeholders of the dropouts that are left out, as long as these are not fed.
       copied: {name of a tensor: its copy}.
       starts: the image placeholders and the dropouts: what depends on them and has no copy is not computed.
     """
 
     pixels: dict[str, tf.Tensor]
     floats: dict[str, tf.Tensor]
-    keep_probs: list[tf.Tensor]
+    switches: list[tf.Tensor]
     copied: dict[str, tf.Tensor]
     starts: frozenset[tf.Operation]
 
     def covers(self, fetches: Iterable[tf.Tensor], constants: Mapping[tf.Tensor, Any]) -> bool:
         """Whether the copy computes the fetches with these constants."""
-        names = {placeholder.name for placeholder in self.keep_probs} | self.floats.keys()
+        names = {placeholder.name for placeholder in self.switches} | self.floats.keys()
         fed = any(p.name in names and not is_default(p, value) for p, value in constants.items())
         others = [tensor for tensor in fetches if tensor.name not in self.copied]
         return not fed and self.starts.isdisjoint(walk.ancestors(others))
@@ -93,8 +93,8 @@ def make_inference(ops: Sequence[tf.Operation], scalings: Mapping[str, tuple]) -
         given = {name: tensor for name, tensor in outer.items() if name not in known} | floats
         pasted = copies.paste(definition, given, wanted, "copy") if kept else []
     copied = floats | dict(zip(wanted, pasted, strict=True))
-    keep_probs = [keep_prob for _, keep_prob in dropouts.values()]
-    return Inference(pixels, floats, keep_probs, copied, starts)
+    switches = [switch for _, switch in dropouts.values()]
+    return Inference(pixels, floats, switches, copied, starts)
 
 
 def image_inputs(placeholder: tf.Tensor, offset: Any, factor: Any) -> tuple[tf.Tensor, tf.Tensor]:
@@ -107,17 +107,28 @@ def image_inputs(placeholder: tf.Tensor, offset: Any, factor: Any) -> tuple[tf.T
 
 
 def idle_dropouts(ops: Sequence[tf.Operation]) -> dict[tf.Operation, tuple[tf.Tensor, tf.Tensor]]:
-    """Returns {op of a dropout's outputs: (inputs, placeholder of keep_prob)} of those off unless fed."""
+    """Returns {op of a dropout's outputs: (inputs, placeholder)} of those that are off unless it is fed."""
     tensors = {tensor.name: tensor for op in ops for tensor in op.outputs}
     found: dict[tf.Operation, tuple[tf.Tensor, tf.Tensor]] = {}
     for text in ops[0].graph.get_collection(inputs.DROPOUTS) if ops else ():
         source, keep_prob, result = map(tensors.get, json.loads(text))
         if source is None or keep_prob is None or result is None or result.op.type != "EnsureShape":
             continue
-        placeholder = walk.origin(keep_prob)
-        if is_default(placeholder, np.float32(1)):
+        placeholder = switch_of(keep_prob)
+        if placeholder is not None:
             found[result.op] = source, placeholder
     return found
+
+
+def switch_of(keep_prob: tf.Tensor) -> tf.Tensor | None:
+    """Returns the placeholder by whose default a dropout is off: of keep_prob, or of a flag of training."""
+    keep_prob = walk.origin(keep_prob)
+    if keep_prob.op.type == "SelectV2":  # tf.where(flag, keep_prob, 1.0)
+        flag, _, otherwise = keep_prob.op.inputs
+        flag = walk.origin(flag)
+        is_off = np.array_equal(tf.get_static_value(otherwise), 1) and is_default(flag, False)
+        return flag if is_off else None
+    return keep_prob if is_default(keep_prob, np.float32(1)) else None
 
 
 def copiable(ops: Sequence[tf.Operation], starts: Collection[tf.Operation]) -> list[tf.Operation]:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from graphkit.graph import control_flow, copies, references, walk
 from graphkit.nn import inputs
-from graphkit.running import feeds, keyed, order, products, xla_ops
+from graphkit.running import feeds, keyed, order, products, settings, xla_ops
 from graphkit.running.stored import Store, Stored
 from graphkit.running.training_step import TrainingStep
 
@@ -195,7 +195,9 @@ class StepCopy:
         self.narrow = {op.name for op in ops if products.is_narrow(op)}
         self.rate_name = None if step.rate_input is None else step.rate_input.name
         needed = walk.needed_placeholders([step.update, *step.values])
-        self.sliced = [p for p in needed if p.name != self.rate_name and holds_examples(p)]
+        needed = [p for p in needed if p.name != self.rate_name]
+        # Or those of a batch of a fixed size, as recurrent networks that hand on their state have it.
+        self.sliced = [p for p in needed if holds_examples(p)] or [p for p in needed if p.shape.rank]
         outside = outer_ops(ops)
         replaced = {p.name for p in self.sliced} | {self.rate_name}
         replaced |= {step.training_input.name, step.step_input.name}
@@ -296,7 +298,9 @@ def is_handle(op: tf.Operation) -> bool:
 
 def holds_examples(placeholder: tf.Tensor) -> bool:
     shape = placeholder.shape
-    return shape.rank is None or (shape.rank > 0 and shape.as_list()[0] is None)
+    if shape.rank is None:
+        return not settings.is_setting(placeholder)
+    return shape.rank > 0 and shape.as_list()[0] is None
 
 
 def for_xla(definition: Any, narrow: set[str]) -> Any:
@@ -332,9 +336,10 @@ def make_loop(
         """Makes the placeholder of all examples, which the session's machine may hold already."""
         held = None if store is None else store.of(placeholder, dtype)
         default = default if held is None else held.value
+        shape = placeholder.shape if placeholder.shape.rank is None else [None, *placeholder.shape[1:]]
         if default is None:
-            return v1.placeholder(dtype, placeholder.shape, name=name)
-        made = v1.placeholder_with_default(default, placeholder.shape, name=name)
+            return v1.placeholder(dtype, shape, name=name)
+        made = v1.placeholder_with_default(default, shape, name=name)
         if held is not None:
             kept[made.name] = held
         return made

@@ -12,7 +12,8 @@ from graphkit.train import optimizers
 
 def is_news(record: logging.LogRecord) -> bool:
     """False of what TensorFlow has deprecated since TensorFlow 1: to be told in each run helps nobody."""
-    return optimizers.is_not_deprecation(record)
+    # A line of the program's own passes.
+    return optimizers.is_not_deprecation(record) or not str(record.msg).startswith("From %s: ")
 
 
 tf.get_logger().addFilter(is_news)

@@ -248,3 +248,26 @@ def test_variables_that_cannot_be_told_apart_are_refused():
     new = networks.build(lambda: layers("left", "right", "third"))
     with refused(ValueError, "compare: variables must be matched by name; pass rename="):
         gk.compare(old, new, {"features": normal(3, 8)})
+
+
+@pytest.mark.parametrize("features", [np.full((3, 8), np.nan), np.zeros((0, 8))], ids=["nan", "empty"])
+def test_inputs_that_would_hide_differences_are_refused(features):
+    old = networks.build(lambda: networks.dense(networks.features(), "one", 8))
+    with refused(ValueError, "compare: inputs must hold numbers, without NaN"):
+        gk.compare(old, old, {"features": features})
+
+
+def test_a_finding_about_many_variables_stays_short():
+    def penalty(x):
+        for number in range(8):
+            x = networks.dense(x, f"layer{number}", 8, bias=False)
+        return tf.reduce_mean(x)
+
+    def with_penalty(x):
+        loss = penalty(x)
+        return loss + tf.add_n([1e-2 * tf.nn.l2_loss(v) for v in v1.trainable_variables()])
+
+    old, new = (networks.build(lambda f=f: f(networks.features())) for f in (with_penalty, penalty))
+    finding = gk.compare(old, new, {"features": normal(3, 8)}).finding
+    assert "a regularization term of variable layer0/kernel, " in finding
+    assert "variable layer3/kernel and 4 more is missing in new" in finding and len(finding) < 300

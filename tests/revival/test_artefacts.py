@@ -39,9 +39,46 @@ def test_all_paths_of_a_model(model_files):
             np.testing.assert_array_equal(session.run(model.variables["kernel"]), value)
         assert list(model.variables) == ["kernel"], path  # the rest is of training
     assert list(gk.revive(prefix).outputs) == ["loss"]
+    assert gk.revive(prefix).report().endswith("kernel  float32 (4, 3)")
     saved = gk.revive(folder / "saved")
     assert (list(saved.inputs), list(saved.outputs)) == (["x"], ["y"])
     assert list(gk.revive(folder / "saved", outputs={"z": "loss"}).outputs) == ["z"]
+
+
+def end_of_a_check(labels, logits):
+    v1.assert_less(labels, np.int64(5))  # whose result nothing takes
+    with tf.control_dependencies([v1.assert_equal(tf.shape(logits)[1], 3), v1.assert_non_negative(logits)]):
+        return tf.nn.softmax(logits, name="end")
+
+
+def end_of_a_loss(labels, logits, **weights):
+    loss = v1.losses.sparse_softmax_cross_entropy(labels, logits, **weights, scope="end")
+    v1.train.MomentumOptimizer(0.1, 0.9).minimize(loss)
+    return loss
+
+
+ENDS = {
+    "loss": end_of_a_loss,
+    "loss of weights": lambda *at: end_of_a_loss(*at, weights=v1.placeholder(tf.float32, name="weights")),
+    "check": end_of_a_check,
+}
+
+
+@pytest.fixture(params=[False, True], ids=["branches_of_tf1", "functions"])
+def control_flow_v2(request):
+    before = v1.control_flow_v2_enabled()
+    (v1.enable_control_flow_v2 if request.param else v1.disable_control_flow_v2)()
+    yield
+    (v1.enable_control_flow_v2 if before else v1.disable_control_flow_v2)()
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_model_that_waits_for_checks_has_its_ends(tmp_path, end, control_flow_v2):
+    features, labels = v1.placeholder(tf.float32, (None, 4)), v1.placeholder(tf.int64, (None,))
+    ENDS[end](labels, tf.matmul(features, v1.get_variable("kernel", (4, 3))))
+    with files.open_session() as session:
+        model = gk.revive(files.save_meta(session, tmp_path / "model"))
+    assert [name.split("/")[0] for name in model.outputs] == ["end"]
 
 
 def test_files_of_other_kinds_and_damaged_ones(model_files):
@@ -133,3 +170,12 @@ def test_a_saved_model_of_tensorflow_2_is_refused_with_a_way_out(tmp_path):
     writer.join()
     with pytest.raises(ValueError, match="SavedModel of TensorFlow 2 names its variables by objects"):
         gk.revive(tmp_path / "two")
+
+
+def test_the_copies_of_a_trainer_are_no_ends(tmp_path):
+    features, labels = gk.feature_input(4), gk.label_input()
+    loss = gk.softmax_cross_entropy(gk.dropout(gk.dense(features, 3), gk.keep_prob_input()), labels)
+    saver = v1.train.Saver()
+    with gk.Trainer(loss, optimizer="sgd") as trainer:
+        model = gk.revive(saver.save(trainer.session, str(tmp_path / "model")))
+    assert {name.split("/")[0] for name in model.outputs} == {"softmax_cross_entropy"}

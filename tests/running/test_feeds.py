@@ -181,7 +181,7 @@ REFUSED = [
     (
         lambda p: {p.points: POINTS},
         ValueError,
-        "placeholder labels:0 needs data; received given=['features:0']",
+        "placeholder labels:0 needs data, or a value in feed; received given=['features:0']",
     ),
     (
         lambda p: {p.points: POINTS[:60], p.kinds: KINDS},

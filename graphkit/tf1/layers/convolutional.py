@@ -11,7 +11,7 @@ from graphkit.nn.separable_convolutions import convolve_separably
 from graphkit.nn.transposed_convolutions import convolve_transposed
 from graphkit.nn.variables import Constraint, Initializer, Regularizer
 from graphkit.tf1.layers.core import ZEROS, Weighted
-from graphkit.tf1.layers.functions import function_of
+from graphkit.tf1.layers.functions import function_of, shows_arguments
 from graphkit.tf1.layers.input_spec import InputSpec
 
 
@@ -23,6 +23,7 @@ def window_of(check: checks.Checker, axes: int, name: str, *arguments: Any) -> w
         raise ValueError(str(error)) from None
 
 
+@shows_arguments()
 class Convolution(Weighted):
     """Base of convolutions; the arguments from `activation` on are those of TensorFlow 1.15, in its order."""
 
@@ -82,6 +83,7 @@ class Conv3D(Convolution):
     rank, _op_name = 3, "Conv3D"
 
 
+@shows_arguments("dilation_rate")
 class Transposed(Convolution):
     """Base of transposed convolutions, which have no dilation."""
 
@@ -116,6 +118,7 @@ class Conv3DTranspose(Transposed):
     rank = 3
 
 
+@shows_arguments()
 class Separable(Convolution):
     """Base of convolutions of each channel by itself, after which the channels are mixed."""
 

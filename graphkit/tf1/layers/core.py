@@ -13,7 +13,7 @@ from graphkit.nn.dropout import drop
 from graphkit.nn.normalization import Training, check_training
 from graphkit.nn.variables import Constraint, Initializer, Regularizer
 from graphkit.tf1.layers.base import Layer
-from graphkit.tf1.layers.functions import function_of
+from graphkit.tf1.layers.functions import function_of, shows_arguments
 from graphkit.tf1.layers.input_spec import InputSpec
 
 ZEROS = tf.compat.v1.zeros_initializer()
@@ -65,6 +65,7 @@ class Weighted(Layer):
         return outputs if self.activation is None else self.activation(outputs)
 
 
+@shows_arguments()
 class Dense(Weighted):
     """inputs @ kernel + bias; the arguments after `units` are those of TensorFlow 1.15, in its order."""
 

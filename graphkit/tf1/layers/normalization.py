@@ -1,5 +1,6 @@
 """Batch normalization with all that TensorFlow 1.15 had of it."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -163,6 +164,10 @@ ORDER = (
     "training trainable name reuse renorm renorm_clipping renorm_momentum fused virtual_batch_size adjustment"
 ).split()
 
+KIND = inspect.Parameter.POSITIONAL_OR_KEYWORD
+DEFAULTS = {p.name: p.default for p in inspect.signature(BatchNormalization).parameters.values()}
+DEFAULTS["training"] = False
+
 
 def batch_normalization(inputs: Any, *args: Any, **kwargs: Any) -> tf.Tensor:
     """Applies a new `tf.layers.BatchNormalization` to the inputs; the arguments are in TF 1.15's order."""
@@ -174,4 +179,8 @@ def batch_normalization(inputs: Any, *args: Any, **kwargs: Any) -> tf.Tensor:
     return BatchNormalization(**arguments, _reuse=reuse, _scope=True)(inputs, training=training)
 
 
+batch_normalization.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    [inspect.Parameter("inputs", KIND)]
+    + [inspect.Parameter(name, KIND, default=DEFAULTS.get(name)) for name in ORDER]
+)
 BatchNorm = BatchNormalization

@@ -13,7 +13,7 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 from graphkit import checks
-from graphkit.tf1.programs import advice, hook
+from graphkit.tf1.programs import advice, hook, sources
 
 
 def run(program: str, arguments: Sequence[str], *, is_module: bool = False, own: Sequence[str] = ()) -> int:
@@ -40,8 +40,12 @@ def run(program: str, arguments: Sequence[str], *, is_module: bool = False, own:
     sys.modules["__main__"] = main
     try:
         execute(main)
-    except (SystemExit, KeyboardInterrupt):
+    except SystemExit:
         raise
+    except KeyboardInterrupt as error:
+        show, trace = sys.excepthook, without_own_frames(error.__traceback__)
+        sys.excepthook = lambda kind, value, _: show(kind, value.with_traceback(trace), trace)
+        raise  # Python ends the process as by the signal
     except BaseException as error:
         trace = without_own_frames(error.__traceback__)
         sys.excepthook(type(error), error.with_traceback(trace), trace)
@@ -64,6 +68,7 @@ def execute(main: types.ModuleType) -> None:
 
 def of_file(path: str, own: Sequence[str]) -> tuple[hook.Hook, types.ModuleType]:
     """Returns the hook of a program and its module, before it is executed."""
+    sources.refuse_notebook(path)
     full = os.path.abspath(path)
     with io.open_code(full):  # an error here is the user's, not the program's
         pass

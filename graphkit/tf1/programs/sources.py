@@ -114,10 +114,16 @@ def tolerant(text: str) -> tuple[ast.Module, list[Finding]]:
 
 
 def files(path: str) -> Iterator[str]:
-    """Yields a file, or the Python files of a folder without installed packages and hidden folders."""
+    """Yields a file, or the Python files of a folder without installed packages and hidden folders.
+
+    Raises:
+      OSError: the file is a notebook, or the folder has no such file.
+    """
     if not os.path.isdir(path):
+        refuse_notebook(path)
         yield path
         return
+    found = False
     for folder, inner, members in os.walk(path):
         inner[:] = sorted(
             name
@@ -126,4 +132,16 @@ def files(path: str) -> Iterator[str]:
             and not name.startswith(".")
             and not os.path.exists(os.path.join(folder, name, "pyvenv.cfg"))
         )
-        yield from (os.path.join(folder, name) for name in sorted(members) if name.endswith(".py"))
+        for name in sorted(members):
+            if name.endswith(".py"):
+                found = True
+                yield os.path.join(folder, name)
+    if not found:
+        raise FileNotFoundError(f"the folder must hold Python files; received {path}")
+
+
+def refuse_notebook(path: str) -> None:
+    """Raises OSError for a notebook, whose cells are read by nothing here."""
+    if path.endswith(".ipynb"):
+        rule = "a notebook must be made a program first, by jupyter nbconvert --to script, or run its cells "
+        raise OSError(f"{rule}after %load_ext graphkit.tf1; received {path}")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from references import assert_agree, names, normal, refused, run, to_format
 
+import graphkit as gk
 import graphkit.tf1 as tf
 
 L2 = tf.nn.l2_loss
@@ -190,6 +191,23 @@ def test_refused_rates(rate):
     with refused(ValueError, "Dropout: rate must be a finite number at least 0 and below 1"):
         tf.layers.dropout(tf.ones([3]), rate, training=True)
     tf.layers.dropout(tf.ones([3]), rate)  # is not looked at
+
+
+def test_an_evaluation_computes_no_masks_while_training_is_off():
+    inputs, labels = features(6), tf.placeholder(tf.int64, [None])
+    flag = tf.placeholder_with_default(False, [], name="training")
+    hidden = tf.layers.dropout(tf.layers.dense(inputs, 50, tf.nn.relu), 0.5, training=flag)
+    logits = tf.layers.dense(hidden, 3)
+    on = tf.layers.dropout(logits, 0.5, training=tf.placeholder_with_default(True, []))
+    rows = normal(4, 6)
+    with gk.Trainer(tf.losses.sparse_softmax_cross_entropy(labels, logits)) as trainer:
+        assert trainer.training_step.inference.switches == [flag]
+        assert trainer.training_step.inference.copied[logits.name].op.name.startswith("graphkit/inference")
+        own = trainer.session.run(logits, {inputs: rows})
+        assert trainer.predict(logits, {inputs: rows}).tobytes() == own.tobytes()
+        assert (trainer.predict(hidden, {inputs: rows}, {flag: True}) == 0).mean() > 0.6
+        assert (trainer.predict(hidden, {inputs: rows}) == 0).mean() < 0.6
+        assert (trainer.predict(on, {inputs: rows}) == 0).any()
 
 
 def test_flatten():

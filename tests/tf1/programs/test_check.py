@@ -1,6 +1,8 @@
 """The report on programs: what is gone, what graphkit.tf1 has, and what will run."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -121,8 +123,23 @@ def test_exit_codes(folder, capsys, tmp_path):
         assert end.value.code == 2
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert command.main(["check", str(empty)], "graphkit tf1") == 0
+    notebook = tmp_path / "cells.ipynb"
+    notebook.write_text('{"cells": []}')
+    # A mistyped path must not pass for one of which all is covered.
+    for path, rule in ((empty, "must hold Python files"), (notebook, "nbconvert")):
+        for name in ("check", "upgrade"):
+            assert command.main([name, str(path)], "graphkit tf1") == 2
+            assert rule in capsys.readouterr().err
+    assert command.main(["run", str(notebook)], "graphkit tf1") == 2
     assert tf.layers
+
+
+def test_output_that_nobody_reads(folder):
+    path = folder(leftover=LEFTOVER)
+    first = "import os, sys; from graphkit.tf1.programs import command; r, w = os.pipe(); os.close(r)"
+    rest = "os.dup2(w, 1); sys.exit(command.main(['check', sys.argv[1]], 'graphkit tf1'))"
+    done = subprocess.run([sys.executable, "-c", f"{first}; {rest}", path], stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_installed_packages_and_hidden_folders_are_left_out(tmp_path):

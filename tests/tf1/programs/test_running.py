@@ -27,6 +27,8 @@ WHAT_IT_SEES = """
             f()
         except KeyError:
             [1, 2][3]
+    elif sys.argv[1] == "interrupt":
+        raise KeyboardInterrupt
     elif sys.argv[1] == "hook":
         sys.excepthook = lambda kind, error, trace: print("hook", kind, trace.tb_frame.f_code.co_name)
         raise ValueError
@@ -53,7 +55,13 @@ def parts(done):
 
 @pytest.mark.parametrize(
     "ending",
-    ["raise", *(pytest.param(name, marks=pytest.mark.slow) for name in ("end", "exit", "code", "hook"))],
+    [
+        "raise",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("end", "exit", "code", "hook", "interrupt")
+        ),
+    ],
 )
 def test_it_is_as_python_runs_it(tmp_path, ending):
     folder = tmp_path / "programs"
@@ -61,7 +69,10 @@ def test_it_is_as_python_runs_it(tmp_path, ending):
     arguments = ["programs/program.py", ending, "--flag", "-m", "--", "x"]
     expected = python(*arguments, folder=tmp_path)
     assert parts(python(*RUN, *arguments, folder=tmp_path)) == parts(expected)
-    assert expected.returncode == {"end": 0, "exit": 1, "code": 5, "raise": 1, "hook": 1}[ending]
+    assert (
+        expected.returncode
+        == {"end": 0, "exit": 1, "code": 5, "raise": 1, "hook": 1, "interrupt": -2}[ending]
+    )
 
 
 @pytest.mark.slow
