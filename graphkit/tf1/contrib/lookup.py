@@ -102,4 +102,4 @@ def index_to_string(
     return index_to_string_table_from_tensor(mapping, default_value).lookup(tensor)
 
 
-__getattr__, __dir__ = overlay.over(__name__)
+__getattr__, __dir__ = overlay.over(__name__, modules="lookup_ops")

@@ -187,4 +187,4 @@ set_size set_union streaming_concat streaming_recall_at_k
 """.split()
 __all__ += [f"streaming_{name}" for name in FIRST]
 
-__getattr__, __dir__ = overlay.over(__name__)
+__getattr__, __dir__ = overlay.over(__name__, modules="confusion_matrix_ops metric_ops set_ops")

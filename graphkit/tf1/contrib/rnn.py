@@ -14,7 +14,9 @@ AttentionCellWrapper = _wrappers.AttentionCellWrapper
 EmbeddingWrapper = _wrappers.EmbeddingWrapper
 InputProjectionWrapper = _wrappers.InputProjectionWrapper
 OutputProjectionWrapper = _wrappers.OutputProjectionWrapper
-_linear = _wrappers.linear  # private in TensorFlow 1, but programs took it for cells of their own
+# Private in TensorFlow 1, but programs took them for cells of their own.
+_Linear = _wrappers.Linear
+_linear = _wrappers.linear
 
 Conv1DLSTMCell = _cells.Conv1DLSTMCell
 Conv2DLSTMCell = _cells.Conv2DLSTMCell
@@ -24,6 +26,7 @@ GRUBlockCell = _cells.GRUBlockCell
 GRUBlockCellV2 = _cells.GRUBlockCellV2
 LayerNormBasicLSTMCell = _cells.LayerNormBasicLSTMCell
 LSTMBlockCell = _cells.LSTMBlockCell
+NASCell = _cells.NASCell
 UGRNNCell = _cells.UGRNNCell
 
 FusedRNNCell = _sequences.FusedRNNCell

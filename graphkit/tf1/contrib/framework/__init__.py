@@ -20,4 +20,4 @@ __all__ = ["TensorSpec", "argsort", "nest", "py_func", "sort"]
 for _module in (arg_scopes, checkpoints, functions, tensors, variables):
     __all__ += _module.__all__
 
-__getattr__, __dir__ = _overlay.over(__name__)
+__getattr__, __dir__ = _overlay.over(__name__, modules="checkpoint_utils ops sort_ops tensor_util")

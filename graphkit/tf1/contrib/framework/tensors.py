@@ -8,7 +8,7 @@ import tensorflow as tf
 __all__ = """
 assert_same_float_dtype assert_scalar convert_to_tensor_or_sparse_tensor is_non_decreasing
 is_numeric_tensor is_strictly_increasing is_tensor remove_squeezable_dimensions
-with_shape
+with_same_shape with_shape
 """.split()
 
 v1 = tf.compat.v1
@@ -54,3 +54,9 @@ def with_shape(expected_shape: Any, tensor: tf.Tensor) -> tf.Tensor:
             return tf.reshape(tensor, [])
         raise ValueError(f"Invalid shape for tensor {tensor.name}, expected {sizes}, got {tensor.shape}.")
     return tensor if tensor.shape.is_fully_defined() else tf.ensure_shape(tensor, sizes)
+
+
+def with_same_shape(expected_tensor: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
+    """Returns the tensor, with a check that it has the shape of another."""
+    shape = expected_tensor.shape
+    return with_shape(shape.as_list() if shape.is_fully_defined() else tf.shape(expected_tensor), tensor)

@@ -10,7 +10,7 @@ from graphkit.tf1.contrib.seq2seq.attention import (
     LuongAttention,
     LuongMonotonicAttention,
 )
-from graphkit.tf1.contrib.seq2seq.attention_wrapper import AttentionWrapper, AttentionWrapperState
+from graphkit.tf1.contrib.seq2seq.attention_cell import AttentionWrapper, AttentionWrapperState
 from graphkit.tf1.contrib.seq2seq.basic_decoder import BasicDecoder, BasicDecoderOutput
 from graphkit.tf1.contrib.seq2seq.beam_search import (
     BeamSearchDecoder,
@@ -32,6 +32,7 @@ from graphkit.tf1.contrib.seq2seq.scheduled_helpers import (
     ScheduledEmbeddingTrainingHelper,
     ScheduledOutputTrainingHelper,
 )
+from graphkit.tf1.contrib.sequences import transpose_batch_time as _transpose_batch_time  # noqa: F401
 
 __all__ = [
     "AttentionMechanism",
