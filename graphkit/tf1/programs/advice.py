@@ -1,5 +1,6 @@
 """What to write where a program failed at something that Python, NumPy or SciPy lost."""
 
+import os
 import re
 from collections.abc import Callable
 from types import TracebackType
@@ -73,7 +74,28 @@ def of_failure(error: BaseException, trace: TracebackType | None, is_own: Callab
     for finding in found:
         if re.search(rf"\b{re.escape(finding.word)}\b", str(error)):
             return [f"{path}:{finding.line}: {finding.message}"]
+    if isinstance(error, ImportError):
+        return [f"{path}:{line}: {text}" for text in of_import(error, path)]
     for kind, pattern, text in RUNTIME:
         if isinstance(error, kind) and re.search(pattern, str(error)):
             return [f"{path}:{line}: {text}"]
+    return []
+
+
+def of_import(error: ImportError, path: str) -> list[str]:
+    """Returns how to run a file that is a module of a package, or to import what is beside it."""
+    folder, file = os.path.split(path)
+    wanted = (error.name or "").partition(".")[0]
+    is_relative = "attempted relative import with no known parent package" in str(error)
+    if is_relative or wanted == os.path.basename(folder):
+        parts = [file.removesuffix(".py")]
+        while len(parts) == 1 or (is_relative and os.path.exists(os.path.join(folder, "__init__.py"))):
+            folder, name = os.path.split(folder)
+            parts.insert(0, name)
+        return [f"it is a module of a package; cd {folder} && graphkit tf1 run -m {'.'.join(parts)}"]
+    beside = os.path.join(folder, wanted)
+    if wanted and (os.path.isfile(f"{beside}.py") or os.path.isdir(beside)):
+        return [
+            f"Python 2 found {wanted} in this file's folder; write from . import or from .{wanted} import"
+        ]
     return []

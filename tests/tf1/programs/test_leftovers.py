@@ -106,6 +106,33 @@ def test_a_failure_names_the_edit(tmp_path, text, message):
     assert message in lines[0]
 
 
+def advice_on(folder, program):
+    """Returns the advice on a program that fails, which imports modules of a package `nets`."""
+    package = folder / "nets"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    for name, text in {"layers": "", "model": "import layers", "relative": "from . import layers"}.items():
+        (package / f"{name}.py").write_text(text)
+    (package / "absolute.py").write_text("import nets.layers")
+    path = package / f"{program}.py" if program != "main" else folder / "main.py"
+    (folder / "main.py").write_text("import nets.model")
+    with pytest.raises(ImportError) as failure:
+        run_program(path)
+    return advice.after(failure.value, failure.value.__traceback__, lambda file: str(folder) in file)
+
+
+def test_an_import_of_what_is_beside_a_module_of_python_2(tmp_path):
+    expected = "Python 2 found layers in this file's folder; write from . import or from .layers import"
+    assert advice_on(tmp_path, "main") == [f"{tmp_path}/nets/model.py:1: {expected}"]
+
+
+@pytest.mark.filterwarnings("ignore:can't resolve package:ImportWarning")
+@pytest.mark.parametrize("program", ["relative", "absolute"])
+def test_a_module_that_is_run_as_a_file(tmp_path, program):
+    expected = f"it is a module of a package; cd {tmp_path} && graphkit tf1 run -m nets.{program}"
+    assert advice_on(tmp_path, program) == [f"{tmp_path}/nets/{program}.py:1: {expected}"]
+
+
 def test_other_failures_have_no_advice(tmp_path):
     (tmp_path / "program.py").write_text("import numpy as np\nif False:\n  np.float\n1 / 0")
     with pytest.raises(ZeroDivisionError) as failure:
