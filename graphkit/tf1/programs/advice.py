@@ -17,11 +17,14 @@ FLOAT_SIZES = (
     r"parameter '(shape|multiples|size|begin)' has DataType float|Expected int\d*,? .*of type 'float'"
 )
 ITERATORS = r"(dict_keys|dict_values|dict_items|map|filter|zip|range)"
+NEXT = "an iterator has __next__ in Python 3, not next; write __next__ = next below it in its class"
 BYTES = 'Python 3 tells bytes from text; open the file with "rb" or "wb", or write .encode() or .decode()'
 # (kind of error, its text, what to write), for what cannot be seen in the source
 RUNTIME: list[tuple[type | tuple[type, ...], str, str]] = [
     (TypeError, FLOAT_SIZES, INTEGERS),
     ((TypeError, AttributeError), rf"'{ITERATORS}' object|type '{ITERATORS}'", LAZY),
+    (TypeError, r"returned non-iterator|object is not an iterator", NEXT),
+    (AttributeError, r"has no attribute 'next'", "an iterator is asked by next(iterator) in Python 3"),
     (TypeError, r"bytes-like object is required, not 'str'|must be str, not bytes", BYTES),
     (UnicodeDecodeError, r"'ascii' codec can't decode", 'a pickle of Python 2 needs encoding="latin1"'),
     (UnicodeDecodeError, r"'utf-8' codec can't decode", 'a file that is not text is opened with "rb"'),
