@@ -18,6 +18,7 @@ FLOAT_SIZES = (
 )
 ITERATORS = r"(dict_keys|dict_values|dict_items|map|filter|zip|range)"
 NEXT = "an iterator has __next__ in Python 3, not next; write __next__ = next below it in its class"
+SCALAR = "NumPy 2.4 makes a number only of an array without axes; write array.item()"
 BYTES = 'Python 3 tells bytes from text; open the file with "rb" or "wb", or write .encode() or .decode()'
 # (kind of error, its text, what to write), for what cannot be seen in the source
 RUNTIME: list[tuple[type | tuple[type, ...], str, str]] = [
@@ -29,6 +30,7 @@ RUNTIME: list[tuple[type | tuple[type, ...], str, str]] = [
     (UnicodeDecodeError, r"'ascii' codec can't decode", 'a pickle of Python 2 needs encoding="latin1"'),
     (UnicodeDecodeError, r"'utf-8' codec can't decode", 'a file that is not text is opened with "rb"'),
     (RuntimeError, r"not compatible with eager execution", EAGER),
+    (TypeError, r"arrays can be converted to Python scalars", SCALAR),
     (ValueError, r"inhomogeneous shape", leftovers.RAGGED),
     (ValueError, r"allow_pickle=False", "np.load of objects needs allow_pickle=True since NumPy 1.16"),
     (TypeError, r"'[<>]=?' not supported between instances", "Python 3 orders only values of like types"),

@@ -88,6 +88,7 @@ FAILURES = [
     ("import numpy as np\nx = [[1], [2, 3]]\nnp.array(x)", ":3: NumPy 1.24 and later refuse rows"),
     ("[1, 'a'].sort()", "Python 3 orders only values of like types"),
     ("b''.decode('ascii') + b'\\xe9'.decode('ascii')", 'encoding="latin1"'),
+    ("import numpy as np\nint(np.zeros([2]))", ":2: NumPy 2.4 makes a number only of an array without axes"),
     ("iter([]).next()", "next(iterator)"),
     ("class A:\n  __iter__ = lambda self: self\nlist(A())", ":3: an iterator has __next__ in Python 3"),
     ("def f():\n  return xrange\nf()", ":2: xrange is Python 2"),
