@@ -1,6 +1,7 @@
 """Argument validation: every refusal reads `function: rule; received name=value`."""
 
 import contextlib
+import difflib
 import importlib
 import math
 import numbers
@@ -187,6 +188,13 @@ def has_mask(value: Any) -> bool:
     """Whether the value is a masked array, or a list or tuple of arrays of which one is."""
     items = value if isinstance(value, (list, tuple)) else (value,)
     return any(isinstance(item, np.ma.MaskedArray) for item in items)
+
+
+def near(name: str, known: Collection[str]) -> str:
+    """Returns " (near it: ...)" with the known names that are like one, for a rule; "" if none is."""
+    found = difflib.get_close_matches(name, known, n=3)
+    found = found or [other for other in known if name.lower() in other.lower()][:3]
+    return f" (near it: {', '.join(found)})" if found else ""
 
 
 def shown(value: Any) -> str:

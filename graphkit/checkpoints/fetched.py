@@ -15,16 +15,16 @@ class FetchedSaver:
     """Writes what a session returns for some variables, in files as a Saver writes them.
 
     Args:
-      variables: {name in the checkpoint: variable}.
+      variables: {name in the checkpoint: variable}, or arrays of their dtypes.
     """
 
-    def __init__(self, variables: Mapping[str, tf.Variable]) -> None:
+    def __init__(self, variables: Mapping[str, Any]) -> None:
         v1 = tf.compat.v1
         self.variables = dict(sorted(variables.items()))
         self.graph = tf.Graph()
         with self.graph.as_default():
             self.path = v1.placeholder(tf.string, ())
-            self.inputs = [v1.placeholder(v.dtype.base_dtype) for v in self.variables.values()]
+            self.inputs = [v1.placeholder(tf.as_dtype(v.dtype).base_dtype) for v in self.variables.values()]
             names = list(self.variables)
             self.write = tf.raw_ops.SaveV2(
                 prefix=self.path, tensor_names=names, shape_and_slices=[""] * len(names), tensors=self.inputs

@@ -1,6 +1,5 @@
 """Restoring by name: a checkpoint is compared with a graph's variables before any of them is changed."""
 
-import difflib
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -157,8 +156,7 @@ def check_rename(
         for looked_up, names, where in ((name, ours, "the graph"), (source, held, path)):
             prefix = is_prefix(looked_up)
             known = any(n.startswith(looked_up) for n in names) if prefix else looked_up in names
-            near = [] if known else difflib.get_close_matches(looked_up, names, n=3)
-            hint = f" (near it: {', '.join(near)})" if near else ""
+            hint = "" if known else checks.near(looked_up, names)
             check.require(known, f"rename must name what is in {where}{hint}", name=looked_up)
     return rename
 

@@ -1,7 +1,7 @@
 """Variables in parts and on several machines: how a Saver writes them, and ops that read each where it is."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -80,5 +80,9 @@ def part_of(wanted: Wanted, shape: tuple[int | None, ...] | None) -> str:
     """Returns which part of an entry of some shape a variable takes, as TensorFlow's ops read it."""
     if not wanted.slices or shape != wanted.full.shape:
         return ""
-    sizes = " ".join(map(str, wanted.full.shape or ()))
-    return f"{sizes} " + ":".join(f"{part.start},{part.stop - part.start}" for part in wanted.slices)
+    return slice_text(shape or (), ((part.start, part.stop - part.start) for part in wanted.slices))
+
+
+def slice_text(shape: Iterable[int | None], parts: Iterable[tuple[int, int]]) -> str:
+    """Returns how TensorFlow's ops read a part of an array: its shape, and (start, size) of each axis."""
+    return " ".join(map(str, shape)) + " " + ":".join(f"{start},{size}" for start, size in parts)

@@ -40,15 +40,9 @@ class Mask(NamedTuple):
 
 def data_ops(side: Side) -> set[tf.Operation]:
     """Returns the forward ops whose values depend on examples or variables; sizes do not."""
-    reached: set[tf.Operation] = set()
-    for op in walk.running_order(walk.as_made(side.forward)):
-        is_source = op.type in walk.VARIABLES or (
-            op.type in walk.PLACEHOLDERS and op.outputs[0].shape.rank != 0
-        )
-        follows = op.type not in walk.SIZES and any(tensor.op in reached for tensor in op.inputs)
-        if is_source or follows:
-            reached.add(op)
-    return reached
+    ops = [op for op in walk.as_made(side.forward) if op.type not in walk.SIZES]
+    fed = [op for op in ops if op.type in walk.PLACEHOLDERS and op.outputs[0].shape.rank != 0]
+    return walk.descendants([*fed, *(op for op in ops if op.type in walk.VARIABLES)], ops)
 
 
 def find(side: Side) -> list[Mask]:

@@ -1,6 +1,5 @@
 """Inputs and variables of two graphs that mean the same, and the values they get."""
 
-import difflib
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -51,9 +50,8 @@ def names_of(check: checks.Checker, rule: str, key: Any, old: Side, new: Side) -
             name = one if ":" in one else f"{one}:0"
         names.append(name if name and side.holds(name) else "")
     candidates = sorted({p.op.name for side in (old, new) for p in side.placeholders()})
-    near = difflib.get_close_matches(str(key), candidates, n=3)
-    hint = f" (near it: {', '.join(near)})" if near else ""
-    check.require(any(names), f"a key of inputs must be in one of the graphs{hint}", key=key)
+    rule = f"a key of inputs must be in one of the graphs{checks.near(str(key), candidates)}"
+    check.require(any(names), rule, key=key)
     return names[0], names[1]
 
 

@@ -256,16 +256,20 @@ def names_called(node: Any, library: Mapping[str, Any]) -> list[str]:
     return [name for name in (node.op, *called_functions(node)) if name in library]
 
 
-def bodies_called(node: Any, library: Mapping[str, Any]) -> Iterator[list[Any]]:
-    """Yields the nodes of each function that a node calls, directly or through others."""
-    waiting, seen = names_called(node, library), set()
+def functions_called(nodes: Iterable[Any], library: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns {name: FunctionDef} of the functions that nodes call, directly or through others."""
+    waiting, found = [name for node in nodes for name in names_called(node, library)], {}
     while waiting:
         name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
-            nodes = list(library[name].node_def)
-            yield nodes
-            waiting += (called for inner in nodes for called in names_called(inner, library))
+        if name not in found:
+            found[name] = library[name]
+            waiting += (called for inner in found[name].node_def for called in names_called(inner, library))
+    return found
+
+
+def bodies_called(node: Any, library: Mapping[str, Any]) -> Iterator[list[Any]]:
+    """Yields the nodes of each function that a node calls, directly or through others."""
+    return (list(function.node_def) for function in functions_called([node], library).values())
 
 
 def nodes_of(op: tf.Operation, library: Mapping[str, Any]) -> Iterator[Any]:
@@ -287,14 +291,7 @@ def needed_functions(nodes: Iterable[Any], library: Any) -> Any:
       nodes: `NodeDef`s.
       library: the `FunctionDefLibrary` of their graph.
     """
-    known = {function.signature.name: function for function in library.function}
-    waiting, found = list(nodes), {}
-    while waiting:
-        node = waiting.pop()
-        for name in (node.op, *called_functions(node)):  # a function may be the type of the node itself
-            if name in known and name not in found:
-                found[name] = known[name]
-                waiting += known[name].node_def
+    found = functions_called(nodes, {function.signature.name: function for function in library.function})
     needed = tf.compat.v1.GraphDef().library
     needed.function.extend(found[name] for name in sorted(found))
     return needed

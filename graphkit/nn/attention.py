@@ -1,12 +1,8 @@
 """Attention: scores of keys for a query, and the weights that these become."""
 
-import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
-
-MODES = ("recursive", "parallel", "hard")
-SMALLEST_DIVISOR = 1e-10  # of the parallel form, which divides by the probability that nothing was chosen
 
 
 def multiplicative_scores(query: tf.Tensor, keys: tf.Tensor, scale: tf.Tensor | None = None) -> tf.Tensor:
@@ -79,49 +75,3 @@ def hardmax(logits: tf.Tensor, name: str | None = None) -> tf.Tensor:
     with tf.compat.v1.name_scope(name, "Hardmax", [logits]):
         logits = tf.convert_to_tensor(logits, name="logits")
         return tf.one_hot(tf.argmax(logits, axis=-1), tf.shape(logits)[-1], dtype=logits.dtype)
-
-
-def safe_cumprod(x: tf.Tensor, *args: object, **kwargs: object) -> tf.Tensor:
-    """Returns `tf.cumprod` of numbers in [0, 1], computed by logarithms so that its gradient is finite."""
-    with tf.compat.v1.name_scope(None, "SafeCumprod", [x]):
-        x = tf.convert_to_tensor(x, name="x")
-        tiny = np.finfo(x.dtype.as_numpy_dtype).tiny
-        return tf.exp(tf.cumsum(tf.math.log(tf.clip_by_value(x, tiny, 1)), *args, **kwargs))
-
-
-def monotonic_attention(p_choose_i: tf.Tensor, previous_attention: tf.Tensor, mode: str) -> tf.Tensor:
-    """Returns the weights (batch, time) of an attention that only moves forward.
-
-    Args:
-      p_choose_i: (batch, time), the probability of stopping at each place.
-      previous_attention: (batch, time), the weights of the step before.
-      mode: "recursive" follows the definition, "parallel" is its closed form, which is inexact where
-        p_choose_i is close to 1, "hard" is for probabilities of 0 and 1 alone.
-
-    Source: C. Raffel et al., "Online and linear-time attention by enforcing monotonic alignments",
-    ICML 2017, equations 8 to 10.
-    """
-    checks.Checker("monotonic_attention").choice("mode", mode, MODES)
-    p = tf.convert_to_tensor(p_choose_i, name="p_choose_i")
-    previous = tf.convert_to_tensor(previous_attention, name="previous_attention")
-    if mode == "hard":
-        p *= tf.cumsum(previous, axis=1)
-        return p * tf.math.cumprod(1 - p, axis=1, exclusive=True)
-    if mode == "parallel":
-        passed = safe_cumprod(1 - p, axis=1, exclusive=True)
-        return p * passed * tf.cumsum(previous / tf.clip_by_value(passed, SMALLEST_DIVISOR, 1.0), axis=1)
-    # reach[i] = (1 - p[i - 1]) reach[i - 1] + previous[i]
-    passed = tf.concat([tf.ones_like(p[:, :1]), 1 - p[:, :-1]], axis=1)
-    steps = tf.transpose(passed), tf.transpose(previous)
-    reach = tf.scan(lambda before, step: step[0] * before + step[1], steps, tf.zeros_like(p[:, 0]))
-    return p * tf.transpose(reach)
-
-
-def monotonic_weights(
-    scores: tf.Tensor, previous: tf.Tensor, noise: float, mode: str, seed: int | None = None
-) -> tf.Tensor:
-    """Returns monotonic weights for scores, to which normal noise is added before the sigmoid."""
-    if noise > 0:
-        scores += noise * tf.random.normal(tf.shape(scores), dtype=scores.dtype, seed=seed)
-    p = tf.cast(scores > 0, scores.dtype) if mode == "hard" else tf.sigmoid(scores)
-    return monotonic_attention(p, previous, mode)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from google.protobuf import message
 
 from graphkit import checks
-from graphkit.checkpoints import contents, restoring
+from graphkit.checkpoints import contents, restoring, sharded
 from graphkit.revival import messages
 
 SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
@@ -142,9 +142,8 @@ def declared(name: str, variable: Any, *, trained: bool) -> Declared:
     if not variable.HasField("save_slice_info_def"):
         return Declared(trained, name)
     part = variable.save_slice_info_def
-    full = " ".join(map(str, part.full_shape))
-    slices = ":".join(f"{start},{size}" for start, size in zip(part.var_offset, part.var_shape, strict=True))
-    return Declared(trained, part.full_name, f"{full} {slices}")
+    slices = zip(part.var_offset, part.var_shape, strict=True)
+    return Declared(trained, part.full_name, sharded.slice_text(part.full_shape, slices))
 
 
 def variables_of(check: checks.Checker, collections: Mapping[str, Any], key: str) -> list[Any]:

@@ -1,6 +1,5 @@
 """Where a model begins and ends: names that are given, and what is taken where none are."""
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -26,10 +25,7 @@ def nearest(check: checks.Checker, name: str, known: Iterable[str], rule: str) -
     known = list(known)
     if name in known:
         return name
-    near = difflib.get_close_matches(name, known, n=3)
-    near = near or [other for other in known if name.lower() in other.lower()][:3]
-    hint = f" (near it: {', '.join(near)})" if near else ""
-    raise ValueError(check.message(f"{rule}{hint}", name=name))
+    raise ValueError(check.message(f"{rule}{checks.near(name, known)}", name=name))
 
 
 def named(check: checks.Checker, nodes: Nodes, given: Any, argument: str) -> dict[str, str]:

@@ -5,10 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from graphkit.graph import walk
+from graphkit.graph import copies, walk
 
 STATIC_ARGUMENT, ARGUMENT = "static argument", "argument"  # kinds of the nodes that stand for arguments
-BACK = ("NextIteration", "RefNextIteration")
 # Numbers as they are in a file, where damage makes some that are not of any dtype.
 FLOATS = [dtype.as_datatype_enum for dtype in (tf.float16, tf.float32, tf.float64, tf.bfloat16)]
 
@@ -20,7 +19,7 @@ def owner(text: str) -> str:
 
 def data_inputs(node: Any) -> list[str]:
     """Returns the names of the nodes whose values a node takes."""
-    return [owner(text) for text in node.input if not text.startswith("^")]
+    return [owner(text) for text in copies.data_inputs(node)]
 
 
 class Nodes:
@@ -68,7 +67,7 @@ class Nodes:
                 missing = [
                     name
                     for name in map(owner, node.input)
-                    if name in self.by_name and name not in placed and self.kind(name) not in BACK
+                    if name in self.by_name and name not in placed and self.kind(name) not in walk.HANDS_BACK
                 ]
                 if missing and node.name not in entered:
                     entered.add(node.name)  # a circle in a damaged file must not be walked for ever
@@ -110,15 +109,3 @@ def is_float_array(node: Any) -> bool:
 
 def is_scalar(node: Any) -> bool:
     return node.op == "Const" and not node.attr["value"].tensor.tensor_shape.dim
-
-
-def bodies(nodes: Iterable[Any], library: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns {name: FunctionDef} of the functions that the nodes call, directly or through others."""
-    found: dict[str, Any] = {}
-    waiting = list(nodes)
-    while waiting:
-        for name in walk.names_called(waiting.pop(), library):
-            if name not in found:
-                found[name] = library[name]
-                waiting += library[name].node_def
-    return found

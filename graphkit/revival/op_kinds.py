@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.revival import nodes as graphs
+from graphkit.graph import walk
 
 # What an op that is not listed below may do is read from its definition: it holds no state, and neither takes
 # strings nor has a string as an attribute, so that it cannot name a file, a host or a Python function. This
@@ -108,7 +108,7 @@ def nodes_with_places(nodes: Iterable[Any], library: Mapping[str, Any]) -> Itera
     """Yields (node, its name, and that of the function it is in)."""
     nodes = list(nodes)
     yield from ((node, node.name) for node in nodes)
-    for name, function in graphs.bodies(nodes, library).items():
+    for name, function in walk.functions_called(nodes, library).items():
         yield from ((node, f"{node.name} (in function {name})") for node in function.node_def)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.graph import walk
+from graphkit.graph import copies, walk
 from graphkit.revival import nodes as graphs
 from graphkit.revival import op_kinds
 from graphkit.revival.nodes import Nodes
@@ -177,7 +177,7 @@ def follow_mask(nodes: Nodes, draw: str) -> tuple[Any, str | None]:
         if len(takers) != 1:
             return None, None
         taker = takers[0][0]
-        others = [text for text in taker.input if not text.startswith("^") and graphs.owner(text) != name]
+        others = [text for text in copies.data_inputs(taker) if graphs.owner(text) != name]
         constant = all(graphs.is_scalar(nodes.by_name[graphs.owner(text)]) for text in others)
         if taker.op in MASKING and constant:
             name = taker.name

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
+from graphkit.checkpoints import fetched
 from graphkit.revival import nodes as graphs
 from graphkit.running import session as sessions
 
@@ -96,7 +97,8 @@ def write(check: checks.Checker, constants: Sequence[Any], folder: Folder) -> st
     try:
         for group in groups(check, constants):
             parts.append(f"{prefix}-{len(parts)}")
-            run_save(parts[-1], group)
+            saver = fetched.FetchedSaver(group)
+            saver.save(list(saver.variables.values()), parts[-1])
         if parts:
             with tf.Graph().as_default(), tf.compat.v1.Session(config=sessions.make_config("cpu")) as session:
                 merge = tf.raw_ops.MergeV2Checkpoints
@@ -104,17 +106,6 @@ def write(check: checks.Checker, constants: Sequence[Any], folder: Folder) -> st
     except tf.errors.OpError as error:
         raise OSError(check.message(f"cannot write the values to {folder.path} ({error})")) from error
     return prefix
-
-
-def run_save(path: str, group: dict[str, np.ndarray]) -> None:
-    with tf.Graph().as_default():
-        inputs = [tf.compat.v1.placeholder(array.dtype, array.shape) for array in group.values()]
-        names = list(group)
-        save = tf.raw_ops.SaveV2(
-            prefix=path, tensor_names=names, shape_and_slices=[""] * len(names), tensors=inputs
-        )
-        with tf.compat.v1.Session(config=sessions.make_config("cpu")) as session:
-            session.run(save, dict(zip(inputs, group.values(), strict=True)))
 
 
 def make_variable(stored: Stored, *, trainable: bool) -> tf.Variable:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from graphkit.graph import walk
 from graphkit.revival import nodes as graphs
 from graphkit.revival.nodes import Nodes
 
@@ -107,7 +108,7 @@ class Finder:
         """Notes whether a node depends on inputs, and whether its values are sums of products."""
         data = values_of(node)
         source = not data and node.op not in ("Const", graphs.STATIC_ARGUMENT, "NoOp")
-        if source or not self.live.isdisjoint(data) or node.op in graphs.BACK:
+        if source or not self.live.isdisjoint(data) or node.op in walk.HANDS_BACK:
             self.live.add(node.name)
         known = not self.linear.isdisjoint(data)
         if node.op in PRODUCTS or (node.op in LINEAR and known):

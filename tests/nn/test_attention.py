@@ -8,8 +8,6 @@ from references import normal, run
 from graphkit.nn import attention
 
 QUERY, KEYS = normal(2, 3), normal(2, 4, 3, seed=1)
-P = np.array([[0.1, 0.7, 0.4, 0.9], [0.6, 0.2, 0.5, 0.3]], np.float32)
-BEFORE = np.array([[0.2, 0.5, 0.3, 0.0], [1.0, 0.0, 0.0, 0.0]], np.float32)
 
 
 def test_multiplicative_scores():
@@ -61,52 +59,3 @@ def test_masks():
 def test_hardmax_takes_the_first_largest():
     rows = np.array([[1.0, 3.0, 3.0], [2.0, 1.0, 0.0]], np.float32)
     np.testing.assert_array_equal(run(attention.hardmax(rows)), [[0, 1, 0], [1, 0, 0]])
-
-
-def test_safe_cumprod_is_a_cumprod_with_finite_gradients():
-    x = tf.constant([[0.5, 0.0, 0.25], [1.0, 0.5, 0.5]])
-    product = attention.safe_cumprod(x, axis=1, exclusive=True)
-    value, gradient = run([product, tf.gradients(product, x)[0]])
-    np.testing.assert_allclose(value, [[1, 0.5, 0], [1, 1, 0.5]], rtol=1e-6, atol=1e-30)
-    assert np.isfinite(gradient).all()
-
-
-def monotonic(p, before):
-    """The definition: start at each earlier place by its weight, and pass on until one is chosen."""
-    result = np.zeros_like(p)
-    for row in range(p.shape[0]):
-        for start in range(p.shape[1]):
-            arrives = before[row, start]
-            for place in range(start, p.shape[1]):
-                result[row, place] += arrives * p[row, place]
-                arrives *= 1 - p[row, place]
-    return result
-
-
-@pytest.mark.parametrize("mode", ["recursive", "parallel"])
-def test_monotonic_attention(mode):
-    weights = attention.monotonic_attention(tf.constant(P), tf.constant(BEFORE), mode)
-    np.testing.assert_allclose(run(weights), monotonic(P, BEFORE), rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("mode", attention.MODES)
-def test_hard_choices_move_to_the_next_chosen_place(mode):
-    p = np.array([[0, 1, 0, 1], [1, 0, 0, 1]], np.float32)
-    before = np.array([[0, 0, 1, 0], [0, 1, 0, 0]], np.float32)
-    weights = run(attention.monotonic_attention(tf.constant(p), tf.constant(before), mode))
-    if mode != "parallel":  # which divides by the product of 1 - p, here 0
-        np.testing.assert_allclose(weights, [[0, 0, 0, 1], [0, 0, 0, 1]], atol=1e-6)
-    np.testing.assert_array_equal(monotonic(p, before), [[0, 0, 0, 1], [0, 0, 0, 1]])
-
-
-def test_monotonic_weights_are_of_the_sigmoid_or_hard():
-    scores, before = tf.constant(np.log(P / (1 - P))), tf.constant(BEFORE)
-    soft, hard = run([attention.monotonic_weights(scores, before, 0.0, m) for m in ("recursive", "hard")])
-    np.testing.assert_allclose(soft, monotonic(P, BEFORE), rtol=1e-4, atol=1e-6)
-    np.testing.assert_array_equal(
-        hard, run(attention.monotonic_attention((P > 0.5) * np.float32(1), BEFORE, "hard"))
-    )
-    noisy = run(attention.monotonic_weights(scores, before, 1.0, "recursive", seed=1))
-    assert not np.allclose(noisy, soft)
-    with pytest.raises(ValueError, match="^monotonic_attention: mode"):
-        attention.monotonic_attention(P, BEFORE, "soft")

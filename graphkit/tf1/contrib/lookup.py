@@ -92,14 +92,4 @@ def index_to_string_table_from_file(
     return HashTable(start, default_value)
 
 
-def string_to_index(tensor: Any, mapping: Any, default_value: int = -1, name: str | None = None) -> tf.Tensor:
-    return index_table_from_tensor(mapping, default_value=default_value).lookup(tensor)
-
-
-def index_to_string(
-    tensor: Any, mapping: Any, default_value: str = "UNK", name: str | None = None
-) -> tf.Tensor:
-    return index_to_string_table_from_tensor(mapping, default_value).lookup(tensor)
-
-
 __getattr__, __dir__ = overlay.over(__name__, modules="lookup_ops")

@@ -1,4 +1,4 @@
-"""`tf.contrib.metrics`: `tf.metrics` with the predictions first, and helpers for many at once."""
+"""`tf.contrib.metrics`: `tf.metrics` with the predictions first."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -63,9 +63,6 @@ for name, first in FIRST.items():
     globals()[f"streaming_{name}"] = streaming(NAMES.get(name, name.removeprefix("sparse_")), first)
 
 confusion_matrix = v1.confusion_matrix
-set_difference, set_intersection, set_size, set_union = (
-    getattr(tf.sets, name) for name in ("difference", "intersection", "size", "union")
-)
 
 
 def accuracy(
@@ -84,13 +81,6 @@ def accuracy(
         return tf.reduce_sum(right * weights) / tf.reduce_sum(weights * tf.ones_like(right))
 
 
-def collected(value: Any, update: Any, metrics_collections: Any, updates_collections: Any) -> Pair:
-    update = tf.convert_to_tensor(update)
-    v1.add_to_collections(metrics_collections or (), value)
-    v1.add_to_collections(updates_collections or (), update)
-    return value, update
-
-
 def streaming_recall_at_k(
     predictions: Any,
     labels: Any,
@@ -105,86 +95,13 @@ def streaming_recall_at_k(
     return v1.metrics.mean(found, weights, metrics_collections, updates_collections, name or f"recall_at_{k}")
 
 
-def streaming_concat(
-    values: Any,
-    axis: int = 0,
-    max_size: int | None = None,
-    metrics_collections: Any = None,
-    updates_collections: Any = None,
-    name: str | None = None,
-) -> Pair:
-    """Returns the values of all mini-batches so far, at most max_size along the axis."""
-    sizes = values.shape.as_list()
-    if not -len(sizes) <= axis < len(sizes):
-        raise ValueError(f"axis = {axis} not in [0, {len(sizes)})")
-    axis %= len(sizes)
-    sizes[axis] = None
-    if sizes.count(None) > 1:
-        raise ValueError("all dimensions of `values` other than that of the axis must be known")
-    with v1.variable_scope(name, "streaming_concat"):
-        empty = tf.zeros([size or 0 for size in sizes], values.dtype)
-        kept = v1.Variable(
-            empty,
-            trainable=False,
-            collections=[v1.GraphKeys.LOCAL_VARIABLES, v1.GraphKeys.METRIC_VARIABLES],
-            validate_shape=False,
-            shape=tf.TensorShape(sizes),
-            name="array",
-            use_resource=True,
-        )
-        begin, end = [0] * len(sizes), [max_size if i == axis and max_size else -1 for i in range(len(sizes))]
-
-        def cut(tensor: tf.Tensor) -> tf.Tensor:
-            if max_size is None:
-                return tensor
-            end[axis] = tf.minimum(tf.shape(tensor)[axis], max_size)
-            return tf.slice(tensor, begin, tf.stack(end))
-
-        update = kept.assign(cut(tf.concat([kept, values], axis)))
-        value = tf.identity(kept, name="concat")
-        return collected(value, update, metrics_collections, updates_collections)
-
-
-def count(
-    values: Any,
-    weights: Any = None,
-    metrics_collections: Any = None,
-    updates_collections: Any = None,
-    name: str | None = None,
-) -> Pair:
-    """Returns how many values there were, or the sum of their weights."""
-    with v1.variable_scope(name, "count"):
-        ones = tf.ones_like(values, tf.float32)
-        total = v1.Variable(
-            0.0,
-            trainable=False,
-            collections=[v1.GraphKeys.LOCAL_VARIABLES, v1.GraphKeys.METRIC_VARIABLES],
-            name="count",
-            use_resource=True,
-        )
-        update = total.assign_add(tf.reduce_sum(ones if weights is None else ones * weights))
-        value = tf.identity(total)
-        return collected(value, update, metrics_collections, updates_collections)
-
-
-def aggregate_metrics(*value_update_tuples: Pair) -> tuple[list[Any], list[Any]]:
-    """Returns all values, and all updates."""
-    if not value_update_tuples:
-        raise ValueError("Expected at least one value_tensor/update_op pair")
-    values, updates = zip(*value_update_tuples, strict=True)
-    return list(values), list(updates)
-
-
 def aggregate_metric_map(names_to_tuples: Mapping[str, Pair]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns {name: value} and {name: update}."""
     values, updates = ({name: pair[part] for name, pair in names_to_tuples.items()} for part in (0, 1))
     return values, updates
 
 
-__all__ = """
-accuracy aggregate_metric_map aggregate_metrics confusion_matrix count set_difference set_intersection
-set_size set_union streaming_concat streaming_recall_at_k
-""".split()
+__all__ = ["accuracy", "aggregate_metric_map", "confusion_matrix", "streaming_recall_at_k"]
 __all__ += [f"streaming_{name}" for name in FIRST]
 
 __getattr__, __dir__ = overlay.over(__name__, modules="confusion_matrix_ops metric_ops set_ops")

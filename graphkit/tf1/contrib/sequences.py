@@ -1,6 +1,5 @@
 """What runs RNN cells over sequences in `tf.contrib.rnn`: stacks of bidirectional cells, and fused cells."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -13,37 +12,6 @@ from graphkit.tf1.nn import sequences
 from graphkit.tf1.nn.cells import LSTMCell
 
 v1 = tf.compat.v1
-
-
-def stack_bidirectional_rnn(
-    cells_fw: list[Any],
-    cells_bw: list[Any],
-    inputs: Sequence[tf.Tensor],
-    initial_states_fw: list[Any] | None = None,
-    initial_states_bw: list[Any] | None = None,
-    dtype: Any = None,
-    sequence_length: Any = None,
-    scope: Any = None,
-) -> tuple[Any, Any, Any]:
-    """Returns (outputs, forward states, backward states) of layers of static_bidirectional_rnn."""
-    check_stack(cells_fw, cells_bw, initial_states_fw, initial_states_bw)
-    states = []
-    with v1.variable_scope(scope or "stack_bidirectional_rnn"):
-        for layer, (fw, bw) in enumerate(zip(cells_fw, cells_bw, strict=True)):
-            with v1.variable_scope(f"cell_{layer}") as cell_scope:
-                inputs, *state = sequences.static_bidirectional_rnn(
-                    fw,
-                    bw,
-                    inputs,
-                    initial_state_fw=initial_states_fw[layer] if initial_states_fw else None,
-                    initial_state_bw=initial_states_bw[layer] if initial_states_bw else None,
-                    dtype=dtype,
-                    sequence_length=sequence_length,
-                    scope=cell_scope,
-                )
-            states.append(state)
-    fw_states, bw_states = zip(*states, strict=True)
-    return inputs, fw_states, bw_states
 
 
 def stack_bidirectional_dynamic_rnn(
@@ -96,58 +64,7 @@ def check_stack(fw: Any, bw: Any, states_fw: Any, states_bw: Any) -> None:
             raise ValueError(f"initial_states_{name} must be a list of state tensors (one per layer).")
 
 
-def transpose_batch_time(x: tf.Tensor) -> tf.Tensor:
-    """Swaps the first two axes; tensors of fewer axes stay as they are."""
-    if x.shape.rank is None:
-        return tf.transpose(x, tf.concat([[1, 0], tf.range(2, tf.rank(x))], axis=0))
-    return x if x.shape.rank < 2 else tf.transpose(x, [1, 0, *range(2, x.shape.rank)])
-
-
-def best_effort_input_batch_size(flat_input: Sequence[tf.Tensor]) -> Any:
-    """Returns the batch size of time-major inputs as an integer where one of them knows it."""
-    for value in flat_input:
-        if value.shape.rank is not None and value.shape.rank < 2:
-            raise ValueError(f"Expected input tensor {value.name} to have rank at least 2")
-        if value.shape.rank is not None and value.shape.as_list()[1] is not None:
-            return value.shape.as_list()[1]
-    return tf.shape(flat_input[0])[1]
-
-
-class FusedRNNCell:
-    """Base of what runs a cell over time-major inputs, a tensor or a list: returns (outputs, final state)."""
-
-
-class FusedRNNCellAdaptor(FusedRNNCell):
-    """Runs a cell by static_rnn or dynamic_rnn."""
-
-    def __init__(self, cell: Any, use_dynamic_rnn: bool = False) -> None:
-        self._cell, self._use_dynamic_rnn = cell, use_dynamic_rnn
-
-    def __call__(
-        self,
-        inputs: Any,
-        initial_state: Any = None,
-        dtype: Any = None,
-        sequence_length: Any = None,
-        scope: Any = None,
-    ) -> tuple[Any, Any]:
-        is_list = isinstance(inputs, list)
-        options = {
-            "initial_state": initial_state,
-            "dtype": dtype,
-            "sequence_length": sequence_length,
-            "scope": scope,
-        }
-        if self._use_dynamic_rnn:
-            inputs = tf.stack(inputs) if is_list else inputs
-            outputs, state = sequences.dynamic_rnn(self._cell, inputs, time_major=True, **options)
-            return tf.unstack(outputs) if is_list else outputs, state
-        inputs = inputs if is_list else tf.unstack(inputs)
-        outputs, state = sequences.static_rnn(self._cell, inputs, **options)
-        return outputs if is_list else tf.stack(outputs), state
-
-
-class TimeReversedFusedRNN(FusedRNNCell):
+class TimeReversedFusedRNN:
     """Runs a fused cell from the last valid step to the first."""
 
     def __init__(self, cell: Any) -> None:
@@ -209,7 +126,7 @@ class LSTMBlockFusedCell(LSTMBlockCell):
         if initial_state is None:
             if dtype is None:
                 raise ValueError("Either initial_state or dtype needs to be specified")
-            initial_state = self.zero_state(best_effort_input_batch_size([inputs]), dtype)
+            initial_state = self.zero_state(inputs.shape[1] or tf.shape(inputs)[1], dtype)
         if len(initial_state) != 2:
             raise ValueError("Expecting initial_state to be a tuple with length 2 or None")
         lengths = None if sequence_length is None else tf.cast(sequence_length, tf.int32)
@@ -218,7 +135,7 @@ class LSTMBlockFusedCell(LSTMBlockCell):
             return LSTMCell.call(self, x, state)[1]
 
         # What lies beyond a sequence's length must not reach a gradient, even if it is not finite.
-        batch_major = recurrent.zero_beyond(transpose_batch_time(inputs), lengths)
+        batch_major = recurrent.zero_beyond(tf.transpose(inputs, [1, 0, 2]), lengths)
         outputs, state = recurrent.run_cell(step, batch_major, initial_state, lengths, "fw")
-        outputs = transpose_batch_time(recurrent.zero_beyond(outputs, lengths))
+        outputs = tf.transpose(recurrent.zero_beyond(outputs, lengths), [1, 0, 2])
         return outputs, LSTMStateTuple(*state)

@@ -8,9 +8,6 @@ from graphkit.tf1.estimator import export as export
 from graphkit.tf1.estimator import inputs as inputs
 from graphkit.tf1.estimator import tpu as tpu
 from graphkit.tf1.estimator.canned import (
-    BaselineClassifier,
-    BaselineEstimator,
-    BaselineRegressor,
     DNNClassifier,
     DNNEstimator,
     DNNLinearCombinedClassifier,
@@ -24,7 +21,6 @@ from graphkit.tf1.estimator.canned import (
 from graphkit.tf1.estimator.estimator import Estimator, WarmStartSettings
 from graphkit.tf1.estimator.exporters import BestExporter, Exporter, FinalExporter, LatestExporter
 from graphkit.tf1.estimator.extenders import add_metrics
-from graphkit.tf1.estimator.parsing import classifier_parse_example_spec, regressor_parse_example_spec
 from graphkit.tf1.estimator.run_config import RunConfig
 from graphkit.tf1.estimator.specs import EstimatorSpec, ModeKeys
 from graphkit.tf1.estimator.training import EvalSpec, TrainSpec, train_and_evaluate
@@ -32,9 +28,6 @@ from graphkit.tf1.estimator.training import EvalSpec, TrainSpec, train_and_evalu
 VocabInfo = _tensorflow.compat.v1.train.VocabInfo
 
 __all__ = [
-    "BaselineClassifier",
-    "BaselineEstimator",
-    "BaselineRegressor",
     "BestExporter",
     "DNNClassifier",
     "DNNEstimator",
@@ -57,11 +50,9 @@ __all__ = [
     "VocabInfo",
     "WarmStartSettings",
     "add_metrics",
-    "classifier_parse_example_spec",
     "experimental",
     "export",
     "inputs",
-    "regressor_parse_example_spec",
     "tpu",
     "train_and_evaluate",
 ]

@@ -1,4 +1,4 @@
-"""Canned estimators: linear models, deep networks, both together, and the bias alone, on feature columns.
+"""Canned estimators: linear models, deep networks, and both together, on feature columns.
 
 Variables have the names of TF 1.15 (`dnn/hiddenlayer_0/kernel`, `linear/linear_model/<column>/weights`), and
 optimizers given by name its learning rates. Summaries of activations and weights are left out. Slots of
@@ -256,27 +256,3 @@ class DNNLinearCombinedRegressor(DNNLinearCombinedEstimator):
         "dnn_hidden_units dnn_activation_fn dnn_dropout label_dimension weight_column "
         "input_layer_partitioner config warm_start_from loss_reduction batch_norm linear_sparse_combiner"
     )
-
-
-class BaselineEstimator(Canned):
-    """The bias alone: what can be reached without features."""
-
-    arguments = "head model_dir optimizer config"
-
-    def parts(self, given: Mapping[str, Any]) -> list[tuple]:
-        return [("baseline", None, self.bias, given["optimizer"], 0.3)]
-
-    def bias(self, features: Mapping[str, Any], mode: str) -> tf.Tensor:
-        weight, units = self.head.weight_column, self.head.logits_dimension
-        first = next(one for key, one in features.items() if key != getattr(weight, "key", weight))
-        batch = (first.dense_shape if isinstance(first, tf.SparseTensor) else tf.shape(first))[0]
-        bias = v1.get_variable("bias", [units], initializer=v1.zeros_initializer())
-        return bias * tf.ones([tf.cast(batch, tf.int32), units])
-
-
-class BaselineClassifier(BaselineEstimator):
-    arguments = "model_dir n_classes weight_column label_vocabulary optimizer config loss_reduction"
-
-
-class BaselineRegressor(BaselineEstimator):
-    arguments = "model_dir label_dimension weight_column optimizer config loss_reduction"

@@ -1,4 +1,4 @@
-"""`tf.estimator.experimental`: hooks that end a training early, and the logits of the canned estimators."""
+"""`tf.estimator.experimental`: hooks that end a training early."""
 
 import operator
 from collections.abc import Callable
@@ -9,11 +9,8 @@ import tensorflow as tf
 from graphkit.nn import scopes
 from graphkit.tf1 import overlay
 from graphkit.tf1.estimator import events
-from graphkit.tf1.estimator.canned import dnn_logit_fn_builder, linear_logit_fn_builder
 
 __all__ = [
-    "dnn_logit_fn_builder",
-    "linear_logit_fn_builder",
     "make_early_stopping_hook",
     "stop_if_higher_hook",
     "stop_if_lower_hook",

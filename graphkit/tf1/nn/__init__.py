@@ -16,6 +16,5 @@ dynamic_rnn = _sequences.dynamic_rnn
 raw_rnn = _sequences.raw_rnn
 static_bidirectional_rnn = bidirectional_rnn = _sequences.static_bidirectional_rnn
 static_rnn = rnn = _sequences.static_rnn
-static_state_saving_rnn = state_saving_rnn = _sequences.static_state_saving_rnn
 
 __getattr__, __dir__ = overlay.over(__name__, tf.compat.v1.nn)

@@ -73,19 +73,6 @@ def static_rnn(
     return v1.nn.static_rnn(held(cell, sequence_length), inputs, initial_state, dtype, scope=scope)
 
 
-def static_state_saving_rnn(
-    cell: Any,
-    inputs: Sequence[Any],
-    state_saver: Any,
-    state_name: Any,
-    sequence_length: Any = None,
-    scope: Any = None,
-) -> tuple[list[Any], Any]:
-    """static_rnn that begins where a state saver is, and saves its final state there."""
-    cell = held(cell, sequence_length)
-    return v1.nn.static_state_saving_rnn(cell, inputs, state_saver, state_name, scope=scope)
-
-
 def static_bidirectional_rnn(
     cell_fw: Any,
     cell_bw: Any,

@@ -29,26 +29,17 @@ def test_collections(made):
     assert names(framework.get_variables()) == ["A/a", "A/b", "B/a"]
     assert names(framework.get_model_variables()) == ["A/a", "B/a"]
     assert names(framework.get_trainable_variables()) == ["A/a", "B/a"]
-    assert names(framework.get_local_variables()) == ["count"]
+    assert names(tf.local_variables()) == ["count"]
     assert names(tf.get_collection("mine")) == ["B/a"]
     assert len(tf.losses.get_regularization_losses()) == 1
-    framework.add_model_variable(framework.get_unique_variable("A/b"))
-    framework.add_model_variable(framework.get_unique_variable("A/b"))
-    assert names(framework.get_model_variables()) == ["A/a", "B/a", "A/b"]
 
 
 def test_finding(made):
     assert names(framework.get_variables("A")) == ["A/a", "A/b"]
     with tf.variable_scope("A") as scope:
         assert names(framework.get_variables(scope)) == ["A/a", "A/b"]
-    assert names(framework.get_variables_by_name("a")) == ["A/a", "B/a"]
-    assert names(framework.get_variables_by_name("a", "B")) == ["B/a"]
-    assert names(framework.get_variables_by_suffix("b")) == ["A/b"]
-    assert names(framework.get_variables(suffix="a", scope="A")) == ["A/a"]
-    assert framework.get_unique_variable("A/a") is made
-    for name, rule in (("C", "Couldn't find variable C"), ("A", "does not uniquely identify")):
-        with pytest.raises(ValueError, match=rule):
-            framework.get_unique_variable(name)
+    assert names(framework.get_variables(suffix="a")) == ["A/a", "B/a"]
+    assert names(framework.get_variables("A", "a")) == ["A/a"]
 
 
 def test_variables_to_restore(made):
@@ -57,9 +48,6 @@ def test_variables_to_restore(made):
     assert names(framework.get_variables_to_restore(exclude=["A/b", "B"])) == ["A/a"]
     with pytest.raises(TypeError, match="include must be a list"):
         framework.get_variables_to_restore("A")
-    every = framework.get_variables()
-    assert names(framework.filter_variables(every, ["a"], ["^B"])) == ["A/a"]
-    assert names(framework.filter_variables(every, ["a"], reg_search=False)) == []
 
 
 def test_reuse_and_a_custom_getter():
@@ -76,28 +64,15 @@ def test_reuse_and_a_custom_getter():
     assert names(framework.get_model_variables()) == ["own_b"]
 
 
-def test_assign_from_values(made):
-    op, feed = framework.assign_from_values({"A/a": np.array([[5.0, 6.0]]), "B/a": np.arange(3.0)})
-    with tf.Session() as session:
-        session.run(tf.global_variables_initializer())
-        session.run(op, feed)
-        np.testing.assert_array_equal(session.run(made), [5, 6])
-        framework.assign_from_values_fn({"A/b": np.array(7.0)})(session)
-        assert session.run(framework.get_unique_variable("A/b")) == 7
-    for name, rule in (("C", "wasn't found"), ("A", "doesn't uniquely identify")):
-        with pytest.raises(ValueError, match=rule):
-            framework.assign_from_values({name: np.zeros(2)})
-
-
 def test_checkpoints(made, tmp_path):
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
-        path = tf.train.Saver([made, framework.get_unique_variable("A/b")]).save(
+        path = tf.train.Saver([made, framework.get_variables("A/b")[0]]).save(
             session, str(tmp_path / "model")
         )
         assert framework.list_variables(path) == [("A/a", [2]), ("A/b", [])]
         np.testing.assert_array_equal(framework.load_variable(str(tmp_path), "A/a"), [1, 1])
-        other = framework.get_unique_variable("B/a")
+        other = framework.get_variables("B/a")[0]
         zero = tf.assign(made, [0.0, 0.0])
         op, feed = framework.assign_from_checkpoint(path, {"A/a": made})
         for restore in (
@@ -141,30 +116,9 @@ def test_partitioned_variables_get_their_parts(tmp_path):
         np.testing.assert_array_equal(session.run(tf.convert_to_tensor(parts)), values)
 
 
-def test_global_step_and_zeros():
+def test_global_step():
     step = framework.get_or_create_global_step()
     assert framework.get_global_step() is step
-    assert framework.assert_or_get_global_step() is step
-    assert framework.assert_or_get_global_step(global_step_tensor=step) is step
-    variable = tf.get_variable("a", [2], initializer=tf.ones_initializer())
-    np.testing.assert_array_equal(run(framework.zero_initializer(variable)), [0, 0])
-
-
-def test_shapes():
-    unknown = tf.placeholder(tf.float32, [None, 2])
-    assert framework.with_shape([3, 2], unknown).shape.as_list() == [3, 2]
-    same = tf.zeros([3, 2])
-    assert framework.with_shape([3, 2], same) is same
-    assert framework.with_shape([], tf.zeros([1])).shape.as_list() == []
-    with pytest.raises(ValueError, match="Invalid shape for tensor"):
-        framework.with_shape([3, 3], unknown)
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        run(
-            framework.with_shape(tf.placeholder_with_default([3, 2], [2]), unknown),
-            {unknown: np.zeros((4, 2))},
-        )
-    predictions, labels = framework.remove_squeezable_dimensions(tf.zeros([3, 1]), tf.zeros([3]))
-    assert predictions.shape == labels.shape
 
 
 def test_conditions_and_names(caplog):
@@ -174,9 +128,6 @@ def test_conditions_and_names(caplog):
     assert run(framework.smart_cond(flag, lambda: 1, lambda: 2), {flag: True}) == 1
     with pytest.raises(TypeError, match="`pred` must be a Tensor"):
         framework.smart_cond("yes", lambda: 1, lambda: 2)
-    assert framework.get_placeholders(tf.get_default_graph()) == [flag]
-    with tf.name_scope("a"):
-        assert framework.get_name_scope() == "a"
     assert framework.nest.is_sequence([1]) and framework.nest.flatten([[1], 2]) == [1, 2]
     assert framework.is_tensor(flag) and not framework.is_tensor(1)
     np.testing.assert_array_equal(run(framework.sort([3, 1, 2])), [1, 2, 3])
@@ -186,3 +137,15 @@ def test_conditions_and_names(caplog):
         return x + 1
 
     assert old(1) == 2 and old.__name__ == "old"
+
+
+def test_tensors_of_the_same_shape():
+    x, y = tf.placeholder(tf.float32, [None, 2]), tf.placeholder(tf.float32, [3, None])
+    checked = tf.contrib.framework.with_same_shape(x, y)
+    assert checked.shape.as_list() == [3, 2]
+    with tf.Session() as session:
+        assert session.run(checked, {x: [[0, 0]] * 3, y: [[1, 2]] * 3}).shape == (3, 2)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Wrong shape"):
+            session.run(checked, {x: [[0, 0]] * 4, y: [[1, 2]] * 3})
+    with pytest.raises(ValueError, match="Invalid shape for tensor"):
+        tf.contrib.framework.with_same_shape(tf.zeros([2]), tf.zeros([3]))

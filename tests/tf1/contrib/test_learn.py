@@ -8,6 +8,7 @@ import graphkit.tf1 as tf
 learn = tf.contrib.learn
 
 
+@pytest.mark.slow
 def test_an_experiment_runs_by_its_schedule(tmp_path):
     def experiment_fn(run_config, hparams):
         made = estimator(run_config.model_dir, **hparams)

@@ -29,7 +29,6 @@ def test_streaming_metrics_of_labels():
         "mean": (metrics.streaming_mean(predictions, None), 4 / 6),
         "iou": (metrics.streaming_mean_iou(predictions, labels, 2), (3 / 5 + 1 / 3) / 2),
         "squares": (metrics.streaming_mean_squared_error(predictions, labels, None), 2 / 6),
-        "count": (metrics.count(predictions), 6),
     }
     values, updates = metrics.aggregate_metric_map({name: pair for name, (pair, _) in made.items()})
     batches = [([1, 0, 1, 1], [1, 1, 0, 1]), ([1, 0], [1, 0])]
@@ -59,30 +58,15 @@ def test_streaming_metrics_of_scores():
             0.5,
         ),
     }
-    values, updates = metrics.aggregate_metrics(*(pair for pair, _ in made.values()))
-    for name, value in zip(made, after_batches((values, updates), [{}]), strict=True):
+    values, updates = metrics.aggregate_metric_map({name: pair for name, (pair, _) in made.items()})
+    for name, value in after_batches((values, updates), [{}]).items():
         np.testing.assert_allclose(value, made[name][1], atol=0.01, err_msg=name)
 
 
 def test_collections():
     metrics.streaming_mean(tf.constant([1.0]), None, "values", "updates", "mine")
-    metrics.count(tf.constant([1.0]), None, "values", "updates")
-    assert [len(tf.get_collection(key)) for key in ("values", "updates")] == [2, 2]
-    assert {one.op.name.split("/")[0] for one in tf.local_variables()} == {"mine", "count"}
-
-
-def test_streaming_concat():
-    values = tf.placeholder(tf.int32, [2, None])
-    batches = [{values: [[1, 2], [3, 4]]}, {values: [[5], [6]]}, {values: [[7, 8], [9, 0]]}]
-    every = after_batches(metrics.streaming_concat(values, axis=1), batches)
-    np.testing.assert_array_equal(every, [[1, 2, 5, 7, 8], [3, 4, 6, 9, 0]])
-    some = after_batches(metrics.streaming_concat(values, axis=-1, max_size=4, name="some"), batches)
-    np.testing.assert_array_equal(some, [[1, 2, 5, 7], [3, 4, 6, 9]])
-    assert after_batches(metrics.streaming_concat(values, axis=1), []).shape == (2, 0)
-    with pytest.raises(ValueError, match="all dimensions of `values`"):
-        metrics.streaming_concat(values)
-    with pytest.raises(ValueError, match="axis = 2 not in"):
-        metrics.streaming_concat(values, axis=2)
+    assert [len(tf.get_collection(key)) for key in ("values", "updates")] == [1, 1]
+    assert {one.op.name.split("/")[0] for one in tf.local_variables()} == {"mine"}
 
 
 def test_accuracy_of_one_batch():
@@ -97,12 +81,3 @@ def test_accuracy_of_one_batch():
         metrics.accuracy(tf.zeros([2]), tf.zeros([2]))
     with pytest.raises(ValueError, match="Dtypes of predictions and labels should match"):
         metrics.accuracy(tf.zeros([2], tf.int64), labels)
-    with pytest.raises(ValueError, match="at least one value_tensor/update_op pair"):
-        metrics.aggregate_metrics()
-
-
-def test_sets():
-    one, other = tf.constant([[1, 2, 3]]), tf.constant([[2, 3, 4]])
-    common = tf.sparse.to_dense(metrics.set_intersection(one, other))
-    np.testing.assert_array_equal(run(common), [[2, 3]])
-    assert run(metrics.set_size(metrics.set_union(one, other))) == [4]

@@ -98,20 +98,6 @@ def test_updates_collections():
     np.testing.assert_allclose(mean, 0.75 * X.mean(0), rtol=1e-4)
 
 
-def test_zero_debias():
-    flag = tf.placeholder(tf.bool, [])
-    layers.batch_norm(tf.constant(X), is_training=flag, zero_debias_moving_mean=True)
-    names = [variable.op.name for variable in tf.global_variables()]
-    assert names[3:] == [f"BatchNorm/BatchNorm/moving_mean/{name}" for name in ("biased", "local_step")]
-    assert len(collected(Keys.MODEL_VARIABLES)) == 3
-    with tf.Session() as session:
-        session.run(tf.global_variables_initializer())
-        for training in (False, True, True):
-            session.run(tf.get_collection(Keys.UPDATE_OPS), {flag: training})
-            mean = session.run(moving()["moving_mean"])
-            np.testing.assert_allclose(mean, X.mean(0) if training else np.zeros(4), rtol=1e-3)
-
-
 def test_channels_first_regularizers_and_collections():
     outputs = layers.batch_norm(
         tf.constant(IMAGES.transpose(0, 3, 1, 2)),
@@ -136,6 +122,7 @@ def test_batch_norm_reuse_and_refusals():
     assert len(tf.global_variables()) == 3
     for arguments, rule in (
         ({"batch_weights": tf.ones([8])}, "batch_weights is not offered"),
+        ({"zero_debias_moving_mean": True}, "zero_debias_moving_mean is not offered"),
         ({"renorm": True, "updates_collections": None}, "renorm does not go with updates_collections"),
         ({"data_format": "NHCW"}, "data_format has to be either NCHW or NHWC"),
     ):

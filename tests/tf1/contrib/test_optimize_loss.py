@@ -113,36 +113,13 @@ def test_rows_of_embeddings_are_clipped_and_multiplied():
         1.0,
         "SGD",
         gradient_multipliers={table: 2.0},
-        clip_gradients=tf.contrib.layers.optimizers.adaptive_clipping_fn(static_max_norm=1.0),
+        clip_gradients=1.0,
     )
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
         session.run(train_op)
         expected = -np.sqrt(0.5)
         np.testing.assert_allclose(session.run(table)[:, 0], [0, expected, expected, 0], rtol=1e-5)
-
-
-def test_adaptive_clipping(loss):
-    clip = tf.contrib.layers.optimizers.adaptive_clipping_fn(
-        std_factor=2.0, decay=0.9, global_step=tf.train.get_global_step(), report_summary=True
-    )
-    factor = tf.placeholder(tf.float32, [])
-    train_op = optimize_loss(loss * factor, None, 1.0, "SGD", clip_gradients=clip, summaries=[])
-    with tf.Session() as session:
-        session.run(tf.global_variables_initializer())
-        log_mean = log_square = 0.0
-        for step, scale in enumerate([1.0] * 5 + [100.0]):
-            before = np.array(session.run(tf.trainable_variables()))
-            session.run(train_op, {factor: scale})
-            decay = min(0.9, step / (step + 1))
-            log_norm = np.log(5 * scale)
-            log_mean = decay * log_mean + (1 - decay) * log_norm
-            log_square = decay * log_square + (1 - decay) * log_norm**2
-            largest = np.exp(log_mean + 2 * np.sqrt(max(1e-8, log_square - log_mean**2)))
-            norm = 5 * scale if 5 * scale < largest else np.exp(log_mean)
-            moved = before - np.array(session.run(tf.trainable_variables()))
-            np.testing.assert_allclose(moved, norm * np.array([0.6, 0.8]), rtol=1e-2)
-        assert len(tf.get_collection(tf.GraphKeys.SUMMARIES)) == 1
 
 
 @pytest.mark.parametrize(

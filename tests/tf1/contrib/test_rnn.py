@@ -38,33 +38,6 @@ def block_lstm(x, state, w):
     return plain_lstm(x, state, w, "lstm_cell", peepholes, memory=lambda c: np.clip(c, -0.6, 0.6))
 
 
-def coupled(x, state, w, normalized=False):
-    """The input gate is 1 - f. Greff et al., "LSTM: a search space odyssey" (2015)."""
-    (c, h), scope = state, "coupled_input_forget_gate_lstm_cell"
-    j, f, o = np.split(affine([x, h], w[f"{scope}/W_0"], 0 if normalized else w[f"{scope}/B"]), 3, axis=1)
-    if normalized:
-        j, f, o = (
-            layer_norm(gate, w, f"{scope}/{name}")
-            for gate, name in zip((j, f, o), ("transform", "forget", "output"), strict=True)
-        )
-        f = sigmoid(f + 1)
-    else:
-        f = sigmoid(f + 1 + w[f"{scope}/W_F_diag"] * c)
-    c = f * c + (1 - f) * np.tanh(j)
-    c = layer_norm(c, w, f"{scope}/state") if normalized else c
-    h = sigmoid(o + (0 if normalized else w[f"{scope}/W_O_diag"] * c)) * np.tanh(c)
-    h = h if normalized else np.clip(h @ w[f"{scope}/W_P_0"], -0.3, 0.3)
-    return h, [c, h]
-
-
-def ugrnn(x, state, w):
-    """Collins et al. (2017), equation 5."""
-    g, c = np.split(affine([x, state[0]], w["ugrnn_cell/kernel"], w["ugrnn_cell/bias"]), 2, axis=1)
-    g = sigmoid(g + 1)
-    h = g * state[0] + (1 - g) * np.tanh(c)
-    return h, [h]
-
-
 def nas(x, state, w, scope="nas_cell"):
     """Zoph and Le (2017), appendix A: the cell that the search found, with 8 maps of x and of h."""
     c, h = state
@@ -79,29 +52,21 @@ def nas(x, state, w, scope="nas_cell"):
     return h, [c, h]
 
 
-def gru(x, state, w, names, scope):
-    gates_kernel, gates_bias, kernel, bias = (w[f"{scope}/{name}"] for name in names)
+def gru(x, state, w, scope="gru_cell"):
+    gates_kernel, gates_bias, kernel, bias = (w[f"{scope}/{name}"] for name in GRU)
     (h,) = state
     r, u = np.split(sigmoid(affine([x, h], gates_kernel, gates_bias)), 2, axis=1)
     h = u * h + (1 - u) * np.tanh(affine([x, r * h], kernel, bias))
     return h, [h]
 
 
-def block_gru(x, state, w):
-    return gru(x, state, w, ("w_ru", "b_ru", "w_c", "b_c"), "gru_cell")
-
-
 GRU = "gates/kernel", "gates/bias", "candidate/kernel", "candidate/bias"
-
-
-def block_gru_2(x, state, w):
-    return gru(x, state, w, GRU, "gru_cell")
 
 
 def projected(x, state, w):
     outer, inner = "input_projection_wrapper", "input_projection_wrapper/output_projection_wrapper"
     x = np.maximum(affine([x], w[f"{outer}/kernel"], w[f"{outer}/bias"]), 0)
-    h, new = gru(x, state, w, GRU, f"{inner}/gru_cell")
+    h, new = gru(x, state, w, f"{inner}/gru_cell")
     return affine([h], w[f"{inner}/kernel"], w[f"{inner}/bias"]), new
 
 
@@ -109,7 +74,7 @@ def attended(x, state, w, scope="attention_cell_wrapper"):
     """Vinyals et al. (2015), section 2.1, over the last outputs of the cell."""
     (h, read, memory), w = state, {name.removeprefix(f"{scope}/"): value for name, value in w.items()}
     memory = memory.reshape(len(x), 2, 3)
-    h, new = gru(affine([x, read], w["kernel"], w["bias"]), [h], w, GRU, "gru_cell")
+    h, new = gru(affine([x, read], w["kernel"], w["bias"]), [h], w)
     query = affine(new, w["attention/kernel"], w["attention/bias"])
     scores = (w["attention/attn_v"] * np.tanh(memory @ w["attention/attn_w"][0, 0] + query[:, None])).sum(
         axis=2
@@ -122,8 +87,6 @@ def attended(x, state, w, scope="attention_cell_wrapper"):
 
 
 def test_each_step_is_that_of_its_formula():
-    coupled_cell = rnn.CoupledInputForgetGateLSTMCell(3, use_peepholes=True, num_proj=2, proj_clip=0.3)
-    normalized = rnn.CoupledInputForgetGateLSTMCell(3, layer_norm=True)
     projection = rnn.InputProjectionWrapper(rnn.OutputProjectionWrapper(rnn.GRUCell(2), 5), 3, tf.nn.relu)
     assert_steps(
         {
@@ -131,11 +94,6 @@ def test_each_step_is_that_of_its_formula():
             "no_norm": (rnn.LayerNormBasicLSTMCell(3, layer_norm=False), plain_lstm),
             "nas": (rnn.NASCell(3, num_proj=2, use_bias=True), nas),
             "block": (rnn.LSTMBlockCell(3, cell_clip=0.6, use_peephole=True), block_lstm),
-            "coupled": (coupled_cell, coupled),
-            "coupled_norm": (normalized, lambda x, state, w: coupled(x, state, w, normalized=True)),
-            "ugrnn": (rnn.UGRNNCell(3), ugrnn),
-            "gru": (rnn.GRUBlockCell(3), block_gru),
-            "gru_2": (rnn.GRUBlockCellV2(cell_size=3), block_gru_2),
             "projected": (projection, projected),
         }
     )
@@ -170,27 +128,6 @@ def test_a_step_of_convolutions():
         dtype=tf.float32,
     )
     assert outputs.shape.as_list() == [2, 3, 5, 6, 2]
-    line = rnn.Conv1DLSTMCell(input_shape=[5, 4], output_channels=2, kernel_shape=[3])
-    assert tf.nn.dynamic_rnn(line, tf.zeros([2, 3, 5, 4]), dtype=tf.float32)[0].shape.as_list() == [
-        2,
-        3,
-        5,
-        2,
-    ]
-
-
-@pytest.mark.parametrize(
-    "cell",
-    [
-        lambda: rnn.LayerNormBasicLSTMCell(3),
-        lambda: rnn.CoupledInputForgetGateLSTMCell(3, use_peepholes=True, num_proj=3),
-    ],
-)
-def test_gradients_are_those_of_differences(cell):
-    x, cell = tf.placeholder(tf.float64, [2, 3]), cell()
-    _, state = cell(x, cell.zero_state(2, tf.float64))
-    output, state = cell(x, state)
-    assert_gradients(tf.concat([output, state.c], axis=1), {x: normal(2, 3, dtype=np.float64)})
 
 
 def test_names_of_variables_in_a_checkpoint():
@@ -215,6 +152,13 @@ def test_names_of_variables_in_a_checkpoint():
     assert abs(first).max() <= 3**0.5
 
 
+def test_gradients_are_those_of_differences():
+    x, cell = tf.placeholder(tf.float64, [2, 3]), rnn.LayerNormBasicLSTMCell(3)
+    _, state = cell(x, cell.zero_state(2, tf.float64))
+    output, state = cell(x, state)
+    assert_gradients(tf.concat([output, state.c], axis=1), {x: normal(2, 3, dtype=np.float64)})
+
+
 def test_dropout_of_the_new_input():
     keep_prob = tf.placeholder_with_default(1.0, [])
     cell = rnn.LayerNormBasicLSTMCell(50, layer_norm=False, dropout_keep_prob=keep_prob)
@@ -229,34 +173,29 @@ def test_dropout_of_the_new_input():
 # What runs cells
 
 
-def test_fused_cells_do_what_their_adaptors_do():
+def test_a_fused_cell_does_what_its_cell_does():
     x, lengths = tf.constant(normal(6, 3, 4)), tf.constant([2, 0, 6])
+    options = {"dtype": tf.float32, "sequence_length": lengths}
     fused = rnn.LSTMBlockFusedCell(3, use_peephole=True, name="lstm_cell")
     with tf.variable_scope("net"):
-        results = [fused(x, dtype=tf.float32, sequence_length=lengths)]
-        results.append(rnn.TimeReversedFusedRNN(fused)(x, dtype=tf.float32, sequence_length=lengths))
+        results = [fused(x, **options), rnn.TimeReversedFusedRNN(fused)(x, **options)]
     with tf.variable_scope("net", reuse=True) as scope:
-        cell = rnn.LSTMCell(3, use_peepholes=True)
-        for use_dynamic_rnn in (False, True):
-            adaptor = rnn.FusedRNNCellAdaptor(cell, use_dynamic_rnn)
-            results.append(adaptor(x, dtype=tf.float32, sequence_length=lengths, scope=scope))
-            backward = rnn.TimeReversedFusedRNN(adaptor)
-            results.append(backward(x, dtype=tf.float32, sequence_length=lengths, scope=scope))
-        listed, _ = rnn.FusedRNNCellAdaptor(cell)(tf.unstack(x), dtype=tf.float32, scope=scope)
-        also, _ = rnn.FusedRNNCellAdaptor(cell, True)(tf.unstack(x), dtype=tf.float32, scope=scope)
-        whole, _ = fused(tf.unstack(x), rnn.LSTMStateTuple(tf.zeros([3, 3]), tf.zeros([3, 3])))
+        cell, options = rnn.LSTMCell(3, use_peepholes=True), {**options, "time_major": True, "scope": scope}
+        results.append(tf.nn.dynamic_rnn(cell, x, **options))
+        outputs, state = tf.nn.dynamic_rnn(cell, tf.reverse_sequence(x, lengths, 0, 1), **options)
+        results.append((tf.reverse_sequence(outputs, lengths, 0, 1), state))
+        listed, _ = fused(tf.unstack(x), rnn.LSTMStateTuple(tf.zeros([3, 3]), tf.zeros([3, 3])))
+        backward, _ = rnn.TimeReversedFusedRNN(fused)(tf.unstack(x), dtype=tf.float32)
     assert [variable.op.name for variable in tf.global_variables()] == [
         f"net/lstm_cell/{name}" for name in ("kernel", "bias", "w_f_diag", "w_i_diag", "w_o_diag")
     ]
-    values = run([*results, listed, also, whole])
-    for first, second in ((0, 2), (0, 4), (1, 3), (1, 5)):
-        for value, expected in zip(
-            tf.nest.flatten(values[first]), tf.nest.flatten(values[second]), strict=True
-        ):
-            np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
-    assert not values[0][0][2:, 0].any()
-    for value in values[6:]:
-        np.testing.assert_allclose(value, values[6], rtol=1e-5, atol=1e-6)
+    *values, listed, backward = run([*results, listed, backward])
+    for value, expected in zip(tf.nest.flatten(values[:2]), tf.nest.flatten(values[2:]), strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+    (forward, _), (turned, _) = values[:2]
+    assert not forward[2:, 0].any()
+    for value, expected in ((listed, forward), (backward, turned)):  # the last sequence is a full one
+        np.testing.assert_allclose(np.stack(value)[:, 2], expected[:, 2], rtol=1e-5, atol=1e-6)
     with refused(ValueError, "Either initial_state or dtype"):
         fused(x)
 
@@ -265,69 +204,33 @@ def cells():
     return [rnn.LSTMCell(3), rnn.GRUCell(2)]
 
 
-def weights():
-    return [variable.op.name for variable in tf.global_variables()]
-
-
+@pytest.mark.slow
 def test_stacks_of_bidirectional_cells():
     x, lengths = tf.constant(normal(2, 5, 4)), tf.constant([3, 5])
     options = {"dtype": tf.float32, "sequence_length": lengths}
     first = [tf.nest.map_structure(lambda part: part + 1, cell.zero_state(2, tf.float32)) for cell in cells()]
     stack = rnn.stack_bidirectional_dynamic_rnn(cells(), cells(), x, first, first, **options)
-    listed = rnn.stack_bidirectional_rnn(
-        cells(), cells(), tf.unstack(x, axis=1), first, first, scope="static", **options
-    )
-    kernels = [name for name in weights() if name.endswith("/kernel") and "candidate" not in name]
-    ways = [f"cell_{layer}/{way}" for layer in (0, 1) for way in ("fw", "bw")]
+    layers, outputs, states = zip(cells(), cells(), first, strict=True), tf.unstack(x, axis=1), []
+    for number, (fw, bw, start) in enumerate(layers):
+        with tf.variable_scope(f"static/cell_{number}"):
+            outputs, *both = rnn.static_bidirectional_rnn(fw, bw, outputs, start, start, **options)
+        states.append(both)
+    weights = [variable.op.name for variable in tf.global_variables()]
+    kernels = [name for name in weights if name.endswith("/kernel") and "candidate" not in name]
+    inner = [f"cell_{layer}/bidirectional_rnn/{way}" for layer in (0, 1) for way in ("fw", "bw")]
     rest = ["lstm_cell/kernel"] * 2 + ["gru_cell/gates/kernel"] * 2
-    inner = [way.replace("/", "/bidirectional_rnn/") for way in ways]
-    assert kernels == [f"stack_bidirectional_rnn/{a}/{b}" for a, b in zip(inner, rest, strict=True)] + [
-        f"static/{a}/{b}" for a, b in zip(ways, rest, strict=True)
-    ]
-    half = len(weights()) // 2
+    scopes = "stack_bidirectional_rnn", "static"
+    assert kernels == [f"{scope}/{a}/{b}" for scope in scopes for a, b in zip(inner, rest, strict=True)]
+    half = len(weights) // 2
     pairs = zip(tf.global_variables()[:half], tf.global_variables()[half:], strict=True)
     same = [tf.assign(new, old) for old, new in pairs]
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
         session.run(same)
-        (outputs, *states), (also, *others) = session.run([stack, listed])
-    np.testing.assert_allclose(np.stack(also, axis=1), outputs, rtol=1e-5, atol=1e-6)
-    assert outputs.shape == (2, 5, 4)
-    for value, expected in zip(tf.nest.flatten(states), tf.nest.flatten(others), strict=True):
+        stacked, listed = session.run([stack, [tf.stack(outputs, axis=1), *zip(*states, strict=True)]])
+    assert stacked[0].shape == (2, 5, 4)
+    for value, expected in zip(tf.nest.flatten(stacked), tf.nest.flatten(listed), strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
-
-
-def test_truncated_backpropagation_by_saved_states():
-    class Saver:
-        """Keeps a state in variables, as a queue of batches did."""
-
-        def __init__(self):
-            self.saved = {key: tf.Variable(tf.ones([2, 3])) for key in ("c", "h")}
-
-        def state(self, name):
-            return self.saved[name]
-
-        def save_state(self, name, value):
-            return tf.assign(self.saved[name], value)
-
-    x, saver = [tf.ones([2, 4])] * 2, Saver()
-    outputs, state = rnn.static_state_saving_rnn(rnn.BasicLSTMCell(3), x, saver, ("c", "h"))
-    with tf.Session() as session:
-        session.run(tf.global_variables_initializer())
-        _, h = session.run([outputs[-1], state[1]])
-        np.testing.assert_allclose(session.run(saver.saved["h"]), h, rtol=1e-6)
-        assert (session.run(outputs[-1]) != h).any()
-
-
-def test_shapes():
-    known, unknown = tf.zeros([2, 3, 4]), tf.placeholder(tf.float32)
-    assert rnn.transpose_batch_time(known).shape.as_list() == [3, 2, 4]
-    assert rnn.transpose_batch_time(lists := tf.zeros([2])) is lists
-    size = rnn.best_effort_input_batch_size
-    assert size([tf.placeholder(tf.float32, [None, None, 2]), known]) == 3
-    values = run([rnn.transpose_batch_time(unknown), size([unknown])], {unknown: np.zeros((2, 3, 4))})
-    assert values[0].shape == (3, 2, 4)
-    assert values[1] == 3
 
 
 def test_refusals():
@@ -341,11 +244,7 @@ def test_refusals():
         with refused(ValueError, text):
             rnn.stack_bidirectional_dynamic_rnn(*wrong, x)
     with refused(ValueError, "initial_states_bw must be a list"):
-        rnn.stack_bidirectional_rnn([gru], [gru], [x], initial_states_bw=[])
-    with refused(ValueError, "Expected input tensor"):
-        rnn.best_effort_input_batch_size([tf.zeros([2])])
-    with refused(ValueError, "Exactly one of num_units or cell_size"):
-        rnn.GRUBlockCell()
+        rnn.stack_bidirectional_dynamic_rnn([gru], [gru], x, initial_states_bw=[])
     with refused(ValueError, "Invalid input_shape"):
         rnn.ConvLSTMCell(2, [3, 4], 2, [3])
     with refused(ValueError, "Both embedding_classes and embedding_size"):

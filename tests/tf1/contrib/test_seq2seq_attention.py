@@ -13,8 +13,6 @@ VALID = np.arange(4) < LENGTHS[:, None]
 KINDS = {
     "luong": (seq2seq.LuongAttention, "scale"),
     "bahdanau": (seq2seq.BahdanauAttention, "normalize"),
-    "luong_monotonic": (seq2seq.LuongMonotonicAttention, "scale"),
-    "bahdanau_monotonic": (seq2seq.BahdanauMonotonicAttention, "normalize"),
 }
 
 
@@ -33,7 +31,7 @@ def scores_of(kind, weights, memory, query, scope=""):
     """The scores by Luong et al. (2015), equation 8, and Bahdanau et al. (2014), appendix A.1.2."""
     inner = f"{scope}{kind}_attention/"
     keys = memory @ weights["memory_layer/kernel"]
-    if kind.startswith("luong"):
+    if kind == "luong":
         scores = np.einsum("bu,btu->bt", query, keys) * weights.get(f"{inner}attention_g", 1)
     else:
         v = weights[f"{inner}attention_v"]
@@ -41,7 +39,7 @@ def scores_of(kind, weights, memory, query, scope=""):
             v = weights[f"{inner}attention_g"] * v / np.linalg.norm(v)
         mapped = query @ weights[f"{inner}query_layer/kernel"]
         scores = np.tanh(keys + mapped[:, None] + weights.get(f"{inner}attention_b", 0)) @ v
-    return scores + weights.get(f"{inner}attention_score_bias", 0)
+    return scores
 
 
 @pytest.mark.parametrize("scaled", [False, True])
@@ -57,31 +55,21 @@ def test_alignments_by_the_formula(kind, scaled):
     np.testing.assert_array_equal(memory, MEMORY * VALID[..., None])
     np.testing.assert_array_equal(state, alignments)
     scores = scores_of(kind, weights, memory, QUERY)
-    if kind.endswith("monotonic"):
-        np.testing.assert_array_equal(before, [[1, 0, 0, 0]] * 2)
-        p = VALID / (1 + np.exp(-scores))
-        passed = np.cumprod(np.concatenate([np.ones((2, 1)), 1 - p[:, :-1]], 1), 1)
-        expected = p * passed  # of a first step, which starts at the first place
-    else:
-        np.testing.assert_array_equal(before, np.zeros((2, 4)))
-        expected = softmax(np.where(VALID, scores, -np.inf))
+    np.testing.assert_array_equal(before, np.zeros((2, 4)))
+    expected = softmax(np.where(VALID, scores, -np.inf))
     np.testing.assert_allclose(alignments, expected, rtol=1e-4, atol=1e-5)
-    names = {"luong": [], "bahdanau": ["query_layer/kernel", "attention_v"]}[kind.split("_")[0]]
-    names += ["attention_g"] * scaled + ["attention_b"] * (scaled and "bahdanau" in kind)
-    names += ["attention_score_bias"] * kind.endswith("monotonic")
+    names = {"luong": [], "bahdanau": ["query_layer/kernel", "attention_v"]}[kind]
+    names += ["attention_g"] * scaled + ["attention_b"] * (scaled and kind == "bahdanau")
     assert sorted(weights) == sorted(["memory_layer/kernel", *(f"{kind}_attention/{name}" for name in names)])
 
 
 def test_initial_values_of_variables():
     seq2seq.BahdanauAttention(5, MEMORY, normalize=True)(tf.constant(QUERY), None)
-    seq2seq.LuongMonotonicAttention(5, MEMORY, scale=True, score_bias_init=-2.0)(
-        tf.constant(QUERY), tf.ones([2, 4])
-    )
+    seq2seq.LuongAttention(5, MEMORY, scale=True)(tf.constant(QUERY), tf.ones([2, 4]))
     values = run({variable.op.name: variable for variable in tf.trainable_variables()})
     assert values["bahdanau_attention/attention_g"] == np.float32(np.sqrt(1 / 5))
     np.testing.assert_array_equal(values["bahdanau_attention/attention_b"], np.zeros(5))
-    assert values["luong_monotonic_attention/attention_g"] == 1
-    assert values["luong_monotonic_attention/attention_score_bias"] == -2
+    assert values["luong_attention/attention_g"] == 1
     assert "memory_layer_1/kernel" in values
 
 

@@ -229,6 +229,7 @@ def attentive_loss():
     return (source, target, lengths), seq2seq.sequence_loss(logits, target, weights)
 
 
+@pytest.mark.slow
 def test_a_trainer_has_the_losses_of_the_programs_own_loop():
     rng = np.random.default_rng(0)
     arrays = rng.integers(0, 6, (24, 4)), rng.integers(0, 6, (24, 4)), rng.integers(1, 5, 24)

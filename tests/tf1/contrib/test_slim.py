@@ -183,7 +183,7 @@ def checkpoint(tmp_path):
 def metric():
     a = tf.get_variable("a", [])
     value, update = slim.metrics.streaming_mean(a * tf.ones([3]))
-    count, one_more = slim.metrics.count(a * tf.ones([3]))
+    count, one_more = slim.metrics.streaming_true_positives(tf.ones([3], tf.bool), tf.ones([3], tf.bool))
     tf.summary.scalar("mean", value)
     return {"mean": value, "count": count}, [update, one_more]
 
@@ -226,29 +226,18 @@ def test_checkpoints_as_they_come(checkpoint, tmp_path):
 # Lists, summaries, queues
 
 
-def test_lists_of_variables_and_ops(capsys):
+def test_a_list_of_variables(capsys):
     slim.fully_connected(tf.ones([2, 3]), 4, scope="fc")
     assert slim.model_analyzer.analyze_vars(slim.get_model_variables(), print_info=True) == (16, 64)
     assert "fc/weights:0 (float32 3x4) [12, bytes: 48]" in capsys.readouterr().out
-    assert slim.model_analyzer.analyze_ops(tf.get_default_graph(), print_info=True) > 16
-    assert "fc/Relu \t-> (float32 2x4) [8]" in capsys.readouterr().out
 
 
 def test_summaries():
-    images, number = tf.zeros([1, 2, 2, 1], name="images"), tf.constant(1.0, name="number")
-    slim.summaries.add_histogram_summaries([number], prefix="all")
-    slim.summaries.add_image_summaries([images])
-    slim.summaries.add_scalar_summaries([number])
+    number = tf.constant(1.0, name="number")
+    slim.summaries.add_scalar_summary(number, prefix="all")
     slim.summaries.add_scalar_summary(number, "printed", print_summary=True)
-    slim.summaries.add_zero_fraction_summaries([images])
     tags = {value.tag for value in tf.Summary.FromString(run(tf.summary.merge_all())).value}
-    assert tags == {
-        "all/number",
-        "images_1/image/0",
-        "number_1",
-        "printed",
-        "images/Fraction_of_Zero_Values",
-    }
+    assert tags == {"all/number", "printed"}
 
 
 def test_queue_runners():
@@ -298,7 +287,6 @@ PARAMETERS = {
     "vgg_16": (138_357_544, 21),
     "vgg_19": (143_667_240, 24),
     "vgg_a": (132_863_336, 16),
-    "alexnet_v2": (50_303_912, 11),
     "resnet_v1_50": (25_557_032, 75),
     "resnet_v1_101": (44_549_160, 143),
     "resnet_v1_152": (60_192_808, 211),
@@ -308,25 +296,14 @@ PARAMETERS = {
 
 def network(name, inputs, **arguments):
     module = getattr(slim.nets, name.rsplit("_", 1)[0] if "resnet" in name else name.split("_")[0])
-    scope = (
-        "resnet_arg_scope" if "resnet" in name else f"{name}_arg_scope" if "alex" in name else "vgg_arg_scope"
-    )
+    scope = "resnet_arg_scope" if "resnet" in name else "vgg_arg_scope"
     with slim.arg_scope(getattr(module, scope)()):
         return getattr(module, name)(inputs, **arguments)
 
 
-@pytest.mark.parametrize("name", ["vgg_16", "alexnet_v2", "resnet_v1_50", "resnet_v2_50"])
-def test_networks(name):
-    check_network(name)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vgg_19", "vgg_a", "resnet_v1_101", "resnet_v1_152"])
-def test_more_networks(name):
-    check_network(name)
-
-
-def check_network(name):
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_networks(name):
     outputs, ends = network(name, tf.placeholder(tf.float32, [None, 224, 224, 3]), num_classes=1000)
     count, _ = slim.model_analyzer.analyze_vars(tf.trainable_variables())
     assert (count, len(ends)) == PARAMETERS[name]
@@ -361,6 +338,7 @@ def test_inception_v3():
         inception.inception_v3_base(tf.zeros([1, 75, 75, 3]), "Mixed_8", scope="other")
 
 
+@pytest.mark.slow
 def test_names_of_networks():
     x = tf.placeholder(tf.float32, [None, 224, 224, 3])
     _, ends = network("vgg_16", x, is_training=False)
@@ -397,6 +375,7 @@ def test_networks_run():
     np.testing.assert_allclose(predictions.sum(), 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_trainer_trains_a_network_of_slim():
     x, y = tf.placeholder(tf.float32, [None, 6]), tf.placeholder(tf.int64, [None])
     flag = tf.placeholder_with_default(False, [])
@@ -406,7 +385,7 @@ def test_a_trainer_trains_a_network_of_slim():
     slim.losses.sparse_softmax_cross_entropy(slim.fully_connected(net, 2, activation_fn=None), y)
     inputs = normal(200, 6)
     examples = {x: inputs, y: (inputs.sum(1) > 0).astype(np.int64)}
-    (moving,) = slim.get_variables_by_name("moving_mean")
+    (moving,) = slim.get_variables(suffix="moving_mean")
     with gk.Trainer(slim.losses.get_total_loss(), tf.train.AdamOptimizer(0.05)) as trainer:
         trainer.fit(examples, feed={flag: True}, epochs=10, batch_size=20, progress=False)
         assert trainer.evaluate(examples)["loss"] < 0.2

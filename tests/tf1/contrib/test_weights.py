@@ -91,7 +91,7 @@ def test_summaries():
     layers.summarize_tensor(tf.reduce_sum(outputs), "total")
     assert layers.summarize_tensor(tf.constant("text")) is None
     layers.summarize_collection(tf.GraphKeys.WEIGHTS)
-    layers.summaries.summarize_biases("nothing")
+    layers.summarize_collection(tf.GraphKeys.BIASES, "nothing")
     tags = tf.Summary.FromString(run(tf.summary.merge_all())).value
     assert {value.tag for value in tags} == {
         "fully_connected/Relu6/zeros",

@@ -54,6 +54,7 @@ def test_a_linear_regressor_reaches_the_least_squares_solution(tmp_path):
     assert {*results} == {"average_loss", "global_step", "label/mean", "loss", "prediction/mean"}
 
 
+@pytest.mark.slow
 def test_the_metrics_of_two_classes(tmp_path):
     size, color = size_and_color()
     labels = (SCORE + rng.normal(size=COUNT) > 0).astype(np.int64)
@@ -102,6 +103,7 @@ def test_the_metrics_of_two_classes(tmp_path):
     assert names == {"global_step", *(f"linear/linear_model/{part}" for part in parts)}
 
 
+@pytest.mark.slow
 def test_a_deep_network_of_three_classes(tmp_path):
     size, color = size_and_color()
     labels = np.digitize(SCORE, [-1, 2])
@@ -159,16 +161,6 @@ def test_a_deep_and_a_linear_part_are_added(tmp_path):
     # The crossing's weights follow from hashes: each example adds one of them.
     assert np.abs((found - outputs) - crossings.T).min(1).max() < 1e-5
     assert value("global_step") == 3
-
-
-def test_baselines_learn_the_mean(tmp_path):
-    made = estimators.BaselineRegressor(config=config(tmp_path / "r"))
-    made.train(feed(SCORE.astype(np.float32)), steps=100)
-    np.testing.assert_allclose(made.get_variable_value("baseline/bias"), SCORE.mean(), atol=0.02)
-    labels = (SCORE > 0).astype(np.int64)
-    made = estimators.BaselineClassifier(config=config(tmp_path / "c")).train(feed(labels), steps=100)
-    (p,) = list(made.predict(feed(None, 1)))[:1]
-    np.testing.assert_allclose(p["logistic"], [labels.mean()], atol=0.02)
 
 
 def test_a_classifier_is_served(tmp_path):

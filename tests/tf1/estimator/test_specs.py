@@ -112,21 +112,6 @@ def test_outputs_and_receivers():
             call()
 
 
-def test_what_examples_are_parsed_with():
-    column = tf.feature_column.numeric_column("x")
-    parse = tf.estimator.classifier_parse_example_spec
-    spec = parse([column], "y", weight_column="w")
-    assert {key: feature.dtype for key, feature in spec.items()} == {
-        "x": tf.float32,
-        "y": tf.int64,
-        "w": tf.float32,
-    }
-    spec = tf.estimator.regressor_parse_example_spec([column], "y", label_dimension=2)
-    assert spec["y"] == tf.FixedLenFeature((2,), tf.float32)
-    with pytest.raises(ValueError, match="should not be used as feature"):
-        parse([column], "x")
-
-
 def test_missing_names_say_so():
     with pytest.raises(AttributeError, match="tf.estimator.BoostedTreesClassifier is missing"):
         _ = tf.estimator.BoostedTreesClassifier

@@ -16,6 +16,7 @@ def receiver():
     return estimators.export.ServingInputReceiver({"x": x}, x)
 
 
+@pytest.mark.slow
 def test_evaluations_and_exports_follow_checkpoints(tmp_path):
     made = estimator(tmp_path, save_checkpoints_steps=5)
     exporters = [

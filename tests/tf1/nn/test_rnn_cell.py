@@ -540,6 +540,7 @@ def sequences():
     return x, np.random.default_rng(0).integers(1, 7, 64).astype(np.int32), (x[:, 0, 0] > 0).astype(np.int32)
 
 
+@pytest.mark.slow
 def test_a_trainer_takes_the_steps_of_a_programs_own_loop():
     feeds, loss = classifier()
     values = sequences()
@@ -564,6 +565,7 @@ def test_a_trainer_takes_the_steps_of_a_programs_own_loop():
                 np.testing.assert_allclose(trainer.session.run(variable), value, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_dropout_in_a_trainer_follows_from_its_seed():
     def fitted(seed, execution):
         with tf.Graph().as_default():

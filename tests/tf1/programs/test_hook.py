@@ -114,7 +114,7 @@ def test_private_modules_of_contrib_have_what_they_defined(program):
     """)
     contrib = tf.contrib
     assert names["arg_scope"] is contrib.framework.arg_scope
-    assert names["tensor_util"].with_shape is contrib.framework.with_shape
+    assert names["tensor_util"].with_same_shape is contrib.framework.with_same_shape
     assert names["conv2d"] is contrib.layers.conv2d
     assert names["attention_wrapper"].BahdanauAttention is contrib.seq2seq.BahdanauAttention
     assert names["helper"].TrainingHelper is contrib.seq2seq.TrainingHelper

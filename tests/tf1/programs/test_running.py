@@ -146,6 +146,7 @@ def test_syntax_of_python_2_is_named_before_anything_runs(tmp_path):
     assert "graphkit/tf1" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_program_that_cannot_be_read(tmp_path):
     done = python("-m", "graphkit.tf1", "run", "nowhere.py", folder=tmp_path)
     assert done.returncode == 2

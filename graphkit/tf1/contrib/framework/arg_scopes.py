@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,15 +11,13 @@ __all__ = [
     "add_arg_scope",
     "arg_scope",
     "arg_scope_func_key",
-    "arg_scoped_arguments",
     "current_arg_scope",
     "has_arg_scope",
 ]
 
 Scope = dict[str, dict[str, Any]]  # {key of a function: {argument: its default in the block}}
 STACK: list[Scope] = [{}]
-# {key of a function that `add_arg_scope` decorated: its arguments that have defaults}
-DECORATED: dict[str, tuple[str, ...]] = {}
+DECORATED: set[str] = set()  # keys of the functions that `add_arg_scope` decorated
 
 
 @contextlib.contextmanager
@@ -56,8 +53,7 @@ def add_arg_scope(func: Callable[..., Any]) -> Callable[..., Any]:
     def with_scope(*args: Any, **kwargs: Any) -> Any:
         return func(*args, **{**current_arg_scope().get(key, {}), **kwargs})
 
-    parameters = inspect.signature(func).parameters.values()
-    DECORATED[key] = tuple(one.name for one in parameters if one.default is not one.empty)
+    DECORATED.add(key)
     with_scope._key_op = key  # type: ignore[attr-defined]
     return with_scope
 
@@ -72,9 +68,3 @@ def arg_scope_func_key(op: Callable[..., Any]) -> str:
 
 def has_arg_scope(func: Callable[..., Any]) -> bool:
     return arg_scope_func_key(func) in DECORATED
-
-
-def arg_scoped_arguments(func: Callable[..., Any]) -> tuple[str, ...]:
-    """Returns the names of the arguments that `arg_scope` can set for a decorated function."""
-    assert has_arg_scope(func)
-    return DECORATED[arg_scope_func_key(func)]

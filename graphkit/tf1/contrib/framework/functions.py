@@ -1,4 +1,4 @@
-"""Conditions that may be known, marks of deprecated functions, and names of the graph."""
+"""Conditions that may be known, a mark of deprecated functions, and a check of shapes."""
 
 import functools
 from collections.abc import Callable
@@ -6,34 +6,23 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = """
-deprecated deprecated_arg_values deprecated_args get_name_scope get_placeholders smart_cond
-smart_constant_value
-""".split()
+__all__ = ["deprecated", "smart_cond", "with_same_shape"]
 
 v1 = tf.compat.v1
-
-
-def smart_constant_value(pred: Any) -> bool | None:
-    """Returns a condition's value, or None where only a run knows it."""
-    if isinstance(pred, tf.Variable):
-        return None
-    if not tf.is_tensor(pred):
-        if pred not in (0, 1):
-            raise TypeError(f"`pred` must be a Tensor, or a Python bool, or 1 or 0. Found instead: {pred!r}")
-        return bool(pred)
-    value = tf.get_static_value(pred)
-    return None if value is None else bool(value)
 
 
 def smart_cond(
     pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any], name: str | None = None
 ) -> Any:
     """Calls one function where the condition is known, else makes a `tf.cond`."""
-    value = smart_constant_value(pred)
-    if value is None:
+    known = pred
+    if tf.is_tensor(pred):
+        known = None if isinstance(pred, tf.Variable) else tf.get_static_value(pred)
+    elif pred not in (0, 1):
+        raise TypeError(f"`pred` must be a Tensor, or a Python bool, or 1 or 0. Found instead: {pred!r}")
+    if known is None:
         return v1.cond(pred, true_fn, false_fn, name=name)
-    return true_fn() if value else false_fn()
+    return true_fn() if known else false_fn()
 
 
 def deprecated(date: str | None, instructions: str, warn_once: bool = True) -> Callable[[Any], Any]:
@@ -56,19 +45,12 @@ def deprecated(date: str | None, instructions: str, warn_once: bool = True) -> C
     return decorate
 
 
-def deprecated_args(date: str | None, instructions: str, *names: Any, **_: Any) -> Callable[[Any], Any]:
-    """Returns a decorator that changes nothing: it marks arguments for readers."""
-    return lambda function: function
-
-
-def deprecated_arg_values(date: str | None, instructions: str, **values: Any) -> Callable[[Any], Any]:
-    """Returns a decorator that changes nothing: it marks arguments for readers."""
-    return lambda function: function
-
-
-def get_name_scope() -> str:
-    return v1.get_default_graph().get_name_scope()
-
-
-def get_placeholders(graph: tf.Graph) -> list[tf.Tensor]:
-    return [op.outputs[0] for op in graph.get_operations() if op.type == "Placeholder"]
+def with_same_shape(expected_tensor: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
+    """Returns the tensor, with a check that it has the shape of another."""
+    if not tensor.shape.is_compatible_with(expected_tensor.shape):
+        raise ValueError(
+            f"Invalid shape for tensor {tensor.name}, expected {expected_tensor.shape}, got {tensor.shape}."
+        )
+    same = v1.assert_equal(tf.shape(tensor), tf.shape(expected_tensor), message="Wrong shape")
+    with tf.control_dependencies([same]):
+        return tf.ensure_shape(tensor, expected_tensor.shape)

@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,11 +13,9 @@ from graphkit.tf1 import train
 from graphkit.tf1.contrib.framework.arg_scopes import add_arg_scope
 
 __all__ = """
-add_model_variable assert_global_step assert_or_get_global_step assign_from_checkpoint
-assign_from_checkpoint_fn assign_from_values assign_from_values_fn create_global_step filter_variables
-get_global_step get_local_variables get_model_variables get_or_create_global_step get_trainable_variables
-get_unique_variable get_variable_full_name get_variables get_variables_by_name get_variables_by_suffix
-get_variables_to_restore global_variable local_variable model_variable variable zero_initializer
+assert_global_step assign_from_checkpoint assign_from_checkpoint_fn create_global_step get_global_step
+get_model_variables get_or_create_global_step get_trainable_variables get_variables get_variables_to_restore
+local_variable model_variable variable
 """.split()
 
 v1 = tf.compat.v1
@@ -29,13 +26,6 @@ create_global_step = train.create_global_step
 get_global_step = train.get_global_step
 get_or_create_global_step = train.get_or_create_global_step
 assert_global_step = v1.train.assert_global_step
-
-
-def assert_or_get_global_step(graph: tf.Graph | None = None, global_step_tensor: Any = None) -> Any:
-    if global_step_tensor is None:
-        return get_global_step(graph)
-    assert_global_step(global_step_tensor)
-    return global_step_tensor
 
 
 # Making them
@@ -93,8 +83,7 @@ model_variable.__signature__ = SIGNATURE  # type: ignore[attr-defined]
 model_variable = add_arg_scope(model_variable)
 
 
-def in_collection(
-    key: str,
+def local_variable(
     initial_value: Any,
     validate_shape: bool = True,
     name: str | None = None,
@@ -103,28 +92,14 @@ def in_collection(
     return v1.Variable(
         initial_value,
         trainable=False,
-        collections=[key],
+        collections=[Keys.LOCAL_VARIABLES],
         validate_shape=validate_shape,
         name=name,
         use_resource=True if use_resource is None else use_resource,
     )
 
 
-local_variable = functools.partial(in_collection, Keys.LOCAL_VARIABLES)
-global_variable = functools.partial(in_collection, Keys.GLOBAL_VARIABLES)
-
-
-def zero_initializer(ref: tf.Variable, use_locking: bool = True, name: str = "zero_initializer") -> tf.Tensor:
-    """Returns the variable, set to zeros."""
-    return ref.assign(tf.zeros_like(ref), use_locking, name)
-
-
 # Finding them
-
-
-def add_model_variable(var: tf.Variable) -> None:
-    if all(var is not known for known in get_model_variables()):
-        v1.add_to_collection(Keys.MODEL_VARIABLES, var)
 
 
 def get_variables(
@@ -142,20 +117,8 @@ def get_model_variables(scope: Any = None, suffix: str | None = None) -> list[An
     return get_variables(scope, suffix, Keys.MODEL_VARIABLES)
 
 
-def get_local_variables(scope: Any = None, suffix: str | None = None) -> list[Any]:
-    return get_variables(scope, suffix, Keys.LOCAL_VARIABLES)
-
-
 def get_trainable_variables(scope: Any = None, suffix: str | None = None) -> list[Any]:
     return get_variables(scope, suffix, Keys.TRAINABLE_VARIABLES)
-
-
-def get_variables_by_suffix(suffix: str, scope: Any = None) -> list[Any]:
-    return get_variables(scope, suffix)
-
-
-def get_variables_by_name(given_name: str, scope: Any = None) -> list[Any]:
-    return get_variables(scope, f"/{given_name}:|^{given_name}:")
 
 
 def get_variables_to_restore(
@@ -176,66 +139,7 @@ def get_variables_to_restore(
     return [one for one in included if one.ref() not in excluded]
 
 
-def get_unique_variable(var_op_name: str) -> Any:
-    candidates = get_variables(var_op_name)
-    if not candidates:
-        raise ValueError(f"Couldn't find variable {var_op_name}")
-    for candidate in candidates:
-        if candidate.op.name == var_op_name:
-            return candidate
-    raise ValueError(f"Variable {var_op_name} does not uniquely identify a variable")
-
-
-def get_variable_full_name(var: Any) -> str:
-    return var._save_slice_info.full_name if var._save_slice_info else var.op.name
-
-
-def filter_variables(
-    var_list: Iterable[Any],
-    include_patterns: Iterable[str] | None = None,
-    exclude_patterns: Iterable[str] | None = None,
-    reg_search: bool = True,
-) -> list[Any]:
-    """Returns the variables with a name that fits an included pattern and no excluded one."""
-    fits = re.search if reg_search else re.match
-
-    def among(patterns: Iterable[str], var: Any) -> bool:
-        return any(fits(pattern, var.name) for pattern in patterns)
-
-    included = [var for var in var_list if include_patterns is None or among(include_patterns, var)]
-    return [var for var in included if exclude_patterns is None or not among(exclude_patterns, var)]
-
-
 # Assigning values
-
-
-def assign_from_values(var_names_to_values: Mapping[str, np.ndarray]) -> tuple[tf.Operation, dict[Any, Any]]:
-    """Returns an op that assigns the values, and what it must be fed."""
-    pairs = []
-    for name, value in var_names_to_values.items():
-        found = get_variables(name)
-        if not found:
-            raise ValueError(f"Variable {name} wasn't found")
-        if len(found) > 1:
-            found = [one for one in found if one.op.name == name]
-        if not found:
-            raise ValueError(f"Variable {name} doesn't uniquely identify a variable")
-        pairs.append((found[0], value.reshape(found[0].shape.as_list())))
-    return assign_fed(pairs)
-
-
-def assign_fed(pairs: Iterable[tuple[Any, np.ndarray]]) -> tuple[tf.Operation, dict[Any, Any]]:
-    assigned, fed = [], {}
-    for var, value in pairs:
-        placeholder = v1.placeholder(var.dtype.base_dtype, var.shape, f"placeholder/{var.op.name}")
-        assigned.append(var.assign(placeholder, read_value=False))
-        fed[placeholder] = value
-    return tf.group(*assigned), fed
-
-
-def assign_from_values_fn(var_names_to_values: Mapping[str, np.ndarray]) -> Callable[[Any], Any]:
-    assign_op, feed_dict = assign_from_values(var_names_to_values)
-    return lambda session: session.run(assign_op, feed_dict)
 
 
 def assign_from_checkpoint(
@@ -252,8 +156,9 @@ def assign_from_checkpoint(
         }
     else:
         for var in var_list:
-            grouped.setdefault(get_variable_full_name(var), []).append(var)
-    reader, pairs = v1.train.NewCheckpointReader(model_path), []
+            info = var._save_slice_info
+            grouped.setdefault(info.full_name if info else var.op.name, []).append(var)
+    reader, assigned, fed = v1.train.NewCheckpointReader(model_path), [], {}
     for name, parts in grouped.items():
         if not reader.has_tensor(name):
             if not ignore_missing_vars:
@@ -261,8 +166,11 @@ def assign_from_checkpoint(
             v1.logging.warning("Checkpoint is missing variable [%s]", name)
             continue
         value = reader.get_tensor(name)
-        pairs += [(var, part_of(value, var, name)) for var in parts]
-    return assign_fed(pairs)
+        for var in parts:
+            placeholder = v1.placeholder(var.dtype.base_dtype, var.shape, f"placeholder/{var.op.name}")
+            assigned.append(var.assign(placeholder, read_value=False))
+            fed[placeholder] = part_of(value, var, name)
+    return tf.group(*assigned), fed
 
 
 def part_of(value: np.ndarray, var: Any, name: str) -> np.ndarray:

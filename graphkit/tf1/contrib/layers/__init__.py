@@ -6,7 +6,6 @@ from graphkit.tf1 import overlay as _overlay
 from graphkit.tf1.contrib.layers import convolutions as _convolutions
 from graphkit.tf1.contrib.layers import dense as _dense
 from graphkit.tf1.contrib.layers import embeddings as _embeddings
-from graphkit.tf1.contrib.layers import feature_columns as _feature_columns
 from graphkit.tf1.contrib.layers import initializers as initializers
 from graphkit.tf1.contrib.layers import normalization as _normalization
 from graphkit.tf1.contrib.layers import optimizers as optimizers
@@ -18,7 +17,6 @@ from graphkit.tf1.contrib.layers import utils as utils
 from graphkit.tf1.contrib.layers.convolutions import *  # noqa: F403
 from graphkit.tf1.contrib.layers.dense import *  # noqa: F403
 from graphkit.tf1.contrib.layers.embeddings import *  # noqa: F403
-from graphkit.tf1.contrib.layers.feature_columns import *  # noqa: F403
 from graphkit.tf1.contrib.layers.initializers import *  # noqa: F403
 from graphkit.tf1.contrib.layers.normalization import *  # noqa: F403
 from graphkit.tf1.contrib.layers.optimizers import *  # noqa: F403
@@ -32,7 +30,7 @@ layers = _sys.modules[__name__]  # programs also import tensorflow.contrib.layer
 # Not summaries, since slim has its own.
 __all__ = ["initializers", "optimizers", "regularizers", "utils"]
 for _module in (
-    *(_convolutions, _dense, _embeddings, _feature_columns, initializers, _normalization, optimizers),
+    *(_convolutions, _dense, _embeddings, initializers, _normalization, optimizers),
     *(_pooling, regularizers, summaries, _transforms),
 ):
     __all__ += _module.__all__

@@ -104,7 +104,7 @@ def build_separable(inputs: tf.Tensor, given: SimpleNamespace) -> tf.Tensor:
         if given.pointwise_initializer is not None:
             more["pointwise_initializer"] = given.pointwise_initializer
         return layer_of(convolutional.SeparableConv2D, given, FORMATS[4], **more).apply(inputs)
-    channels = utils.channel_dimension(inputs.shape, data_format, min_rank=4)
+    channels = utils.size_of(inputs.shape, 1 if data_format == "channels_first" else -1, 4)
     shape = [*size, channels, given.depth_multiplier]
     weights = scopes.model_variable(given, "depthwise_weights", shape, inputs.dtype.base_dtype)
     strides = utils.two_element_tuple(given.stride)

@@ -1,4 +1,4 @@
-"""Embeddings of symbols."""
+"""What layers read: embeddings of symbols, and a feature column."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from graphkit.tf1.contrib.framework import variables
 
 v1 = tf.compat.v1
 
-__all__ = ["embed_sequence", "embedding_lookup_unique", "safe_embedding_lookup_sparse"]
+__all__ = ["embed_sequence", "embedding_lookup_unique", "real_valued_column", "safe_embedding_lookup_sparse"]
 
 safe_embedding_lookup_sparse = v1.nn.safe_embedding_lookup_sparse
 
@@ -48,3 +48,13 @@ def embedding_lookup_unique(
         rows = v1.nn.embedding_lookup(params, different, partition_strategy)
         outputs = tf.reshape(tf.gather(rows, places), tf.concat([tf.shape(ids), tf.shape(rows)[1:]], 0))
         return tf.ensure_shape(outputs, ids.shape.concatenate(rows.shape[1:]))
+
+
+def real_valued_column(
+    column_name: str,
+    dimension: int = 1,
+    default_value: Any = None,
+    dtype: Any = tf.float32,
+    normalizer: Any = None,
+) -> Any:
+    return tf.feature_column.numeric_column(column_name, (dimension,), default_value, dtype, normalizer)

@@ -48,21 +48,23 @@ def batch_norm(
     renorm_decay: float = 0.99,
     adjustment: Any = None,
 ) -> tf.Tensor:
-    """Normalizes each channel over the batch; refuses batch_weights.
+    """Normalizes each channel over the batch; refuses batch_weights and zero_debias_moving_mean.
 
     With updates_collections None the outputs wait for the updates of the moving averages.
     """
     check = checks.Checker("batch_norm")
-    rule = "batch_weights is not offered; write it in TensorFlow's ops"
-    check.require(batch_weights is None, rule, batch_weights=batch_weights)
+    refused = {"batch_weights": batch_weights, "zero_debias_moving_mean": zero_debias_moving_mean}
+    for name, value in refused.items():
+        check.require(
+            value is None or value is False, f"{name} is not offered; leave it out", **{name: value}
+        )
     axis = 1 if scopes.format_of(data_format) == "channels_first" else -1
     inputs = tf.convert_to_tensor(inputs)
     rank = inputs.shape.rank
     if rank is None:
         raise ValueError(f"Inputs {inputs.name} has undefined rank")
-    special = zero_debias_moving_mean or updates_collections != UPDATE_OPS
-    rule = "renorm does not go with updates_collections or zero_debias_moving_mean"
-    check.require(not (renorm and special), rule, renorm=renorm)
+    special = updates_collections != UPDATE_OPS
+    check.require(not (renorm and special), "renorm does not go with updates_collections", renorm=renorm)
     # TensorFlow 1.15 gave inputs of two axes to the fused kernel, too, which moves the variance towards the
     # unbiased one.
     as_image = rank == 2 and fused is not False and not renorm and adjustment is None
@@ -88,45 +90,18 @@ def batch_norm(
             **own,
         )
         outputs = layer.apply(values, training=is_training)
-        updates = list(layer.updates)
-        if updates and zero_debias_moving_mean:
-            axes = [place for place in range(values.shape.rank) if place not in layer.axis]
-            mean = tf.reduce_mean(tf.cast(values, layer.moving_mean.dtype), axes)
-            updates[0] = debiased_update(layer.moving_mean, mean, decay, is_training)
-        if special:
-            move(layer.updates, updates, updates_collections)
+        if special:  # they are not among UPDATE_OPS then
+            collected = v1.get_collection_ref(UPDATE_OPS)
+            collected[:] = [op for op in collected if all(op is not update for update in layer.updates)]
+            for update in layer.updates if updates_collections else ():
+                v1.add_to_collections(updates_collections, update)
         if updates_collections is None:
-            with tf.control_dependencies(updates):
+            with tf.control_dependencies(layer.updates):
                 outputs = tf.identity(outputs)
         if as_image:
             outputs = tf.reshape(outputs, tf.shape(inputs))
             outputs.set_shape(inputs.shape)
         return scopes.finish(opened.name, outputs, activation_fn, outputs_collections)
-
-
-def move(before: list[Any], updates: list[Any], collections: Any) -> None:
-    """Adds updates to collections in place of those that a layer has just added to UPDATE_OPS."""
-    collected = v1.get_collection_ref(UPDATE_OPS)
-    collected[:] = [op for op in collected if all(op is not one for one in before)]
-    for update in updates if collections else ():
-        v1.add_to_collections(collections, update)
-
-
-def debiased_update(average: tf.Variable, value: tf.Tensor, decay: float, training: Any) -> tf.Operation:
-    """Sets a moving average to one of the values so far, without the zero that it began with.
-
-    D. Kingma, J. Ba, "Adam", ICLR 2015, section 3.
-    """
-    scope = v1.get_variable_scope()
-    root = v1.VariableScope(scope.reuse, f"{scope.name}/{average.op.name}", use_resource=True)
-    with v1.variable_scope(root, auxiliary_name_scope=False):  # without the getter: no MODEL_VARIABLES
-        biased = v1.get_variable("biased", average.shape, average.dtype, ZEROS, trainable=False)
-        step = v1.get_variable("local_step", [], average.dtype, ZEROS, trainable=False)
-    now = tf.cast(training, average.dtype)
-    changed = biased.assign_sub((biased - value) * (1 - decay) * now)
-    counted = step.assign_add(now)
-    corrected = changed / (1 - tf.pow(tf.cast(decay, average.dtype), tf.maximum(counted, 1)))
-    return average.assign(tf.where(counted > 0, corrected, average), read_value=False)
 
 
 @add_arg_scope

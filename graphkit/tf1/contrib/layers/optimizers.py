@@ -10,7 +10,7 @@ from graphkit.tf1 import train
 v1 = tf.compat.v1
 Pairs = list[tuple[Any, Any]]  # of gradients and variables
 
-__all__ = ["OPTIMIZER_CLS_NAMES", "OPTIMIZER_SUMMARIES", "adaptive_clipping_fn", "optimize_loss"]
+__all__ = ["OPTIMIZER_CLS_NAMES", "OPTIMIZER_SUMMARIES", "optimize_loss"]
 
 OPTIMIZER_CLS_NAMES = {
     "Adagrad": v1.train.AdagradOptimizer,
@@ -132,13 +132,17 @@ def optimizer_of(optimizer: Any, rate: Any) -> Any:
     return made
 
 
-def times(gradient: Any, factor: Any) -> Any:
-    """Returns a gradient, which may be one of single rows or None, times a number."""
-    if gradient is None or factor is None:
-        return gradient
+def of_values(function: Callable[[tf.Tensor], tf.Tensor], gradient: Any) -> Any:
+    """Applies a function to a gradient, or to the rows of a sparse one; None stays None."""
     if isinstance(gradient, tf.IndexedSlices):
-        return tf.IndexedSlices(times(gradient.values, factor), gradient.indices, gradient.dense_shape)
-    return gradient * tf.cast(factor, gradient.dtype)
+        return tf.IndexedSlices(function(gradient.values), gradient.indices, gradient.dense_shape)
+    return None if gradient is None else function(gradient)
+
+
+def times(gradient: Any, factor: Any) -> Any:
+    if factor is None:
+        return gradient
+    return of_values(lambda values: values * tf.cast(factor, values.dtype), gradient)
 
 
 def multiplier_of(variable: Any, multipliers: dict[Any, Any]) -> Any:
@@ -179,47 +183,3 @@ def summarize(wanted: Sequence[str], loss: tf.Tensor, pairs: Pairs) -> None:
             v1.summary.histogram(f"gradients/{name}", values)
         if "gradient_norm" in wanted:
             v1.summary.scalar(f"gradient_norm/{name}", tf.linalg.global_norm([values]))
-
-
-def adaptive_clipping_fn(
-    std_factor: float = 2.0,
-    decay: float = 0.95,
-    static_max_norm: float | None = None,
-    global_step: Any = None,
-    report_summary: bool = False,
-    epsilon: float = 1e-8,
-    name: str | None = None,
-) -> Callable[[Pairs], Pairs]:
-    """Returns a function that clips gradients whose norm is far above its mean so far, in logarithms."""
-
-    def clip(grads_and_vars: Pairs) -> Pairs:
-        norm = tf.linalg.global_norm([gradient for gradient, _ in grads_and_vars])
-        largest, log_mean = adaptive_max_norm(norm, std_factor, decay, global_step, epsilon, name)
-        if report_summary:
-            v1.summary.scalar("global_norm/adaptive_max_gradient_norm", largest)
-        factor = tf.where(norm < largest, tf.ones_like(norm), tf.exp(log_mean) / norm)
-        if static_max_norm is not None:
-            factor = tf.minimum(static_max_norm / norm, factor)
-        return [(times(gradient, factor), variable) for gradient, variable in grads_and_vars]
-
-    return clip
-
-
-def adaptive_max_norm(
-    norm: tf.Tensor, std_factor: float, decay: Any, global_step: Any, epsilon: float, name: str | None
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns exp(mean + std_factor * deviation) of the logarithms of the norms so far, and their mean."""
-    with v1.variable_scope(name, "AdaptiveMaxNorm"):
-        if global_step is not None:
-            step = tf.cast(global_step, tf.float32)
-            decay = tf.minimum(decay, step / (step + 1))
-
-        def average(name: str, value: tf.Tensor) -> tf.Tensor:
-            zero = v1.zeros_initializer()
-            moving = v1.get_variable(name, [], value.dtype, zero, trainable=False, use_resource=True)
-            return moving.assign_sub((moving - value) * (1 - decay))
-
-        log_norm = tf.math.log(norm + epsilon)
-        mean, square = average("mean", log_norm), average("sq_mean", tf.square(log_norm))
-        deviation = tf.sqrt(tf.maximum(epsilon, square - tf.square(mean)))
-        return tf.exp(mean + std_factor * deviation), mean

@@ -11,7 +11,7 @@ from graphkit.tf1.layers import pooling
 
 v1 = tf.compat.v1
 
-__all__ = ["avg_pool2d", "avg_pool3d", "max_pool2d", "max_pool3d", "pool"]
+__all__ = ["avg_pool2d", "avg_pool3d", "max_pool2d", "max_pool3d"]
 
 
 def pool_of(
@@ -42,34 +42,3 @@ max_pool2d = pool_of("max_pool2d", "MaxPool2D", "NHWC NCHW", pooling.MaxPooling2
 avg_pool2d = pool_of("avg_pool2d", "AvgPool2D", "NHWC NCHW", pooling.AveragePooling2D)
 max_pool3d = pool_of("max_pool3d", "MaxPool3D", "NDHWC NCDHW", pooling.MaxPooling3D)
 avg_pool3d = pool_of("avg_pool3d", "AvgPool3D", "NDHWC NCDHW", pooling.AveragePooling3D)
-
-
-@add_arg_scope
-def pool(
-    inputs: Any,
-    kernel_size: Any,
-    pooling_type: str,
-    padding: str = "VALID",
-    data_format: str | None = None,
-    dilation_rate: Any = 1,
-    stride: Any = 1,
-    outputs_collections: Any = None,
-    scope: Any = None,
-) -> tf.Tensor:
-    """Pools over any number of spatial axes; pooling_type is "AVG" or "MAX"."""
-    with v1.name_scope(scope, f"{pooling_type.lower()}_pool") as opened:
-        inputs = tf.convert_to_tensor(inputs)
-        if inputs.shape.rank is None or inputs.shape.rank < 3:
-            raise ValueError("Rank of inputs must be known, and >= 3")
-        axes = inputs.shape.rank - 2
-        outputs = v1.nn.pool(
-            inputs,
-            window_shape=utils.n_positive_integers(axes, kernel_size),
-            pooling_type=pooling_type,
-            padding=padding,
-            dilation_rate=utils.n_positive_integers(axes, dilation_rate),
-            strides=utils.n_positive_integers(axes, stride),
-            data_format=data_format,
-            name=opened,
-        )
-        return utils.collect_named_outputs(outputs_collections, opened, outputs)

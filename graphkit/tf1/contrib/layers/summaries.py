@@ -1,6 +1,5 @@
 """Summaries of tensors, variables and activations."""
 
-import functools
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,8 +10,7 @@ v1 = tf.compat.v1
 Keys = v1.GraphKeys
 
 __all__ = """
-summarize_activation summarize_activations summarize_biases summarize_collection summarize_tensor
-summarize_tensors summarize_variables summarize_weights
+summarize_activation summarize_activations summarize_collection summarize_tensor summarize_tensors
 """.split()
 
 
@@ -47,11 +45,6 @@ def summarize_collection(
     return summarize_tensors(
         [one for one in tensors if name_filter is None or re.match(name_filter, one.op.name)], summarizer
     )
-
-
-summarize_variables = functools.partial(summarize_collection, Keys.GLOBAL_VARIABLES)
-summarize_weights = functools.partial(summarize_collection, Keys.WEIGHTS)
-summarize_biases = functools.partial(summarize_collection, Keys.BIASES)
 
 
 def summarize_activations(

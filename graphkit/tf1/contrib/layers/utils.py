@@ -1,7 +1,6 @@
 """Named outputs, collections and sizes, as `tf.contrib.layers.utils`."""
 
 import collections
-from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -27,10 +26,6 @@ def append_tensor_alias(tensor: tf.Tensor, alias: str) -> tf.Tensor:
 def get_tensor_aliases(tensor: tf.Tensor) -> list[str]:
     """Returns the aliases, or else the tensor's name without a ":0"."""
     return getattr(tensor, "aliases", None) or [tensor.name.removesuffix(":0")]
-
-
-def gather_tensors_aliases(tensors: Sequence[tf.Tensor]) -> list[str]:
-    return [alias for tensor in tensors for alias in get_tensor_aliases(tensor)]
 
 
 def convert_collection_to_dict(
@@ -68,18 +63,6 @@ def two_element_tuple(int_or_tuple: Any) -> tuple[int, int]:
     if not isinstance(int_or_tuple, (list, tuple, tf.TensorShape)) or len(int_or_tuple) != 2:
         raise ValueError(f"Must be an int, or have 2 elements: {int_or_tuple}")
     return int(int_or_tuple[0]), int(int_or_tuple[1])
-
-
-def n_positive_integers(n: int, value: Any) -> tuple[int, ...]:
-    """Returns one integer n times, or the n integers."""
-    values = [value] * n if isinstance(value, int) else list(value)
-    if len(values) != n or any(int(one) < 1 for one in values):
-        raise ValueError(f"Expected sequence of {n} positive integers, but received {value!r}")
-    return tuple(int(one) for one in values)
-
-
-def channel_dimension(shape: Any, data_format: str, min_rank: int = 1) -> int:
-    return size_of(shape, 1 if data_format == "channels_first" else -1, min_rank)
 
 
 def last_dimension(shape: Any, min_rank: int = 1) -> int:

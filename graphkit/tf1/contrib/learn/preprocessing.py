@@ -27,7 +27,7 @@ def tokenizer(iterator: Iterable[str]) -> Iterator[list[str]]:
 class CategoricalVocabulary:
     """Words and their numbers; 0 is the word that is unknown."""
 
-    def __init__(self, unknown_token: str = UNKNOWN, support_reverse: bool = True) -> None:
+    def __init__(self, unknown_token: str = UNKNOWN) -> None:
         self._unknown_token, self._frozen = unknown_token, False
         self._mapping, self._reverse_mapping = {unknown_token: 0}, [unknown_token]
         self._counts: Counter[str] = Counter()
@@ -51,14 +51,10 @@ class CategoricalVocabulary:
         if self.get(category) > 0:
             self._counts[category] += count
 
-    def trim(self, min_frequency: int, max_frequency: int = -1) -> None:
+    def trim(self, min_frequency: int) -> None:
         """Keeps the words that occur more than `min_frequency` times, the most frequent first."""
-        counted = sorted(sorted(self._counts.items(), key=lambda item: item[0]), key=lambda item: -item[1])
-        kept = [
-            (word, n)
-            for word, n in counted
-            if n > min_frequency and (max_frequency <= 0 or n < max_frequency)
-        ]
+        counted = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+        kept = [(word, count) for word, count in counted if count > min_frequency]
         self._counts = Counter(dict(kept))
         self._reverse_mapping = [self._unknown_token, *(word for word, _ in kept)]
         self._mapping = {word: number for number, word in enumerate(self._reverse_mapping)}

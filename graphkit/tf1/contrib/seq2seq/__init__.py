@@ -1,14 +1,12 @@
 """`tf.contrib.seq2seq`: decoders, their helpers, beam search and attention."""
 
-from graphkit.nn.attention import hardmax, monotonic_attention, safe_cumprod
+from graphkit.nn.attention import hardmax
 from graphkit.nn.beams import gather_tree, tile_batch
 from graphkit.tf1 import overlay
 from graphkit.tf1.contrib.seq2seq.attention import (
     AttentionMechanism,
     BahdanauAttention,
-    BahdanauMonotonicAttention,
     LuongAttention,
-    LuongMonotonicAttention,
 )
 from graphkit.tf1.contrib.seq2seq.attention_cell import AttentionWrapper, AttentionWrapperState
 from graphkit.tf1.contrib.seq2seq.basic_decoder import BasicDecoder, BasicDecoderOutput
@@ -19,6 +17,7 @@ from graphkit.tf1.contrib.seq2seq.beam_search import (
     FinalBeamSearchDecoderOutput,
 )
 from graphkit.tf1.contrib.seq2seq.decoding import Decoder, dynamic_decode
+from graphkit.tf1.contrib.seq2seq.decoding import swap_batch_and_time as _transpose_batch_time  # noqa: F401
 from graphkit.tf1.contrib.seq2seq.helpers import (
     CustomHelper,
     GreedyEmbeddingHelper,
@@ -32,14 +31,12 @@ from graphkit.tf1.contrib.seq2seq.scheduled_helpers import (
     ScheduledEmbeddingTrainingHelper,
     ScheduledOutputTrainingHelper,
 )
-from graphkit.tf1.contrib.sequences import transpose_batch_time as _transpose_batch_time  # noqa: F401
 
 __all__ = [
     "AttentionMechanism",
     "AttentionWrapper",
     "AttentionWrapperState",
     "BahdanauAttention",
-    "BahdanauMonotonicAttention",
     "BasicDecoder",
     "BasicDecoderOutput",
     "BeamSearchDecoder",
@@ -52,7 +49,6 @@ __all__ = [
     "Helper",
     "InferenceHelper",
     "LuongAttention",
-    "LuongMonotonicAttention",
     "SampleEmbeddingHelper",
     "ScheduledEmbeddingTrainingHelper",
     "ScheduledOutputTrainingHelper",
@@ -60,8 +56,6 @@ __all__ = [
     "dynamic_decode",
     "gather_tree",
     "hardmax",
-    "monotonic_attention",
-    "safe_cumprod",
     "sequence_loss",
     "tile_batch",
 ]

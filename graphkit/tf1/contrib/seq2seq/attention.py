@@ -116,53 +116,5 @@ class BahdanauAttention(MemoryAttention):
         return attention.additive_scores(query, self.keys, v, g, b)
 
 
-class MonotonicAttention(MemoryAttention):
-    """Makes the mechanism that follows it in a list of bases monotonic: it only moves forward."""
-
-    def __init__(
-        self,
-        num_units: int,
-        memory: Any,
-        memory_sequence_length: Any = None,
-        scale: bool = False,
-        score_mask_value: Any = None,
-        sigmoid_noise: float = 0.0,
-        sigmoid_noise_seed: int | None = None,
-        score_bias_init: float = 0.0,
-        mode: str = "parallel",
-        dtype: Any = None,
-        name: Any = None,
-        *,
-        normalize: bool = False,
-    ) -> None:
-        self._noise, self._seed, self._mode = sigmoid_noise, sigmoid_noise_seed, mode
-        self._bias_init = tf.compat.v1.constant_initializer(score_bias_init)
-        about = {"score_mask_value": score_mask_value, "dtype": dtype, "name": name}
-        super().__init__(num_units, memory, memory_sequence_length, scale or normalize, **about)
-
-    def initial_alignments(self, batch_size: Any, dtype: Any) -> tf.Tensor:
-        return tf.one_hot(tf.zeros((batch_size,), tf.int32), self.alignments_size, dtype=dtype)
-
-    def _scores(self, query: tf.Tensor) -> tf.Tensor:
-        scores = super()._scores(query)
-        return scores + variable("attention_score_bias", (), scores.dtype, self._bias_init)
-
-    def _probability_fn(self, scores: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
-        scores = attention.mask_scores(scores, self._lengths, self._mask_value)
-        return attention.monotonic_weights(scores, state, self._noise, self._mode, self._seed)
-
-
-class LuongMonotonicAttention(MonotonicAttention, LuongAttention):
-    """Monotonic, with the scores of `LuongAttention` and a bias."""
-
-    scope = "luong_monotonic_attention"
-
-
-class BahdanauMonotonicAttention(MonotonicAttention, BahdanauAttention):
-    """Monotonic, with the scores of `BahdanauAttention` and a bias."""
-
-    scope = "bahdanau_monotonic_attention"
-
-
 def variable(name: str, shape: tuple[int, ...], dtype: Any, initializer: Any = None) -> tf.Variable:
     return tf.compat.v1.get_variable(name, shape, dtype, initializer)

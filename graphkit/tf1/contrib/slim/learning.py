@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from graphkit.tf1 import train as tf_train
+from graphkit.tf1.contrib.layers import optimizers
 
 v1 = tf.compat.v1
 Pairs = list[tuple[Any, Any]]  # of gradients and variables
@@ -17,20 +18,12 @@ add_gradients_summaries clip_gradient_norms create_train_op multiply_gradients t
 """.split()
 
 
-def of_values(function: Callable[[tf.Tensor], tf.Tensor], gradient: Any) -> Any:
-    """Applies a function to a gradient, or to the rows of a sparse one."""
-    if isinstance(gradient, tf.IndexedSlices):
-        return tf.IndexedSlices(function(gradient.values), gradient.indices, gradient.dense_shape)
-    return function(gradient)
-
-
 def clip_gradient_norms(gradients_to_variables: Pairs, max_norm: float) -> Pairs:
     """Clips each gradient to a norm by itself."""
-
-    def clip(gradient: Any) -> Any:
-        return None if gradient is None else of_values(lambda one: tf.clip_by_norm(one, max_norm), gradient)
-
-    return [(clip(gradient), variable) for gradient, variable in gradients_to_variables]
+    return [
+        (optimizers.of_values(lambda values: tf.clip_by_norm(values, max_norm), gradient), variable)
+        for gradient, variable in gradients_to_variables
+    ]
 
 
 def clip_gradient_norms_fn(max_norm: float) -> Callable[[Pairs], Pairs]:
@@ -56,7 +49,7 @@ def multiply_gradients(grads_and_vars: Pairs, gradient_multipliers: dict[Any, An
             return gradient
         if gradient is None:
             raise ValueError("Requested multiple of `None` gradient.")
-        return of_values(lambda one: one * tf.cast(factor, one.dtype), gradient)
+        return optimizers.times(gradient, factor)
 
     return [(multiply(gradient, variable), variable) for gradient, variable in grads_and_vars]
 
@@ -102,8 +95,7 @@ def create_train_op(
     if updates:
         with tf.control_dependencies(updates):
             barrier = tf.no_op(name="update_barrier")
-        with tf.control_dependencies([barrier]):
-            total_loss = tf.identity(total_loss, name="control_dependency")
+        total_loss = optimizers.after([barrier], total_loss)
     variables = v1.trainable_variables() if variables_to_train is None else variables_to_train
     assert variables, "there are no variables to train"
     pairs = optimizer.compute_gradients(
@@ -128,8 +120,7 @@ def create_train_op(
     with v1.name_scope("train_op"):
         if check_numerics:
             total_loss = v1.check_numerics(total_loss, "LossTensor is inf or nan")
-        with tf.control_dependencies([update]):
-            train_op = tf.identity(total_loss, name="control_dependency")
+        train_op = optimizers.after([update], total_loss)
     v1.add_to_collection(v1.GraphKeys.TRAIN_OP, train_op)
     return train_op
 

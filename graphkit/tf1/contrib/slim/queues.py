@@ -6,11 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["NestedQueueRunnerError", "QueueRunners"]
-
-
-class NestedQueueRunnerError(Exception):
-    """Never raised: the queue runners of one block do not disturb those of another."""
+__all__ = ["QueueRunners"]
 
 
 @contextlib.contextmanager

@@ -3,9 +3,9 @@
 from graphkit.tf1 import overlay
 from graphkit.tf1.contrib.slim import evaluation, training
 from graphkit.tf1.contrib.training import buckets
-from graphkit.tf1.contrib.training.hparam import HParams, parse_values
+from graphkit.tf1.contrib.training.hparam import HParams
 
-__all__ = ["HParams", "parse_values"]
+__all__ = ["HParams"]
 for module, names in (
     (evaluation, "StopAfterNEvalsHook SummaryAtEndHook checkpoints_iterator evaluate_repeatedly"),
     (evaluation, "wait_for_new_checkpoint"),

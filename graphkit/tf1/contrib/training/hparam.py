@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["HParams", "parse_values"]
-
 # A clause of "rate=0.1,layers=[64,64],layers[1]=32".
 CLAUSE = re.compile(r"\s*([A-Za-z][\w.]*)(?:\[\s*(\d+)\s*\])?\s*=\s*(?:\[([^\]]*)\]|([^,\[]*))\s*(?:,|$)")
 
@@ -83,10 +81,9 @@ class HParams:
     """
 
     def __init__(self, hparam_def: Any = None, model_structure: Any = None, **kwargs: Any) -> None:
-        if hparam_def is not None:
-            raise ValueError("HParams: hparam_def is not offered; give the values as keyword arguments")
+        if hparam_def is not None or model_structure is not None:
+            raise ValueError("HParams: only values are offered, which are keyword arguments")
         self._hparam_types: dict[str, tuple[type, bool]] = {}
-        self._model_structure = model_structure
         for name, value in kwargs.items():
             self.add_hparam(name, value)
 
@@ -128,8 +125,6 @@ class HParams:
             self.set_hparam(name, value)
         return self
 
-    set_from_map = override_from_dict
-
     def parse_json(self, values_json: str) -> "HParams":
         return self.override_from_dict(json.loads(values_json))
 
@@ -141,25 +136,7 @@ class HParams:
         return {name: getattr(self, name) for name in self._hparam_types}
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Returns a value; the default where there is none, which must have the type of the value."""
-        if key not in self._hparam_types:
-            return default
-        kind, is_list = self._hparam_types[key]
-        if default is not None:
-            right = isinstance(default, list) == is_list
-            for one in default if is_list and right else [default]:
-                right = right and cast(key, kind, one) is not None
-            if not right:
-                raise ValueError(
-                    f"Hparam '{key}' is {'a list' if is_list else 'a value'}; received {default!r}"
-                )
-        return getattr(self, key)
-
-    def set_model_structure(self, model_structure: Any) -> None:
-        self._model_structure = model_structure
-
-    def get_model_structure(self) -> Any:
-        return self._model_structure
+        return getattr(self, key) if key in self else default
 
     def __contains__(self, key: str) -> bool:
         return key in self._hparam_types

@@ -12,7 +12,6 @@ __all__ = [
     "Image",
     "ItemHandler",
     "ItemHandlerCallback",
-    "SparseTensor",
     "TFExampleDecoder",
     "Tensor",
 ]
@@ -66,31 +65,6 @@ class Tensor(ItemHandler):
             tensor = tf.sparse.reshape(tensor, shape)
         tensor = dense(tensor, self._default_value)
         return tensor if shape is None else tf.reshape(tensor, shape)
-
-
-class SparseTensor(ItemHandler):
-    """A sparse tensor, or its dense form, of features that hold its indices and values."""
-
-    def __init__(
-        self,
-        indices_key: str | None = None,
-        values_key: str | None = None,
-        shape_key: str | None = None,
-        shape: Any = None,
-        densify: bool = False,
-        default_value: Any = 0,
-    ) -> None:
-        self._indices_key, self._values_key = indices_key or "indices", values_key or "values"
-        self._shape_key, self._shape, self._densify = shape_key, shape, densify
-        self._default_value = default_value
-        super().__init__([self._indices_key, self._values_key, *([shape_key] if shape_key else [])])
-
-    def tensors_to_item(self, keys_to_tensors: Features) -> Any:
-        indices, values = keys_to_tensors[self._indices_key], keys_to_tensors[self._values_key]
-        shape = keys_to_tensors[self._shape_key].values if self._shape_key else self._shape
-        places = tf.cast(tf.expand_dims(indices.values, 1), tf.int64)
-        sparse = tf.SparseTensor(places, values.values, tf.cast(tf.reshape(shape, [-1]), tf.int64))
-        return tf.sparse.to_dense(sparse, self._default_value) if self._densify else sparse
 
 
 class BoundingBox(ItemHandler):

@@ -10,7 +10,7 @@ from graphkit.tf1.contrib.framework import arg_scope
 
 v1 = tf.compat.v1
 
-__all__ = ["vgg_16", "vgg_19", "vgg_a", "vgg_arg_scope", "vgg_d", "vgg_e"]
+__all__ = ["vgg_16", "vgg_19", "vgg_a", "vgg_arg_scope"]
 
 
 def vgg_arg_scope(weight_decay: float = 0.0005) -> Any:
@@ -46,8 +46,18 @@ def vgg(name: str, depths: Sequence[int]) -> Callable[..., tuple[tf.Tensor, dict
                 ):
                     net = layers.repeat(net, depth, layers.conv2d, filters, [3, 3], scope=f"conv{block}")
                     net = layers.max_pool2d(net, [2, 2], scope=f"pool{block}")
-                net = head(net, [7, 7], num_classes, is_training, dropout_keep_prob, {})
-            return end(net, ends, opened.name, spatial_squeeze)
+                # The dense layers are convolutions, so that larger images give a map of logits.
+                for layer, window in ((6, [7, 7]), (7, [1, 1])):
+                    net = layers.conv2d(net, 4096, window, padding="VALID", scope=f"fc{layer}")
+                    net = layers.dropout(
+                        net, dropout_keep_prob, is_training=is_training, scope=f"dropout{layer}"
+                    )
+                plain = {"activation_fn": None, "normalizer_fn": None}
+                net = layers.conv2d(net, num_classes, [1, 1], scope="fc8", **plain)
+            end_points = layers.utils.convert_collection_to_dict(ends)
+            if spatial_squeeze:
+                net = end_points[f"{opened.name}/fc8"] = tf.squeeze(net, [1, 2], name="fc8/squeezed")
+            return net, end_points
 
     network.__name__ = network.__qualname__ = name
     network.__doc__ = "Returns (logits, end points) of images of 224 x 224 pixels."
@@ -55,30 +65,6 @@ def vgg(name: str, depths: Sequence[int]) -> Callable[..., tuple[tf.Tensor, dict
     return network
 
 
-def head(
-    net: tf.Tensor,
-    window: Sequence[int],
-    num_classes: int,
-    is_training: Any,
-    keep_prob: Any,
-    last: dict[str, Any],
-) -> tf.Tensor:
-    """Adds the three dense layers, as convolutions, so that larger images give a map of logits."""
-    net = layers.conv2d(net, 4096, window, padding="VALID", scope="fc6")
-    net = layers.dropout(net, keep_prob, is_training=is_training, scope="dropout6")
-    net = layers.conv2d(net, 4096, [1, 1], scope="fc7")
-    net = layers.dropout(net, keep_prob, is_training=is_training, scope="dropout7")
-    plain = {"activation_fn": None, "normalizer_fn": None, **last}
-    return layers.conv2d(net, num_classes, [1, 1], scope="fc8", **plain)
-
-
-def end(net: tf.Tensor, ends: str, scope: str, squeeze: bool) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    end_points = layers.utils.convert_collection_to_dict(ends)
-    if squeeze:
-        net = end_points[f"{scope}/fc8"] = tf.squeeze(net, [1, 2], name="fc8/squeezed")
-    return net, end_points
-
-
 vgg_a = vgg("vgg_a", (1, 1, 2, 2, 2))
-vgg_d = vgg_16 = vgg("vgg_16", (2, 2, 3, 3, 3))
-vgg_e = vgg_19 = vgg("vgg_19", (2, 2, 4, 4, 4))
+vgg_16 = vgg("vgg_16", (2, 2, 3, 3, 3))
+vgg_19 = vgg("vgg_19", (2, 2, 4, 4, 4))
