@@ -216,6 +216,7 @@ INSTEAD = {
     "tf.estimator.regressor_parse_example_spec": "add the label to what make_parse_example_spec returns",
     "tf.keras": "use Keras by itself; its layers do not belong into a static graph",
     "tf.models": "its names are in tf.nn.rnn_cell and tf.contrib.legacy_seq2seq",
+    "tf.models.embedding": "its ops had to be compiled; use tf.nn.nce_loss or tf.nn.sampled_softmax_loss",
     "tf.nn.seq2seq": "its names are in tf.contrib.legacy_seq2seq",
     "tf.python": "use public names; those of tensorflow.python change with each release",
 }
