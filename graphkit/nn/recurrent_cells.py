@@ -37,6 +37,25 @@ def gru_state(
     return u * h + (1 - u) * new
 
 
+def nas_state(
+    x_parts: Sequence[tf.Tensor], h_parts: Sequence[tf.Tensor], c: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the next (c, h) of the cell that an architecture search found, of 8 maps of x and of h.
+
+    Source: B. Zoph, Q. V. Le, "Neural architecture search with reinforcement learning", ICLR 2017,
+    appendix A.
+    """
+    sums = [x + h for x, h in zip(x_parts, h_parts, strict=True)]
+    product = tf.nn.relu(x_parts[3] * h_parts[3])
+    memory = tf.tanh(tf.sigmoid(sums[0]) * tf.nn.relu(sums[1]))
+    gate = tf.tanh(tf.sigmoid(sums[2]) + product)
+    output = tf.tanh(tf.tanh(sums[4]) * tf.sigmoid(sums[5])) + tf.sigmoid(
+        tf.tanh(sums[6]) + tf.sigmoid(sums[7])
+    )
+    c = tf.tanh(memory + c) * gate
+    return c, tf.tanh(c * tf.tanh(output))
+
+
 def lstm_state(
     gates: Sequence[Any],
     c: tf.Tensor,

@@ -20,6 +20,7 @@ from graphkit.tf1 import examples as examples
 from graphkit.tf1 import flags as flags
 from graphkit.tf1 import image as image
 from graphkit.tf1 import layers as layers
+from graphkit.tf1 import models as models
 from graphkit.tf1 import nn as nn
 from graphkit.tf1 import overlay as _overlay
 from graphkit.tf1 import python as python

@@ -7,10 +7,14 @@ TensorFlow has it.
 
 import importlib
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import tensorflow as tf
+
 from graphkit.tf1 import overlay
+from graphkit.tf1.layers import base
 
 # {namespaces in which the names of private modules are public, "." is tf itself: these modules}
 MODULES = {
@@ -20,6 +24,8 @@ MODULES = {
         ops.script_ops ops.state_ops ops.template ops.tensor_array_ops ops.variable_scope ops.variables""",
     "app": "platform.app",
     "compat": "util.compat",
+    "contrib.framework.nest": "util.nest",
+    "contrib.legacy_seq2seq": "ops.seq2seq",
     "data": "data.ops.dataset_ops",
     "debugging .": "ops.check_ops",
     "distributions": "ops.distributions.bernoulli ops.distributions.categorical ops.distributions.normal",
@@ -41,7 +47,6 @@ MODULES = {
     "losses": "ops.losses.losses",
     "math .": "ops.math_ops",
     "metrics": "ops.metrics",
-    "nest": "util.nest",
     "nn": "ops.embedding_ops ops.nn ops.nn_ops ops.rnn",
     "nn.rnn_cell": "ops.rnn_cell ops.rnn_cell_impl",
     "python_io": "lib.io.tf_record",
@@ -60,6 +65,14 @@ MODULES = {
     "train": """pywrap_tensorflow training.basic_session_run_hooks training.monitored_session
         training.optimizer training.saver training.session_run_hook training.training
         training.training_util""",
+}
+# What private modules have lost, or hold under another name now.
+OLD: dict[str, Callable[..., Any]] = {
+    "framework.tensor_shape.scalar": lambda: tf.TensorShape([]),
+    "framework.tensor_shape.vector": lambda length: tf.TensorShape([length]),
+    "framework.tensor_shape.matrix": lambda rows, columns: tf.TensorShape([rows, columns]),
+    "layers.base._Layer": base.Layer,
+    "ops.variable_scope.variable": tf.compat.v1.Variable,
 }
 PUBLIC = {
     module: [namespace.strip(".") for namespace in namespaces.split()]
@@ -83,6 +96,8 @@ class Private(ModuleType):
         return found
 
     def public(self, name: str) -> Any:
+        if f"{self.__name__}.{name}" in OLD:
+            return OLD[f"{self.__name__}.{name}"]
         for namespace in PUBLIC.get(self.__name__, []):
             try:
                 return overlay.attribute(sys.modules[overlay.PACKAGE], f"{namespace}.{name}".lstrip("."))

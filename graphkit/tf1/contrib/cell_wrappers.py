@@ -10,26 +10,44 @@ from graphkit.tf1.nn.cell_wrappers import Wrapper
 from graphkit.tf1.nn.cells import RNNCell, Size
 
 
+class Linear:
+    """[args] W + b, with the variables `kernel` and `bias` of the scope in which it is made."""
+
+    def __init__(
+        self,
+        args: Any,
+        output_size: int,
+        build_bias: bool,
+        bias_initializer: Any = None,
+        kernel_initializer: Any = None,
+    ) -> None:
+        parts = tf.nest.flatten(args) if args is not None else []
+        if not parts:
+            raise ValueError("`args` must be specified")
+        shapes = [part.shape.as_list() if part.shape.rank is not None else [] for part in parts]
+        if any(len(shape) != 2 or shape[1] is None for shape in shapes):
+            raise ValueError(f"linear is expecting 2D arguments of known size, but saw shapes {shapes}")
+        v1, dtype = tf.compat.v1, parts[0].dtype
+        rows = sum(shape[1] for shape in shapes)
+        self._bias = None
+        self._kernel = v1.get_variable("kernel", [rows, output_size], dtype, initializer=kernel_initializer)
+        if build_bias:
+            first = v1.zeros_initializer() if bias_initializer is None else bias_initializer
+            with normalization.unpartitioned():
+                self._bias = v1.get_variable("bias", [output_size], dtype, initializer=first)
+
+    def __call__(self, args: Any) -> tf.Tensor:
+        parts = tf.nest.flatten(args)
+        if self._bias is None:
+            return tf.matmul(tf.concat(parts, axis=1), self._kernel)
+        return recurrent_cells.affine(parts, self._kernel, self._bias)
+
+
 def linear(
     args: Any, output_size: int, bias: bool, bias_initializer: Any = None, kernel_initializer: Any = None
 ) -> tf.Tensor:
     """Returns [args] W + b, with the variables `kernel` and `bias` of the current scope."""
-    parts = tf.nest.flatten(args) if args is not None else []
-    if not parts:
-        raise ValueError("`args` must be specified")
-    shapes = [part.shape.as_list() if part.shape.rank is not None else [] for part in parts]
-    if any(len(shape) != 2 or shape[1] is None for shape in shapes):
-        raise ValueError(f"linear is expecting 2D arguments of known size, but saw shapes {shapes}")
-    rows, dtype = sum(shape[1] for shape in shapes), parts[0].dtype
-    v1 = tf.compat.v1
-    kernel = v1.get_variable("kernel", [rows, output_size], dtype, initializer=kernel_initializer)
-    if not bias:
-        return tf.matmul(tf.concat(parts, axis=1), kernel)
-    with normalization.unpartitioned():
-        zeros = v1.zeros_initializer() if bias_initializer is None else bias_initializer
-        return recurrent_cells.affine(
-            parts, kernel, v1.get_variable("bias", [output_size], dtype, initializer=zeros)
-        )
+    return Linear(args, output_size, bias, bias_initializer, kernel_initializer)(args)
 
 
 class EmbeddingWrapper(Wrapper):

@@ -68,6 +68,41 @@ class LayerNormBasicLSTMCell(LSTMCell):
         return self._norm(c, "state")
 
 
+class NASCell(LSTMCell):
+    """The cell that an architecture search found. B. Zoph, Q. V. Le, ICLR 2017."""
+
+    def __init__(
+        self,
+        num_units: int,
+        num_proj: int | None = None,
+        use_bias: bool = False,
+        reuse: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(num_units, num_proj=num_proj, reuse=reuse, **kwargs)
+        self._use_bias = use_bias
+
+    def build(self, inputs_shape: Any) -> None:
+        units, depth = self._num_units, self._depth(inputs_shape)
+        self._recurrent_kernel = self.add_weight("recurrent_kernel", (self.output_size, 8 * units))
+        self._kernel = self.add_weight("kernel", (depth, 8 * units))
+        if self._use_bias:
+            zeros = v1.zeros_initializer()
+            self._bias = self.add_weight("bias", (8 * units,), initializer=zeros)
+        if self._num_proj:
+            self._projection = self.add_weight("projection_weights", (units, self._num_proj))
+        self.built = True
+
+    def call(self, inputs: tf.Tensor, state: Any) -> tuple[Any, Any]:
+        c, h = state
+        h = tf.matmul(h, self._recurrent_kernel)
+        h = tf.nn.bias_add(h, self._bias) if self._use_bias else h
+        x = tf.matmul(inputs, self._kernel)
+        c, h = recurrent_cells.nas_state(tf.split(x, 8, axis=1), tf.split(h, 8, axis=1), c)
+        h = tf.matmul(h, self._projection) if self._num_proj else h
+        return h, LSTMStateTuple(c, h)
+
+
 class ConvLSTMCell(RNNCell):
     """An LSTM whose maps are convolutions. X. Shi et al., NIPS 2015.
 

@@ -49,4 +49,4 @@ def crf_log_likelihood(
     return score - chains.log_norm(inputs, sequence_lengths, transition_params), transition_params
 
 
-__getattr__, __dir__ = overlay.over(__name__)
+__getattr__, __dir__ = overlay.over(__name__, modules="crf")

@@ -435,4 +435,4 @@ def model_with_buckets(
     return outputs, losses
 
 
-__getattr__, __dir__ = overlay.over(__name__)
+__getattr__, __dir__ = overlay.over(__name__, modules="seq2seq")

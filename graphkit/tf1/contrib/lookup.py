@@ -92,4 +92,4 @@ def index_to_string_table_from_file(
     return HashTable(start, default_value)
 
 
-__getattr__, __dir__ = overlay.over(__name__)
+__getattr__, __dir__ = overlay.over(__name__, modules="lookup_ops")

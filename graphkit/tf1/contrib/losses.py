@@ -176,4 +176,4 @@ def sparse_softmax_cross_entropy(
         return compute_weighted_loss(losses, weights, scope)
 
 
-__getattr__, __dir__ = overlay.over(__name__)
+__getattr__, __dir__ = overlay.over(__name__, modules="loss_ops")

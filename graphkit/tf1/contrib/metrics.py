@@ -104,4 +104,4 @@ def aggregate_metric_map(names_to_tuples: Mapping[str, Pair]) -> tuple[dict[str,
 __all__ = ["accuracy", "aggregate_metric_map", "confusion_matrix", "streaming_recall_at_k"]
 __all__ += [f"streaming_{name}" for name in FIRST]
 
-__getattr__, __dir__ = overlay.over(__name__)
+__getattr__, __dir__ = overlay.over(__name__, modules="confusion_matrix_ops metric_ops set_ops")

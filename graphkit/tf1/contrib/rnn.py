@@ -14,12 +14,15 @@ AttentionCellWrapper = _wrappers.AttentionCellWrapper
 EmbeddingWrapper = _wrappers.EmbeddingWrapper
 InputProjectionWrapper = _wrappers.InputProjectionWrapper
 OutputProjectionWrapper = _wrappers.OutputProjectionWrapper
-_linear = _wrappers.linear  # private in TensorFlow 1, but programs took it for cells of their own
+# Private in TensorFlow 1, but programs took them for cells of their own.
+_Linear = _wrappers.Linear
+_linear = _wrappers.linear
 
 Conv2DLSTMCell = _cells.Conv2DLSTMCell
 ConvLSTMCell = _cells.ConvLSTMCell
 LayerNormBasicLSTMCell = _cells.LayerNormBasicLSTMCell
 LSTMBlockCell = _cells.LSTMBlockCell
+NASCell = _cells.NASCell
 
 LSTMBlockFusedCell = _sequences.LSTMBlockFusedCell
 TimeReversedFusedRNN = _sequences.TimeReversedFusedRNN

@@ -134,6 +134,9 @@ def find(name: str) -> ModuleType:
         found = overlay.attribute(sys.modules[overlay.PACKAGE], new[len(overlay.PACKAGE) + 1 :])
     except AttributeError as error:
         raise ModuleNotFoundError(str(error), name=name) from None
+    if not isinstance(found, ModuleType) and ".python." in name and name.startswith("tensorflow.contrib."):
+        # A private module that is named as what it defines, such as contrib.framework.python.ops.arg_scope.
+        return find(name.rpartition(".python.")[0])
     if not isinstance(found, ModuleType):
         raise ModuleNotFoundError(f"{name} is not a module; write import tensorflow", name=name)
     return found

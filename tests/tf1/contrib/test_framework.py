@@ -137,3 +137,15 @@ def test_conditions_and_names(caplog):
         return x + 1
 
     assert old(1) == 2 and old.__name__ == "old"
+
+
+def test_tensors_of_the_same_shape():
+    x, y = tf.placeholder(tf.float32, [None, 2]), tf.placeholder(tf.float32, [3, None])
+    checked = tf.contrib.framework.with_same_shape(x, y)
+    assert checked.shape.as_list() == [3, 2]
+    with tf.Session() as session:
+        assert session.run(checked, {x: [[0, 0]] * 3, y: [[1, 2]] * 3}).shape == (3, 2)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Wrong shape"):
+            session.run(checked, {x: [[0, 0]] * 4, y: [[1, 2]] * 3})
+    with pytest.raises(ValueError, match="Invalid shape for tensor"):
+        tf.contrib.framework.with_same_shape(tf.zeros([2]), tf.zeros([3]))

@@ -38,6 +38,20 @@ def block_lstm(x, state, w):
     return plain_lstm(x, state, w, "lstm_cell", peepholes, memory=lambda c: np.clip(c, -0.6, 0.6))
 
 
+def nas(x, state, w, scope="nas_cell"):
+    """Zoph and Le (2017), appendix A: the cell that the search found, with 8 maps of x and of h."""
+    c, h = state
+    h_maps = np.split(affine([h], w[f"{scope}/recurrent_kernel"], w[f"{scope}/bias"]), 8, axis=1)
+    a, b = np.split(affine([x], w[f"{scope}/kernel"]), 8, axis=1), h_maps
+    first = np.tanh(sigmoid(a[0] + b[0]) * np.maximum(a[1] + b[1], 0)) + c
+    second = np.tanh(sigmoid(a[2] + b[2]) + np.maximum(a[3] * b[3], 0))
+    third = np.tanh(np.tanh(a[4] + b[4]) * sigmoid(a[5] + b[5]))
+    fourth = sigmoid(np.tanh(a[6] + b[6]) + sigmoid(a[7] + b[7]))
+    c = np.tanh(first) * second
+    h = np.tanh(c * np.tanh(third + fourth)) @ w[f"{scope}/projection_weights"]
+    return h, [c, h]
+
+
 def gru(x, state, w, scope="gru_cell"):
     gates_kernel, gates_bias, kernel, bias = (w[f"{scope}/{name}"] for name in GRU)
     (h,) = state
@@ -78,6 +92,7 @@ def test_each_step_is_that_of_its_formula():
         {
             "norm": (rnn.LayerNormBasicLSTMCell(3), layer_norm_lstm),
             "no_norm": (rnn.LayerNormBasicLSTMCell(3, layer_norm=False), plain_lstm),
+            "nas": (rnn.NASCell(3, num_proj=2, use_bias=True), nas),
             "block": (rnn.LSTMBlockCell(3, cell_clip=0.6, use_peephole=True), block_lstm),
             "projected": (projection, projected),
         }
@@ -249,3 +264,14 @@ class Flat(rnn.RNNCell):
 
     def call(self, inputs, state):
         return inputs, state
+
+
+def test_a_private_linear_map_has_its_variables_once():
+    x, y = tf.constant(normal(2, 3)), tf.constant(normal(2, 3, seed=1))
+    with tf.variable_scope("a"):
+        mapped = rnn.core_rnn_cell._Linear([x], 4, True)
+    kernel, bias = tf.global_variables()
+    assert [kernel.op.name, bias.op.name] == ["a/kernel", "a/bias"]
+    first, second, w = run([mapped([x]), mapped(y), kernel])
+    np.testing.assert_allclose(first, normal(2, 3) @ w, rtol=1e-5)
+    np.testing.assert_allclose(second, normal(2, 3, seed=1) @ w, rtol=1e-5)

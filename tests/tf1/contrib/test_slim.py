@@ -248,6 +248,38 @@ def test_queue_runners():
         assert session.run(value) == 3
 
 
+def test_a_prefetch_queue_keeps_the_form_of_a_batch():
+    count = tf.Variable(0.0)
+    step = count.assign_add(1.0)
+    by_name = slim.prefetch_queue.prefetch_queue({"x": step, "y": tf.stack([step, -step])}).dequeue()
+    pair = slim.prefetch_queue.prefetch_queue([tf.constant(1), tf.constant([2])], capacity=2).dequeue()
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        with slim.queues.QueueRunners(session):
+            assert [session.run(by_name)["x"] for _ in range(3)] == [1, 2, 3]
+            assert [value.tolist() for value in session.run(pair)] == [1, [2]]
+    assert by_name["y"].shape.as_list() == [2]
+
+
+def test_training_and_evaluation_with_hooks(tmp_path):
+    x = tf.get_variable("x", initializer=5.0)
+    loss = tf.square(x - 2.0)
+    step = slim.learning.create_train_op(loss, tf.train.GradientDescentOptimizer(0.25))
+    last = slim.training.train(step, str(tmp_path), hooks=[tf.train.StopAtStepHook(num_steps=20)])
+    assert last < 1e-6
+    values = slim.evaluation.evaluate_repeatedly(
+        str(tmp_path),
+        eval_ops=loss,
+        final_ops=x,
+        hooks=[tf.contrib.training.StopAfterNEvalsHook(2)],
+        max_number_of_evaluations=1,
+    )
+    np.testing.assert_allclose(values, 2, atol=1e-4)
+    assert tf.contrib.training.train is slim.training.train
+    with pytest.raises(ValueError, match="logdir cannot be None"):
+        slim.training.train(step, None)
+
+
 # Networks
 
 # {network: (weights and biases that are trained, from the papers' tables or sums over them; end points)}
@@ -279,6 +311,31 @@ def test_networks(name):
     assert all(end.startswith(name) for end in ends if end != "predictions")
     weights = [variable for variable in slim.get_model_variables() if "weights" in variable.op.name]
     assert len(slim.losses.get_regularization_losses()) == len(weights)
+
+
+def test_inception_v3():
+    """The count is that which Keras documents for its Inception v3 without the last layer."""
+    x, inception = tf.placeholder(tf.float32, [None, 299, 299, 3]), slim.nets.inception_v3
+    with slim.arg_scope(inception.inception_v3_arg_scope()):
+        logits, ends = inception.inception_v3(x, 1001, is_training=False)
+    assert logits.shape.as_list() == ends["AuxLogits"].shape.as_list() == [None, 1001]
+    assert ends["Mixed_7c"].shape.as_list() == [None, 8, 8, 2048]
+    assert ends["Mixed_5b"].shape.as_list() == [None, 35, 35, 256]
+    base = [v for v in slim.get_model_variables() if "Logits" not in v.op.name]
+    assert sum(v.shape.num_elements() for v in base) == 21_802_784
+    assert names(base)[-4:] == [
+        f"InceptionV3/Mixed_7c/Branch_3/Conv2d_0b_1x1/{name}"
+        for name in ("weights", "BatchNorm/beta", "BatchNorm/moving_mean", "BatchNorm/moving_variance")
+    ]
+    assert names(slim.get_variables("InceptionV3/Mixed_5c/Branch_1", "weights")) == [
+        f"InceptionV3/Mixed_5c/Branch_1/{name}/weights" for name in ("Conv2d_0b_1x1", "Conv_1_0c_5x5")
+    ]
+    small, _ = inception.inception_v3_base(
+        tf.zeros([1, 75, 75, 3]), "Mixed_5b", depth_multiplier=0.1, scope="s"
+    )
+    assert small.shape.as_list() == [1, 7, 7, 16 * 4]
+    with pytest.raises(ValueError, match="Unknown final endpoint Mixed_8"):
+        inception.inception_v3_base(tf.zeros([1, 75, 75, 3]), "Mixed_8", scope="other")
 
 
 @pytest.mark.slow

@@ -113,3 +113,19 @@ def test_errors(files, tmp_path):
         provider.get(["nothing"])
     with pytest.raises(ValueError, match="Cannot specify both"):
         decoder.Tensor("a", shape_keys="b", shape=[1])
+
+
+def test_several_readers_read_each_record_once(tmp_path):
+    for number in range(3):
+        (tmp_path / f"{number}.txt").write_text(f"{number}a\n{number}b\n")
+    key, value = slim.data.parallel_reader.parallel_read(
+        str(tmp_path / "*.txt"), tf.TextLineReader, num_epochs=1, num_readers=2, min_after_dequeue=0
+    )
+    provider = slim.data.data_provider.DataProvider({"line": value, "key": key}, 6)
+    (line,) = provider.get(["line"])
+    found = []
+    with tf.train.MonitoredSession() as session:
+        while not session.should_stop():
+            found.append(session.run(line).decode())
+    assert sorted(found) == ["0a", "0b", "1a", "1b", "2a", "2b"]
+    assert provider.num_samples() == 6 and provider.list_items() == ["line", "key"]

@@ -102,6 +102,48 @@ def test_private_modules_have_public_names(program):
     assert "get_variable" in dir(names["vs"])
 
 
+def test_private_modules_of_contrib_have_what_they_defined(program):
+    names = program("""
+        from tensorflow.contrib.framework.python.ops.arg_scope import arg_scope, add_arg_scope
+        from tensorflow.contrib.framework.python.framework import tensor_util
+        from tensorflow.contrib.layers.python.layers.layers import conv2d
+        from tensorflow.contrib.seq2seq.python.ops import attention_wrapper, decoder, helper
+        from tensorflow.contrib.distributions.python.ops import bernoulli
+        from tensorflow.contrib.crf.python.ops import crf
+        from tensorflow.contrib.rnn.python.ops import core_rnn_cell
+    """)
+    contrib = tf.contrib
+    assert names["arg_scope"] is contrib.framework.arg_scope
+    assert names["tensor_util"].with_same_shape is contrib.framework.with_same_shape
+    assert names["conv2d"] is contrib.layers.conv2d
+    assert names["attention_wrapper"].BahdanauAttention is contrib.seq2seq.BahdanauAttention
+    assert names["helper"].TrainingHelper is contrib.seq2seq.TrainingHelper
+    assert names["bernoulli"].Bernoulli is tf.distributions.Bernoulli
+    assert names["crf"].crf_log_likelihood is contrib.crf.crf_log_likelihood
+    assert names["core_rnn_cell"]._linear is contrib.rnn._linear
+
+
+def test_names_that_private_modules_have_lost(program):
+    names = program("""
+        from tensorflow.python.framework import tensor_shape
+        from tensorflow.python.layers import base
+        from tensorflow.python.ops import seq2seq, variable_scope
+        from tensorflow.python.util import nest
+        from tensorflow.models.rnn import rnn, rnn_cell
+        from tensorflow.models.rnn import seq2seq as earlier
+        from tensorflow.models.rnn.rnn_cell import BasicLSTMCell
+        v = variable_scope.variable(2.0, trainable=False, name="v")
+    """)
+    assert names["tensor_shape"].scalar().rank == 0
+    assert names["base"]._Layer is tf.layers.Layer
+    assert names["v"].op.name == "v" and not tf.trainable_variables()
+    assert names["nest"].is_sequence([1]) and not names["nest"].is_sequence(1)
+    assert names["rnn"].rnn is tf.nn.static_rnn
+    assert names["BasicLSTMCell"] is names["rnn_cell"].BasicLSTMCell is tf.nn.rnn_cell.BasicLSTMCell
+    assert names["earlier"] is tf.contrib.legacy_seq2seq
+    assert names["seq2seq"].basic_rnn_seq2seq is names["earlier"].basic_rnn_seq2seq
+
+
 @pytest.mark.parametrize(
     ("statement", "message"),
     [

@@ -88,6 +88,9 @@ FAILURES = [
     ("import numpy as np\nx = [[1], [2, 3]]\nnp.array(x)", ":3: NumPy 1.24 and later refuse rows"),
     ("[1, 'a'].sort()", "Python 3 orders only values of like types"),
     ("b''.decode('ascii') + b'\\xe9'.decode('ascii')", 'encoding="latin1"'),
+    ("import numpy as np\nint(np.zeros([2]))", ":2: NumPy 2.4 makes a number only of an array without axes"),
+    ("iter([]).next()", "next(iterator)"),
+    ("class A:\n  __iter__ = lambda self: self\nlist(A())", ":3: an iterator has __next__ in Python 3"),
     ("def f():\n  return xrange\nf()", ":2: xrange is Python 2"),
 ]
 
@@ -104,6 +107,33 @@ def test_a_failure_names_the_edit(tmp_path, text, message):
     assert len(lines) == 1
     assert str(path) in lines[0]
     assert message in lines[0]
+
+
+def advice_on(folder, program):
+    """Returns the advice on a program that fails, which imports modules of a package `nets`."""
+    package = folder / "nets"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    for name, text in {"layers": "", "model": "import layers", "relative": "from . import layers"}.items():
+        (package / f"{name}.py").write_text(text)
+    (package / "absolute.py").write_text("import nets.layers")
+    path = package / f"{program}.py" if program != "main" else folder / "main.py"
+    (folder / "main.py").write_text("import nets.model")
+    with pytest.raises(ImportError) as failure:
+        run_program(path)
+    return advice.after(failure.value, failure.value.__traceback__, lambda file: str(folder) in file)
+
+
+def test_an_import_of_what_is_beside_a_module_of_python_2(tmp_path):
+    expected = "Python 2 found layers in this file's folder; write from . import or from .layers import"
+    assert advice_on(tmp_path, "main") == [f"{tmp_path}/nets/model.py:1: {expected}"]
+
+
+@pytest.mark.filterwarnings("ignore:can't resolve package:ImportWarning")
+@pytest.mark.parametrize("program", ["relative", "absolute"])
+def test_a_module_that_is_run_as_a_file(tmp_path, program):
+    expected = f"it is a module of a package; cd {tmp_path} && graphkit tf1 run -m nets.{program}"
+    assert advice_on(tmp_path, program) == [f"{tmp_path}/nets/{program}.py:1: {expected}"]
 
 
 def test_other_failures_have_no_advice(tmp_path):

@@ -18,4 +18,4 @@ globals().update({name: getattr(_tensorflow.compat.v1, name) for name in _KEPT})
 globals().update({name: getattr(_tensorflow.compat.v1.train, name) for name in _CHECKPOINTS})
 __all__ += [*_KEPT, *_CHECKPOINTS]
 
-__getattr__, __dir__ = _overlay.over(__name__)
+__getattr__, __dir__ = _overlay.over(__name__, modules="checkpoint_utils ops sort_ops tensor_util")

@@ -1,4 +1,4 @@
-"""Conditions that may be known, and a mark of deprecated functions."""
+"""Conditions that may be known, a mark of deprecated functions, and a check of shapes."""
 
 import functools
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["deprecated", "smart_cond"]
+__all__ = ["deprecated", "smart_cond", "with_same_shape"]
 
 v1 = tf.compat.v1
 
@@ -43,3 +43,14 @@ def deprecated(date: str | None, instructions: str, warn_once: bool = True) -> C
         return with_warning
 
     return decorate
+
+
+def with_same_shape(expected_tensor: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
+    """Returns the tensor, with a check that it has the shape of another."""
+    if not tensor.shape.is_compatible_with(expected_tensor.shape):
+        raise ValueError(
+            f"Invalid shape for tensor {tensor.name}, expected {expected_tensor.shape}, got {tensor.shape}."
+        )
+    same = v1.assert_equal(tf.shape(tensor), tf.shape(expected_tensor), message="Wrong shape")
+    with tf.control_dependencies([same]):
+        return tf.ensure_shape(tensor, expected_tensor.shape)

@@ -35,4 +35,6 @@ for _module in (
 ):
     __all__ += _module.__all__
 
-__getattr__, __dir__ = _overlay.over(__name__)
+__getattr__, __dir__ = _overlay.over(
+    __name__, modules="embedding_ops encoders feature_column feature_column_ops"
+)

@@ -8,7 +8,7 @@ from graphkit.tf1.contrib.seq2seq.attention import (
     BahdanauAttention,
     LuongAttention,
 )
-from graphkit.tf1.contrib.seq2seq.attention_wrapper import AttentionWrapper, AttentionWrapperState
+from graphkit.tf1.contrib.seq2seq.attention_cell import AttentionWrapper, AttentionWrapperState
 from graphkit.tf1.contrib.seq2seq.basic_decoder import BasicDecoder, BasicDecoderOutput
 from graphkit.tf1.contrib.seq2seq.beam_search import (
     BeamSearchDecoder,
@@ -17,6 +17,7 @@ from graphkit.tf1.contrib.seq2seq.beam_search import (
     FinalBeamSearchDecoderOutput,
 )
 from graphkit.tf1.contrib.seq2seq.decoding import Decoder, dynamic_decode
+from graphkit.tf1.contrib.seq2seq.decoding import swap_batch_and_time as _transpose_batch_time  # noqa: F401
 from graphkit.tf1.contrib.seq2seq.helpers import (
     CustomHelper,
     GreedyEmbeddingHelper,

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from graphkit.nn import beams
-from graphkit.tf1.contrib.seq2seq import attention_wrapper, decoding
+from graphkit.tf1.contrib.seq2seq import attention_cell, decoding
 
 
 class BeamSearchDecoderState(NamedTuple):
@@ -129,7 +129,7 @@ class BeamSearchDecoder(decoding.Decoder):
         """Returns the mean attention weights (batch, beams, time); None without coverage penalty."""
         if tf.get_static_value(tf.convert_to_tensor(self._coverage_weight)) == 0:
             return None
-        kind = attention_wrapper.AttentionWrapperState
+        kind = attention_cell.AttentionWrapperState
         states = [cell_state] if isinstance(cell_state, kind) else cell_state
         states = (
             [state for state in states if isinstance(state, kind)]

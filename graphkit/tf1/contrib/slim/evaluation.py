@@ -11,7 +11,9 @@ from graphkit.tf1 import train
 v1 = tf.compat.v1
 USE_DEFAULT = 0  # as a summary_op: all summaries
 
-__all__ = ["checkpoints_iterator", "evaluate_once", "evaluation_loop", "wait_for_new_checkpoint"]
+__all__ = """
+checkpoints_iterator evaluate_once evaluate_repeatedly evaluation_loop wait_for_new_checkpoint
+""".split()
 
 
 class SummaryAtEndHook(tf.compat.v1.train.SessionRunHook):
@@ -153,3 +155,31 @@ def evaluation_loop(
         if max_number_of_evaluations is not None and number >= max_number_of_evaluations:
             break
     return values
+
+
+def evaluate_repeatedly(
+    checkpoint_dir: str,
+    master: str = "",
+    scaffold: Any = None,
+    eval_ops: Any = None,
+    feed_dict: Any = None,
+    final_ops: Any = None,
+    final_ops_feed_dict: Any = None,
+    eval_interval_secs: float = 60,
+    hooks: Sequence[Any] | None = None,
+    config: Any = None,
+    max_number_of_evaluations: int | None = None,
+    timeout: float | None = None,
+    timeout_fn: Callable[[], bool] | None = None,
+) -> Any:
+    """Runs `eval_ops` with each new checkpoint, until a hook stops; returns the last `final_ops`."""
+    final = v1.train.FinalOpsHook(final_ops, final_ops_feed_dict)
+    paths = checkpoints_iterator(checkpoint_dir, eval_interval_secs, timeout, timeout_fn)
+    for number, path in enumerate(paths, 1):
+        creator = v1.train.ChiefSessionCreator(scaffold, master, config, checkpoint_filename_with_path=path)
+        with v1.train.MonitoredSession(creator, [*(hooks or ()), final]) as session:
+            while eval_ops is not None and not session.should_stop():
+                session.run(eval_ops, feed_dict)
+        if max_number_of_evaluations is not None and number >= max_number_of_evaluations:
+            break
+    return final.final_ops_values

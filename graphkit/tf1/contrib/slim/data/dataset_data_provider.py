@@ -5,11 +5,12 @@ from typing import Any
 import tensorflow as tf
 
 from graphkit import checks
+from graphkit.tf1.contrib.slim.data import data_provider, parallel_reader
 
 __all__ = ["DatasetDataProvider"]
 
 
-class DatasetDataProvider:
+class DatasetDataProvider(data_provider.DataProvider):
     """The tensors of one example of a data set of TFRecord files; each run reads the next one.
 
     Files and examples are shuffled; TensorFlow 1 read by queues with several threads, in an order that nobody
@@ -43,10 +44,7 @@ class DatasetDataProvider:
         check.require(
             record_key not in items, "record_key must not be the name of an item", record_key=record_key
         )
-        patterns = dataset.data_sources
-        patterns = list(patterns) if isinstance(patterns, (list, tuple)) else [patterns]
-        files = sorted({file for pattern in patterns for file in tf.io.gfile.glob(pattern)})
-        check.require(files, "there must be files that data_sources names", data_sources=dataset.data_sources)
+        files = parallel_reader.get_data_files(dataset.data_sources)
         sources = tf.compat.v1.data.Dataset.from_tensor_slices(files)
         if shuffle:
             sources = sources.shuffle(len(files), seed)
@@ -55,22 +53,8 @@ class DatasetDataProvider:
             examples = examples.shuffle(max(common_queue_capacity, common_queue_min), seed)
         iterator = tf.compat.v1.data.make_one_shot_iterator(examples)
         key, serialized = iterator.get_next()
-        self._items = dict(zip(items, dataset.decoder.decode(serialized, items), strict=True))
-        self._items[record_key] = key
-        self._num_samples = dataset.num_samples
-
-    def list_items(self) -> list[str]:
-        return list(self._items)
-
-    def num_samples(self) -> int:
-        return self._num_samples
-
-    def get(self, items: list[str]) -> list[Any]:
-        """Returns the tensors of items, such as ["image", "label"]."""
-        unknown = set(items) - set(self._items)
-        if unknown:
-            raise ValueError(f"Items {sorted(unknown)} are not among {sorted(self._items)}")
-        return [self._items[item] for item in items]
+        decoded = dict(zip(items, dataset.decoder.decode(serialized, items), strict=True))
+        super().__init__({**decoded, record_key: key}, dataset.num_samples)
 
 
 def records_of(path: tf.Tensor) -> Any:

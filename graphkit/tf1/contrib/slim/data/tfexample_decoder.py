@@ -5,6 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from graphkit.tf1.contrib.slim.data import data_decoder
+
 __all__ = [
     "BoundingBox",
     "Image",
@@ -123,7 +125,7 @@ class Image(ItemHandler):
         return image
 
 
-class TFExampleDecoder:
+class TFExampleDecoder(data_decoder.DataDecoder):
     """Parses a serialized example, and makes its items.
 
     Args:
