@@ -55,6 +55,9 @@ def found(text):
 def test_each(old, message, new):
     if message == NEWSHAPE and leftovers.KEEPS_NEWSHAPE:
         pytest.skip("this NumPy still has newshape=")
+    name = message.split()[0].removeprefix("np.")
+    if message.startswith("np.") and hasattr(np, name):
+        pytest.skip(f"this NumPy still has {name}")
     messages, text = found(old)
     assert messages == [message]
     assert text == (new or old)
