@@ -1,5 +1,6 @@
 """What Python 3, NumPy and SciPy lost, named with line and edit, before and after a failure."""
 
+import numpy as np
 import pytest
 from tf1.old_programs import run_program
 
