@@ -77,6 +77,7 @@ class Killed(Exception):
     """Stands for what ends a process at once."""
 
 
+@pytest.mark.slow
 def test_settings_of_an_earlier_run_do_not_outlive_it(data, tmp_path, monkeypatch):
     """A run that replaces another and is killed in its first epoch can be resumed with its own settings."""
     first, second = (
@@ -144,6 +145,7 @@ def test_words_are_not_images():
         gk.runs.RunConfig.for_data(gk.load_dataset("mnist_5k"), model="char_rnn")
 
 
+@pytest.mark.slow
 def test_run_on_words_is_loaded_with_its_alphabet(tmp_path):
     words = gk.load_dataset("words_5_languages")
     words = words._replace(train=gk.data.WordSplit(*(array[:1500] for array in words.train)))

@@ -54,7 +54,8 @@ def run(monkeypatch, capsys):
 
 
 def test_users_and_developers_have_their_scripts():
-    users, developers = "evaluate export launch predict train", "benchmark compare_xla crash_test fuzz"
+    users = "evaluate export launch predict train"
+    developers = "benchmark compare_xla crash_test fuzz time_old_program"
     expected = [f"dev/{name}.py" for name in developers.split()] + [f"{name}.py" for name in users.split()]
     assert expected == SCRIPTS
 
@@ -131,6 +132,7 @@ def run_what_is_printed(out, tmp_path, **given):
     return np.load(tmp_path / "found.npy")
 
 
+@pytest.mark.slow
 def test_export_prints_lines_that_load_it(trained, run, tmp_path):
     folder, _, _ = trained
     out, _ = run("export.py", folder, tmp_path / "model")

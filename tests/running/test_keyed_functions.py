@@ -124,6 +124,7 @@ def test_a_seed_gives_the_same_bits_in_every_run_and_execution(make, tmp_path, c
     assert "state of a kernel" not in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.v2_behavior("no key can enter a loop of TensorFlow 1")
 def test_dropout_in_a_loop_resumes_with_the_same_masks(tmp_path):
     def weights(folder, epochs, **options):

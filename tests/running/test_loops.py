@@ -154,6 +154,7 @@ def test_augmented_images_agree_to_the_bit(tmp_path):
         assert_same(runs[execution], runs["feed"])
 
 
+@pytest.mark.slow
 def test_a_run_resumed_in_another_execution_ends_with_the_same_bits(tmp_path):
     whole = train("feed", "softmax_regression", epochs=3)
     for epochs, execution in enumerate(EXACT, 1):
@@ -266,6 +267,7 @@ def noisy(x):
     return net * tf.cast(1 + tf.random.uniform((6,), 0, 3, tf.int32), tf.float32)
 
 
+@pytest.mark.slow
 def test_random_ops_of_any_graph_draw_by_seed_and_step():
     def run(execution, seed=1, epochs=2, logdir=None):
         with tf.Graph().as_default():
@@ -323,6 +325,7 @@ def train_on(given, executions, folder, **fit_options):
             ]
 
 
+@pytest.mark.slow
 def test_images_given_as_floats_train_to_the_same_bits_as_uint8(tmp_path, caplog):
     caplog.set_level(logging.INFO, "graphkit")
     executions = (*EXACT, "compiled")
@@ -333,6 +336,7 @@ def test_images_given_as_floats_train_to_the_same_bits_as_uint8(tmp_path, caplog
     assert_close(floats["compiled"], pixels["compiled"])
 
 
+@pytest.mark.slow
 def test_products_by_large_transposed_matrices_agree_in_all_executions():
     def run(execution):
         with tf.Graph().as_default():

@@ -279,6 +279,7 @@ def compared(*options):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_tables_say_what_xla_does():
     assert "Cast | float32 to int32, out of range | differs" in compared("--group", "casts", "checks")
 

@@ -112,6 +112,7 @@ def test_a_run_goes_on_inside_an_epoch(tmp_path):
     assert_same(train(tmp_path, resume=True), uninterrupted())
 
 
+@pytest.mark.slow
 def test_auto_executes_a_resumed_run_as_the_whole_one(tmp_path, caplog):
     """The last epochs of a long run are few steps, and would not be worth compiling by themselves."""
     caplog.set_level("INFO", "graphkit")
@@ -212,6 +213,7 @@ def flip(path, place):
         stream.write(bytes([byte ^ 0x40]))
 
 
+@pytest.mark.slow
 def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(tmp_path, caplog):
     whole = uninterrupted()
     with pytest.raises(Killed):
@@ -318,6 +320,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoints_and_a_run_that_can_go_on(tmp
     assert_same(train(tmp_path, resume=True), uninterrupted())
 
 
+@pytest.mark.slow
 def test_two_trainers_cannot_write_one_folder(tmp_path):
     def other():
         with tf.Graph().as_default():
@@ -381,6 +384,7 @@ def test_a_folder_where_tensorflow_would_not_find_its_checkpoints_is_refused_at_
             trainer.restore(path.replace("run", "[run]"))
 
 
+@pytest.mark.slow
 def test_a_new_run_is_resumed_and_not_the_one_that_it_replaces(tmp_path):
     train(tmp_path)
     with pytest.raises(Killed):

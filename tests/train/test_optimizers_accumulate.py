@@ -180,6 +180,7 @@ def run(logdir, epochs, halt_at=None, resume=True):
             return trainer.history.get("loss"), values(trainer, "variables")
 
 
+@pytest.mark.slow
 def test_checkpoint_between_two_updates_resumes_to_the_same_bits(tmp_path):
     losses, whole = run(tmp_path / "whole", 4, resume=False)
     run(tmp_path / "parts", 4, halt_at=4)

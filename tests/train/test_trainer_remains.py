@@ -22,6 +22,7 @@ def line_fit(**options):
     }
 
 
+@pytest.mark.slow
 def test_many_fits_do_not_make_the_graph_grow():
     trainer, data = line_fit()
     with trainer:

@@ -351,7 +351,6 @@ def test_missing_names_say_what_to_use():
     for name, advice in (
         ("tf.contrib.layers.sparse_column_with_keys", "categorical_column_with_vocabulary_list"),
         ("tf.contrib.layers.shared_embedding_columns", "tf.feature_column.shared_embeddings"),
-        ("tf.contrib.slim.parallel_reader", "tf.data"),
         ("tf.contrib.slim.get_unique_variable", "get_variables"),
         ("tf.contrib.slim.nets.inception", "vgg, resnet_v1 and resnet_v2"),
         ("tf.contrib.losses.metric_learning", "pairwise distances"),

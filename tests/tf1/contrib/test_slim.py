@@ -313,6 +313,7 @@ def test_networks(name):
     assert len(slim.losses.get_regularization_losses()) == len(weights)
 
 
+@pytest.mark.slow
 def test_inception_v3():
     """The count is that which Keras documents for its Inception v3 without the last layer."""
     x, inception = tf.placeholder(tf.float32, [None, 299, 299, 3]), slim.nets.inception_v3

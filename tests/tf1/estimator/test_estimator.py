@@ -127,6 +127,7 @@ def test_many_steps_in_one_run_are_the_steps_one_by_one(tmp_path, end, monkeypat
     assert sum(runs) == done
 
 
+@pytest.mark.slow
 def test_masks_follow_from_the_step_in_a_run_of_many(tmp_path, monkeypatch):
     def model(features, labels, mode):
         training = mode == tf.estimator.ModeKeys.TRAIN

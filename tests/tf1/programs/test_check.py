@@ -92,7 +92,8 @@ def test_the_text_fits_its_width(folder, monkeypatch, width):
     assert max(len(line) for line in lines if not line.endswith(".py")) <= min(width, 100)
 
 
-def test_the_text(folder, capsys):
+def test_the_text(folder, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     path = folder(missing=MISSING, leftover=LEFTOVER)
     assert command.main(["check", path], "graphkit tf1") == 1
     text = capsys.readouterr().out

@@ -9,6 +9,7 @@ def run_main(name):
     return run_program(Path(__file__).parent / name, name="program")["main"]()
 
 
+@pytest.mark.slow
 def test_characters(capsys):
     perplexity, text = run_main("rnn_characters.py")
     assert perplexity < 1.5
