@@ -352,7 +352,7 @@ def test_missing_names_say_what_to_use():
         ("tf.contrib.layers.sparse_column_with_keys", "categorical_column_with_vocabulary_list"),
         ("tf.contrib.layers.shared_embedding_columns", "tf.feature_column.shared_embeddings"),
         ("tf.contrib.slim.get_unique_variable", "get_variables"),
-        ("tf.contrib.slim.nets.inception", "vgg, resnet_v1 and resnet_v2"),
+        ("tf.contrib.slim.nets.inception", "vgg, inception_v3, resnet_v1 and resnet_v2"),
         ("tf.contrib.losses.metric_learning", "pairwise distances"),
         ("tf.contrib.metrics.f1_score", "tf.metrics"),
     ):

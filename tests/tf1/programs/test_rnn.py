@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from tf1.old_programs import run_program
 
 
