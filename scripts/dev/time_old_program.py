@@ -2,8 +2,8 @@
 
   python scripts/dev/time_old_program.py --rounds 3
 
-Each run is a process of its own, and the ways take turns. Each runs for a few and for many epochs: the
-difference of the two is steps alone, without start and reading.
+Each run is a process of its own, and the ways take turns. Each runs for some and for many epochs: the
+difference of the two is steps alone, without start, reading and compiling.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def seconds(command, epochs, batch_size, data_dir):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, nargs=2, default=(5, 105), help="of the short and the long run")
+    parser.add_argument("--epochs", type=int, nargs=2, default=(20, 220), help="of both runs")
     parser.add_argument("--batch-size", type=int, default=100)
     parser.add_argument("--data-dir", default="MNIST_data", help="folder of MNIST files; else 5,000 digits")
     options = parser.parse_args()
