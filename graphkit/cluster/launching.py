@@ -25,6 +25,8 @@ from graphkit.cluster.programs import End
 HOST = "127.0.0.1"
 SHOWN_LINES = 20  # of the output of a worker that failed
 KILL_SECONDS = 5.0  # between SIGTERM and SIGKILL after a loss
+# Python handles a signal in the main thread, which one that the kernel gives to another thread does not wake.
+LONGEST_WAIT = 1.0
 OUTPUT_SECONDS = 5.0  # the longest wait for output after a worker's end, which another process may still hold
 
 
@@ -218,11 +220,13 @@ class Team:
 
     def next_event(self) -> "Child | int | None":
         """Waits for a process to end or a signal to come; returns None when a signal of `left` is due."""
-        seconds = max(self.left[0][0] - time.monotonic(), 0) if self.left else None
-        try:
-            return self.events.get(timeout=seconds)
-        except Empty:
-            return None
+        while True:
+            seconds = max(self.left[0][0] - time.monotonic(), 0) if self.left else LONGEST_WAIT
+            try:
+                return self.events.get(timeout=min(seconds, LONGEST_WAIT))
+            except Empty:
+                if self.left and time.monotonic() >= self.left[0][0]:
+                    return None
 
     def handle(self, event: "Child | int | None", grace: float) -> None:
         if event is None:

@@ -1,5 +1,6 @@
 """`%load_ext graphkit.tf1` in a shell and in the kernel of a notebook."""
 
+import sys
 import textwrap
 
 import nbformat
@@ -32,6 +33,8 @@ CELLS = [
 
 def test_the_cells_of_a_shell(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for prompt in ("ps1", "ps2", "ps3"):  # which a shell leaves behind, as if Python were at a prompt
+        monkeypatch.setattr(sys, prompt, "", raising=False)
     shell = InteractiveShell()
 
     def module_of(cell):
