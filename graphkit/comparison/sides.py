@@ -142,7 +142,9 @@ class Side:
 
         ops = walk.as_made(walk.ancestors(wanted, sources))
         brings = [op for op in ops if (walk.is_fed(op) and not self.is_own(op)) or walk.DATA.match(op.type)]
-        return [t for op in brings for t in op.outputs if t.name not in self.feed and t.consumers()]
+        compared = {tensor.name for tensor in self.outputs}
+        values = [t for op in brings for t in op.outputs if t.consumers() or t.name in compared]
+        return [tensor for tensor in values if tensor.name not in self.feed]
 
     def placeholders(self) -> list[tf.Tensor]:
         """Returns the copies of the placeholders that the outputs or the update depend on, but graphkit's."""

@@ -203,6 +203,13 @@ def test_refusals():
         gk.compare(old, new, named_inputs("net/features"), weights={})
 
 
+def test_an_output_that_is_a_placeholder_needs_a_value():
+    with tf.Graph().as_default():
+        alone = v1.placeholder(tf.float32, (None, 2), name="alone")
+        with refused(ValueError, "compare: inputs must have a value for each placeholder of the new graph"):
+            gk.compare(loss(), alone, named_inputs("net/features"))
+
+
 def test_a_pipeline_is_fed():
     def piped():
         rows = tf.data.Dataset.from_tensors(np.ones((3, 8), np.float32)).repeat()
