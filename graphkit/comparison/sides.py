@@ -50,7 +50,8 @@ class Given:
             outputs = value.outputs
             outputs = list(outputs.values()) if isinstance(outputs, Mapping) else outputs
             outputs = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
-        check.require_type(outputs and all(map(walk.is_graph_tensor, outputs)), rule, **{name: value})
+        computed = [t for t in outputs if walk.is_graph_tensor(t) and not isinstance(t, tf.Variable)]
+        check.require_type(outputs and len(computed) == len(outputs), rule, **{name: value})
         readable = all(tensor.dtype.base_dtype not in UNREADABLE for tensor in outputs)
         check.require_type(readable, "outputs must hold numbers", **{name: [t.dtype.name for t in outputs]})
         graphs = {tensor.graph for tensor in outputs}

@@ -203,6 +203,13 @@ def test_refusals():
         gk.compare(old, new, named_inputs("net/features"), weights={})
 
 
+def test_a_variable_is_not_compared():
+    with tf.Graph().as_default():
+        variable = v1.get_variable("odd", (2,))
+        with refused(TypeError, "compare: new must be a tensor of a graph"):
+            gk.compare(loss(), variable, named_inputs("net/features"))
+
+
 def test_an_output_that_is_a_placeholder_needs_a_value():
     with tf.Graph().as_default():
         alone = v1.placeholder(tf.float32, (None, 2), name="alone")
