@@ -1,7 +1,6 @@
 """One of the two graphs that are compared: a copy of it, with a session, whose values can be read and set."""
 
 import re
-import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -210,8 +209,7 @@ def seeding(seed: int) -> copies.Rewrite:
 
     def rewrite(op: tf.Operation, node: Any) -> None:
         if sessions.is_seedless(op):
-            node.attr["seed"].i = seed + 1
-            node.attr["seed2"].i = zlib.crc32(op.name.encode()) or 1
+            sessions.set_seed(op, node, seed + 1)
 
     return rewrite
 

@@ -104,9 +104,9 @@ def global_step() -> tf.Variable:
     graph, key = tf.compat.v1.get_default_graph(), tf.compat.v1.GraphKeys.GLOBAL_STEP
     if graph.get_collection(key):
         return tf.compat.v1.train.get_global_step()
-    for variable in tf.compat.v1.global_variables():
-        if variable.op.name == "global_step" and variable.dtype.is_integer and variable.shape.rank == 0:
-            return variable
+    own = own_global_step(graph)
+    if own is not None:
+        return own
     taken = any(op.name == "global_step" for op in graph.get_operations())
     # create_global_step takes the initializer, regularizer and reuse of the scope around it, which are
     # not for a counter. init_scope leaves a branch of tf.cond, where no variable can be made.
@@ -119,3 +119,11 @@ def global_step() -> tf.Variable:
         return tf.compat.v1.get_variable(
             name, (), tf.int64, zero, trainable=False, collections=keys, use_resource=True
         )
+
+
+def own_global_step(graph: tf.Graph) -> tf.Variable | None:
+    """Returns the integer variable that a program calls "global_step", in no collection for it; else None."""
+    for variable in graph.get_collection(tf.compat.v1.GraphKeys.GLOBAL_VARIABLES):
+        if variable.op.name == "global_step" and variable.dtype.is_integer and variable.shape.rank == 0:
+            return variable
+    return None

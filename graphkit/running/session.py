@@ -149,8 +149,7 @@ def seeded_copies(
 
     def fill_in_seed(op: tf.Operation, node: Any) -> None:
         if is_seedless(op):
-            node.attr["seed"].i = seed
-            node.attr["seed2"].i = zlib.crc32(op.name.encode()) or 1
+            set_seed(op, node, seed)
         elif draws_in_function(op, random):
             keys.rewrite(node)
 
@@ -173,6 +172,12 @@ def draws_in_function(op: tf.Operation, random: keyed.RandomOps) -> bool:
         and random.has_key(op)
         and not any(node.attr["seed"].i or node.attr["seed2"].i for node in nodes)
     )
+
+
+def set_seed(op: tf.Operation, node: Any, seed: int) -> None:
+    """Gives the `NodeDef` of a random op a seed that follows from its name."""
+    node.attr["seed"].i = seed
+    node.attr["seed2"].i = zlib.crc32(op.name.encode()) or 1
 
 
 def is_seedless(op: tf.Operation) -> bool:
@@ -204,8 +209,14 @@ def assign(session: Any, pairs: Iterable[tuple]) -> None:
 def tensorflow_logs(is_wanted: Callable[[logging.LogRecord], bool]) -> Iterator[None]:
     """In a block or a call, drops those of TensorFlow's Python log records for which a function is False."""
     logger = tf.get_logger()
-    logger.addFilter(is_wanted)
+
+    def look(
+        record: logging.LogRecord,
+    ) -> bool:  # one for each block, so that the end of an inner one is its own
+        return is_wanted(record)
+
+    logger.addFilter(look)
     try:
         yield
     finally:
-        logger.removeFilter(is_wanted)
+        logger.removeFilter(look)

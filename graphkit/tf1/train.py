@@ -1,6 +1,6 @@
 """`tf.train`: that of `tf.compat.v1`, with global steps that are resource variables, and old names."""
 
-from collections.abc import Callable
+import functools
 from typing import Any
 
 import tensorflow as tf
@@ -18,11 +18,9 @@ def register_global_step(graph: tf.Graph | None = None) -> None:
     By name alone, TensorFlow finds the handle of a resource variable, and says that it is not an integer.
     """
     graph = graph or tf.compat.v1.get_default_graph()
-    if graph.get_collection(tf.compat.v1.GraphKeys.GLOBAL_STEP):
-        return
-    for variable in graph.get_collection(tf.compat.v1.GraphKeys.GLOBAL_VARIABLES):
-        if variable.op.name == "global_step" and variable.dtype.is_integer and variable.shape.rank == 0:
-            graph.add_to_collection(tf.compat.v1.GraphKeys.GLOBAL_STEP, variable)
+    own = scopes.own_global_step(graph)
+    if own is not None and not graph.get_collection(tf.compat.v1.GraphKeys.GLOBAL_STEP):
+        graph.add_to_collection(tf.compat.v1.GraphKeys.GLOBAL_STEP, own)
 
 
 def get_global_step(graph: tf.Graph | None = None) -> tf.Variable | None:
@@ -45,23 +43,22 @@ def create_global_step(graph: tf.Graph | None = None) -> tf.Variable:
     return get_or_create_global_step(graph)
 
 
-def global_step(sess: tf.compat.v1.Session, global_step_tensor: Any) -> int:
-    """Returns the value of the global step in a session."""
-    return int(sess.run(global_step_tensor))
+@functools.wraps(V1.MonitoredTrainingSession)
+def MonitoredTrainingSession(*args: Any, **kwargs: Any) -> Any:
+    register_global_step()
+    return V1.MonitoredTrainingSession(*args, **kwargs)
 
 
-def knowing_global_step(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns a maker of sessions that first registers the program's own global step."""
+def knowing_global_step(kind: Any) -> Any:
+    """Returns a class of sessions that first register the program's own global step."""
 
-    def made(*args: Any, **kwargs: Any) -> Any:
+    def make(self: Any, *args: Any, **kwargs: Any) -> None:
         register_global_step()
-        return make(*args, **kwargs)
+        kind.__init__(self, *args, **kwargs)
 
-    made.__name__, made.__doc__ = make.__name__, make.__doc__
-    return made
+    return type(kind.__name__, (kind,), {"__init__": make, "__doc__": kind.__doc__})
 
 
-MonitoredTrainingSession = knowing_global_step(V1.MonitoredTrainingSession)
 SingularMonitoredSession = knowing_global_step(V1.SingularMonitoredSession)
 MonitoredSession = knowing_global_step(V1.MonitoredSession)
 Supervisor = knowing_global_step(V1.Supervisor)

@@ -143,3 +143,19 @@ def test_tables_and_local_variables_are_initialized():
     with gk.Trainer(w * w) as trainer:
         assert trainer.session.run(local) == 1
         assert trainer.session.run(found).tolist() == [3, -1]
+
+
+def test_blocks_that_drop_log_records_may_lie_in_each_other(monkeypatch):
+    shown = []
+
+    def is_wanted(record):
+        return "dropped" not in record.getMessage()
+
+    log = tf.get_logger()
+    monkeypatch.setattr(log, "callHandlers", lambda record: shown.append(record.getMessage()))
+    with sessions.tensorflow_logs(is_wanted):
+        with sessions.tensorflow_logs(is_wanted):
+            log.error("dropped inside")
+        log.error("dropped between")
+    log.error("dropped nowhere")
+    assert shown == ["dropped nowhere"]

@@ -93,6 +93,16 @@ def test_a_session_with_hooks_finds_a_program_s_own_global_step():
         assert tf.train.global_step(session, own) == 0
 
 
+def test_sessions_and_supervisors_are_classes(tmp_path):
+    own = tf.Variable(0, name="global_step", trainable=False)
+    supervisor = tf.train.Supervisor(logdir=str(tmp_path))
+    assert isinstance(supervisor, tf.train.Supervisor) and supervisor.global_step is not None
+    with tf.Graph().as_default(), tf.train.MonitoredSession() as session:
+        assert isinstance(session, tf.train.MonitoredSession)
+    assert issubclass(tf.train.SingularMonitoredSession.StepContext, object)
+    assert tf.train.get_global_step() is own
+
+
 def test_tables_and_datasets_of_contrib():
     words = tf.contrib.lookup.index_table_from_tensor(["a", "b"], num_oov_buckets=1, default_value=-1)
     names = tf.contrib.lookup.index_to_string_table_from_tensor(["x", "y"])

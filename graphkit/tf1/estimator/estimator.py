@@ -12,6 +12,7 @@ import contextlib
 import copy
 import functools
 import inspect
+import logging
 import os
 import tempfile
 import time
@@ -42,10 +43,9 @@ WarmStartSettings = namedtuple(
 )
 
 
-def is_news(record: Any) -> bool:
-    """Whether a line of TensorFlow's log says more than that TF1 is old, or of a race that does no harm."""
-    text = str(record.msg)
-    return "is deprecated" not in text and not text.startswith("It seems that global step")
+def is_news(record: logging.LogRecord) -> bool:
+    """False of TensorFlow's line about a race for the global step, which does no harm in one process."""
+    return not str(record.msg).startswith("It seems that global step")
 
 
 class Estimator:
@@ -340,8 +340,7 @@ class Estimator:
     @contextlib.contextmanager
     def _graph(self) -> Iterator[None]:
         """Opens a graph with seed and global step."""
-        # A new function each time, for evaluations inside trainings.
-        with session.tensorflow_logs(functools.partial(is_news)), tf.Graph().as_default():
+        with session.tensorflow_logs(is_news), tf.Graph().as_default():
             v1.set_random_seed(self.config.tf_random_seed)
             scopes.global_step()
             yield
