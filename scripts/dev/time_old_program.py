@@ -59,6 +59,8 @@ def main():
     parser.add_argument("--data-dir", default="MNIST_data", help="folder of MNIST files; else 5,000 digits")
     options = parser.parse_args()
     short, long = options.epochs
+    if options.rounds < 1 or not 1 <= short < long or options.batch_size < 1:
+        parser.error("there must be a round, an example, and more epochs in the second run than in the first")
     examples = 55_000 if Path(options.data_dir).is_dir() else gk.load_dataset("mnist_5k").train.labels.size
     steps = (long - short) * examples // options.batch_size
     times, prints = {}, {}
