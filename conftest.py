@@ -32,8 +32,12 @@ def is_of_tf1(item):
     return not {"tf1", "commands"}.isdisjoint(item.path.relative_to(item.config.rootpath).parts)
 
 
-def restore_v2_behavior():
-    if not V1_BEHAVIOR and not tf.executing_eagerly():
+def restore_behavior():
+    """Undoes what `import graphkit.tf1` sets for the process, for the tests that come after it."""
+    if V1_BEHAVIOR:
+        if tf.compat.v1.resource_variables_enabled():
+            tf.compat.v1.disable_resource_variables()
+    elif not tf.executing_eagerly():
         tf.compat.v1.reset_default_graph()  # TensorFlow refuses to execute eagerly when there is one
         tf.compat.v1.enable_v2_behavior()
 
@@ -41,19 +45,19 @@ def restore_v2_behavior():
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector):
     report = yield
-    restore_v2_behavior()  # a module that imports graphkit.tf1 was collected
+    restore_behavior()  # a module that imports graphkit.tf1 was collected
     return report
 
 
 @pytest.fixture(autouse=True)
 def behavior(request):
-    if not is_of_tf1(request.node) or V1_BEHAVIOR:
+    if not is_of_tf1(request.node):
         yield
         return
     tf.compat.v1.disable_v2_behavior()
     tf.compat.v1.enable_resource_variables()
     yield
-    restore_v2_behavior()
+    restore_behavior()
 
 
 @pytest.fixture(autouse=True)

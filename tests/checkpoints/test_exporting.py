@@ -46,7 +46,7 @@ def by_name(data):
 
 def run_eagerly(path, data):
     """Returns {name: array} as TensorFlow 2 programs compute them."""
-    if not V1.resource_variables_enabled():  # tf.disable_v2_behavior(): nothing is executed eagerly
+    if not V1.executing_eagerly_outside_functions():  # after tf.disable_v2_behavior()
         return run_in_session(path, data)
     model = tf.saved_model.load(path).signatures[SIGNATURE]
     found = model(**{name: tf.constant(array) for name, array in by_name(data).items()})
