@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -144,6 +144,29 @@ class Plan:
         """Returns for each mini-batch of an epoch, counted from 0, the indices of its examples."""
         order = self.order(epoch)
         return [order[part] for part in self.slices()]
+
+    # What follows is asked of the plan of a stream, too, which learns how long an epoch is when it ends.
+
+    @property
+    def record(self) -> "Plan":
+        """The plan as a checkpoint holds it."""
+        return self
+
+    def length(self, epoch: int = 0) -> int | None:
+        """Returns the number of mini-batches in an epoch, or None if that is not known."""
+        return len(self)
+
+    def is_full(self, indices: np.ndarray) -> bool:
+        """Whether a mini-batch has the size that all but the last one have."""
+        return len(indices) == self.full_size
+
+    def after(self, epoch: int, batch: int) -> Iterable[np.ndarray]:
+        """Returns the mini-batches of an epoch without the first ones."""
+        return self.epoch(epoch)[batch:]
+
+    def indices(self, epoch: int, batch: int) -> np.ndarray:
+        """Returns the indices of the examples of one mini-batch."""
+        return self.epoch(epoch)[batch]
 
 
 def aligned_empty(shape: Sequence[int], dtype: DTypeLike) -> np.ndarray:

@@ -112,7 +112,7 @@ class Recorder(Callback):
             return
         if self.trainer.workers.decides("snapshot", time.monotonic() >= self.due):
             self.take()
-        if trainer.batch == len(trainer.plan):
+        if trainer.last_run.is_last:
             self.check()
 
     def on_save_start(self, trainer: Any) -> None:
@@ -173,7 +173,7 @@ class Recorder(Callback):
             self.finite_at_start = flags
         if (self.finite_at_start & ~flags).any():
             step, epoch, batch = position_of(self.trainer)
-            epoch, batch = (epoch, batch) if batch else (epoch - 1, len(self.trainer.plan))
+            epoch, batch = (epoch, batch) if batch else (epoch - 1, self.trainer.plan.length(epoch - 1))
             last = Position(step - 1, epoch, batch - 1)
             raise self.examine("variable", last, math.nan, self.rates[-1] if self.rates else None)
         self.checked = self.trainer.step
@@ -193,7 +193,7 @@ class Recorder(Callback):
 
     def report_at(self, what: str, position: Position, **fields: Any) -> PostMortem:
         plan = self.trainer.plan
-        indices = tuple(map(int, plan.epoch(position.epoch)[position.batch]))
+        indices = tuple(map(int, plan.indices(position.epoch, position.batch)))
         return PostMortem(what, position.step, position.epoch + 1, position.batch, indices=indices, **fields)
 
     def searched(self, last: int, report: PostMortem) -> PostMortem:

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import math
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
@@ -34,7 +34,7 @@ class Wanted(NamedTuple):
     Attributes:
       execution: one of EXECUTIONS.
       steps_per_run: mini-batches in a run, or None for as many as take a fifth of a second.
-      total_steps: of the training including resumed epochs.
+      total_steps: of the training including resumed epochs; None where a stream does not say its length.
       observed: whether a callback looks at each step.
       stops: a run ends at each step that is a multiple of one of these.
       was_compiled: whether the run that is resumed was compiled by XLA, which "auto" then keeps to, since XLA
@@ -43,7 +43,7 @@ class Wanted(NamedTuple):
 
     execution: str
     steps_per_run: int | None
-    total_steps: int
+    total_steps: int | None
     observed: bool
     stops: Sequence[int] = ()
     was_compiled: bool | None = None
@@ -63,9 +63,9 @@ class Runner:
     Args:
       execution: "feed", "chunks", "resident" or "compiled".
       reason: why it is not another one, or None.
-      plan: which examples each mini-batch has.
+      plan: which examples each mini-batch has; a `Plan`, or the `StreamPlan` of a stream.
       steps: what runs mini-batches.
-      short_steps: what runs the last mini-batch of an epoch if it is shorter; None for `steps`.
+      short_steps: what runs mini-batches of another size, as the last one of an epoch; None for `steps`.
       stops: a run ends at each step that is a multiple of one of these.
 
     Attributes:
@@ -96,25 +96,20 @@ class Runner:
           position: where the training stands; it is only read at the start.
           rates_of: function steps -> their learning rates, called when a run starts.
         """
-        left = self.plan.epoch(position.epoch)[position.batch :]
-        full = [indices for indices in left if len(indices) == self.plan.full_size]
-        step = position.step
-        yield from self.runs_of(full, step, rates_of)
-        yield from self.runs_of(left[len(full) :], step + len(full), rates_of)
+        left = self.plan.after(position.epoch, position.batch)
+        yield from self.runs_of(left, position.step, rates_of)
 
     def runs_of(
-        self, selections: Sequence[np.ndarray], start: int, rates_of: Rates
+        self, selections: Iterable[Any], start: int, rates_of: Rates
     ) -> Generator[Run, None, None]:
-        """Yields the runs of mini-batches of one size, of which the first is the step `start`."""
-        if not selections:
-            return
-        is_full = len(selections[0]) == self.plan.full_size
+        """Yields the runs of mini-batches, of which the first is the step `start`."""
         runs = run_all(
-            self.steps if is_full else self.short_steps,
+            self.steps,
             selections,
             seed_of=lambda place: (self.plan.seed, start + place, AUGMENTATION),
             rates_of=lambda places: rates_of(range(start + places.start, start + places.stop)),
             limit=lambda place: min((n - (start + place) % n for n in self.stops), default=math.inf),
+            steps_for=lambda one: self.steps if self.plan.is_full(one) else self.short_steps,
         )
         with contextlib.closing(runs):  # ends its thread if the caller stops early
             for run, _ in runs:
@@ -241,7 +236,9 @@ def choose(loops: Loops, examples: Examples, wanted: Wanted) -> tuple[str, str |
         return fits, not_compiled
     if wanted.was_compiled is False:
         return fits, "the run was not compiled before"
-    if wanted.total_steps < WORTH_COMPILING and not wanted.was_compiled:
+    if wanted.total_steps is None and not wanted.was_compiled:
+        return fits, "the number of steps is not known"
+    if (wanted.total_steps or 0) < WORTH_COMPILING and not wanted.was_compiled:
         return fits, f"{wanted.total_steps} steps are not worth compiling"
     return "compiled", None
 

@@ -4,7 +4,7 @@ import concurrent.futures
 import math
 import re
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from graphkit.data import batches
 from graphkit.graph import walk
 from graphkit.nn.metrics import Metric
 from graphkit.running import metrics as running_metrics
+from graphkit.running.ahead import Ahead, length_of
 from graphkit.running.feeds import Examples, Source
 from graphkit.running.loops import Loop
 from graphkit.running.training_step import TrainingStep
@@ -38,11 +39,13 @@ class Run(NamedTuple):
       values: for each value of a step, an array (mini-batches, ...); the loss is the first.
       rates: learning rates of the steps; empty where the optimizer brings its own, or nothing is trained.
       batch_size: examples in each of the mini-batches.
+      is_last: whether it ends the epoch.
     """
 
     values: list[np.ndarray]
     rates: list[float]
     batch_size: int
+    is_last: bool = False
 
     def head(self, count: int) -> "Run":
         """Returns the first mini-batches of the run."""
@@ -66,8 +69,8 @@ class Steps(Protocol):
     copied: bool
     measured: int
 
-    def next_count(self, left: int) -> int:
-        """Returns how many of the mini-batches that are left the next run takes."""
+    def next_count(self, left: float) -> int:
+        """Returns how many mini-batches the next run takes, at most as many as are given."""
 
     def prepare(self, selections: Selections, seeds: Sequence[tuple | None]) -> Any:
         """Returns what `run` needs for the mini-batches that are selected."""
@@ -119,7 +122,7 @@ class FeedSteps:
             fed.append(step.step_input)
         self.call = session.make_callable(list(fetches), fed)
 
-    def next_count(self, left: int) -> int:
+    def next_count(self, left: float) -> int:
         return 1
 
     def prepare(self, selections: Selections, seeds: Sequence[tuple | None]) -> list:
@@ -192,8 +195,8 @@ class LoopSteps:
             return f"XLA cannot compile it: {xla_message(error.message)}"
         return None
 
-    def next_count(self, left: int) -> int:
-        return min(left, self.steps_per_run or self.measured, self.largest)
+    def next_count(self, left: float) -> int:
+        return int(min(left, self.steps_per_run or self.measured, self.largest))
 
     def prepare(self, selections: Selections, seeds: Sequence[tuple | None]) -> tuple:
         count, size = len(selections), len(selections[0])
@@ -246,9 +249,11 @@ def chunk_of(
     source: Source, dtype: Any, selections: Selections, seeds: Sequence[tuple | None], length: int
 ) -> np.ndarray:
     """Returns the rows of several mini-batches one after the other, in an aligned array of the length."""
-    chunk, at = batches.aligned_empty((length, *source.array.shape[1:]), dtype), 0
+    chunk, at = np.empty(0), 0
     for number, (selection, seed) in enumerate(zip(selections, seeds, strict=True), 1):
         rows = source.raw_rows(selection, seed)
+        if number == 1:
+            chunk = batches.aligned_empty((length, *rows.shape[1:]), dtype)
         chunk[at : at + len(rows)] = rows
         at += len(rows)
         if number % RELEASED_BATCHES == 0:
@@ -260,10 +265,11 @@ def chunk_of(
 
 def run_all(
     steps: Steps,
-    selections: Selections,
+    selections: Iterable[Any],
     seed_of: Callable[[int], tuple | None] = lambda place: None,
     rates_of: Callable[[range], list[float]] = lambda places: [],
     limit: Callable[[int], float] = lambda place: math.inf,
+    steps_for: Callable[[Any], Steps] | None = None,
 ) -> Generator[tuple[Run, Selections], None, None]:
     """Yields (run, its selections), until all mini-batches were run.
 
@@ -273,45 +279,46 @@ def run_all(
 
     Args:
       steps: what runs the mini-batches.
-      selections: for each mini-batch an index array or a slice, all of one length except for the last slice.
+      selections: for each mini-batch an index array, a slice or a `Batch`; a run has those of one size.
       seed_of: function place -> seed of the augmentation of the mini-batch at that place in selections.
       rates_of: function places -> learning rates.
       limit: function place -> largest number of mini-batches in a run that begins there.
+      steps_for: function selection -> what runs it, where that is not `steps` for all.
     """
-    total = len(selections)
+    choose = steps_for or (lambda selection: steps)
 
-    def after(first: int) -> int:
-        return first + steps.next_count(int(min(total - first, limit(first))))
+    def begin(place: int) -> Callable[[], tuple[Selections, bool, Any]]:
+        """Returns what prepares the run that begins at a place, whose size is decided now."""
+        chosen = choose(ahead.peek())
+        count = chosen.next_count(limit(place))
 
-    def prepare(first: int, stop: int) -> Any:
-        return steps.prepare(selections[first:stop], [seed_of(place) for place in range(first, stop)])
+        def prepare() -> tuple[Selections, bool, Any]:
+            taken = ahead.take(count)
+            ends = ahead.ended
+            seeds = [seed_of(place + number) for number in range(len(taken))]
+            return taken, ends, chosen.prepare(taken, seeds)
 
-    if not total:
-        return
+        return prepare
+
     with concurrent.futures.ThreadPoolExecutor(1, "graphkit-prefetch") as thread:
-        first, stop = 0, after(0)
-        prepared = prepare(first, stop)
-        while True:
-            following = None
-            if steps.prefetches and stop < total:
-                upcoming = after(stop)
-                following = thread.submit(prepare, stop, upcoming)
-            rates = rates_of(range(first, stop))
-            values = steps.run(prepared, rates)
-            taken = selections[first:stop]
-            yield Run(values, rates, length_of(taken[0])), taken
-            if stop == total:
-                return
-            if following is None:
-                upcoming = after(stop)
-                prepared = prepare(stop, upcoming)
-            else:
-                prepared = following.result()
-            first, stop = stop, upcoming
-
-
-def length_of(selection: Any) -> int:
-    return selection.stop - selection.start if isinstance(selection, slice) else len(selection)
+        ahead = Ahead(selections)
+        following: concurrent.futures.Future | None = None
+        place = 0
+        try:
+            while following is not None or not ahead.ended:
+                taken, ends, prepared = begin(place)() if following is None else following.result()
+                first, place = place, place + len(taken)
+                runs = choose(taken[0])
+                coming = ahead.next
+                following = None
+                if coming is not None and choose(coming).prefetches:
+                    following = thread.submit(begin(place))
+                rates = rates_of(range(first, place))
+                values = runs.run(prepared, rates)
+                yield Run(values, rates, length_of(taken[0]), ends), taken
+        finally:
+            thread.shutdown()
+            ahead.close()
 
 
 def evaluate(

@@ -348,7 +348,7 @@ class Checkpointing(Callback):
         if self.every_seconds is not None:
             late = time.monotonic() - self.saved >= self.every_seconds
             due |= trainer.workers.decides("checkpoint", late)
-        if due and trainer.batch < len(trainer.plan):  # at the end of an epoch `on_epoch_end` saves
+        if due and not trainer.last_run.is_last:  # at the end of an epoch `on_epoch_end` saves
             self.save(trainer)
 
     def on_epoch_end(self, trainer: Any, metrics: dict[str, Any]) -> None:

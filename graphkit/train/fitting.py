@@ -218,7 +218,7 @@ def train_epoch(trainer: Any, interrupts: signals.Interrupts) -> bool:
             record(trainer, run)
             interrupts.check()
             stops = trainer.workers.decides("stop now", trainer.stops_now)
-            if stops and state.batch < len(trainer.plan):
+            if stops and not run.is_last:
                 if trainer.logdir is not None:
                     trainer.save()
                 return False
