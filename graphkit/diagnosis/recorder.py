@@ -10,7 +10,7 @@ import dataclasses
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from graphkit.diagnosis.scene import Scene
 from graphkit.running import session as sessions
 from graphkit.running.callback import Callback
 from graphkit.running.steps import Run
+from graphkit.running.streams import CannotRepeatError
 from graphkit.running.training_step import is_float
 
 INTERVAL = 10.0  # seconds between snapshots
@@ -64,10 +65,10 @@ class Position(NamedTuple):
 
 
 class PlannedStep(NamedTuple):
-    """A step as it was made: its position, and the indices of its examples."""
+    """A step as it was made: its position, and the indices of its examples, or the `Batch` of a stream."""
 
     position: Position
-    indices: np.ndarray
+    indices: Any
 
 
 class Recorder(Callback):
@@ -131,8 +132,8 @@ class Recorder(Callback):
         try:
             self.restore()
             self.advance(self.start.step, trainer.step)
-        except tf.errors.OpError:  # such as a Python function that does not work any more
-            sessions.assign(trainer.session, list(zip(trainer.training_step.variables, found, strict=True)))
+        except (tf.errors.OpError, CannotRepeatError):  # as of a Python function that fails now
+            self.assign(found)
 
     def on_fit_end(self, trainer: Any) -> None:
         self.trainer, self.values, self.rates = None, [], []
@@ -198,6 +199,7 @@ class Recorder(Callback):
 
     def searched(self, last: int, report: PostMortem) -> PostMortem:
         """Returns the report of the first step that is not finite, or the one given with a reason why not."""
+        found = self.read()
         try:
             self.restore()
             stretch = self.bad_stretch(last)
@@ -210,11 +212,17 @@ class Recorder(Callback):
                 return self.walk(scene, first, min(stretch.stop, last)) or report
         except tf.errors.OpError as error:
             reason = f"the steps could not be run again ({error.message.splitlines()[0][:200]})"
-            return dataclasses.replace(report, reason=reason)
+        except CannotRepeatError as error:
+            self.assign(found)
+            reason = f"the steps could not be run again ({error})"
+        return dataclasses.replace(report, reason=reason)
 
     def restore(self) -> None:
         """Gives the variables copies of the snapshot, since a variable may keep the array that it is fed."""
-        values = map(np.array, self.values)
+        self.assign(map(np.array, self.values))
+
+    def assign(self, values: Iterable[Any]) -> None:
+        """Gives all variables these values."""
         pairs = list(zip(self.trainer.training_step.variables, values, strict=True))
         sessions.assign(self.trainer.session, pairs)
 
@@ -243,7 +251,7 @@ class Recorder(Callback):
             bad_gradient = found["gradients"] and not self.trainer.training_step.skips_overflow
             what = "loss" if not math.isfinite(found["loss"]) else "gradient" if bad_gradient else None
             if what is None:
-                loss = self.run([planned])[0]
+                loss = self.run([indices], position.step)[0]
                 if not math.isfinite(loss):
                     what, found["loss"], found["reason"] = "loss", loss, scene.why_finite()
             found |= {"norms": tuple(norms[-KEPT:]), "learning_rate": rate}
@@ -264,14 +272,13 @@ class Recorder(Callback):
         """Makes the steps first to stop - 1 in runs, as they were made; returns their losses."""
         losses: list[float] = []
         planned = self.planned(first, stop)
-        for _, group in itertools.groupby(planned, lambda p: (p.position.epoch, len(p.indices))):
-            losses.extend(self.run(list(group)))
+        for _, group in itertools.groupby(planned, lambda p: p.position.epoch):
+            losses.extend(self.run((p.indices for p in group), first + len(losses)))
         return np.array(losses)
 
-    def run(self, group: Sequence[PlannedStep]) -> list[float]:
-        """Makes steps of one epoch and size that follow each other; returns their losses."""
-        selections = [planned.indices for planned in group]
-        runs = self.trainer.runner.runs_of(selections, group[0].position.step, self.rates_of)
+    def run(self, selections: Iterable[Any], start: int) -> list[float]:
+        """Makes steps of one epoch that follow each other; returns their losses."""
+        runs = self.trainer.runner.runs_of(selections, start, self.rates_of)
         return [loss for run in runs for loss in run.values[0]]
 
     def rates_of(self, steps: range) -> list[float]:
@@ -287,13 +294,17 @@ class Recorder(Callback):
         plan = self.trainer.plan
         step, epoch, batch = self.start
         while step < stop:
-            after = step + len(plan) - batch  # the first step of the next epoch
-            if after > first:
-                for number, indices in enumerate(plan.epoch(epoch)[batch:], batch):
-                    position = Position(step + number - batch, epoch, number)
-                    if first <= position.step < stop:
-                        yield PlannedStep(position, indices)
-            step, epoch, batch = after, epoch + 1, 0
+            length = plan.length(epoch)
+            if length is not None and step + length - batch <= first:
+                step += length - batch
+            else:
+                for number, indices in enumerate(plan.after(epoch, batch), batch):
+                    if first <= step < stop:
+                        yield PlannedStep(Position(step, epoch, number), indices)
+                    step += 1
+                    if step >= stop:
+                        return
+            epoch, batch = epoch + 1, 0
 
     def why_nothing(self) -> str:
         """Returns a sentence on why the steps were finite when they were run again."""

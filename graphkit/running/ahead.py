@@ -7,8 +7,8 @@ from typing import Any
 class Ahead:
     """Selections of mini-batches in their order, of which one is held that was not taken yet.
 
-    So a run can end where the next mini-batch has another size, and knows whether it is the last one. An error
-    of the iterable is raised when the mini-batch is to be taken that it stands for, after those before it.
+    So a run can end where the next mini-batch has another size, and it is known whether it is the last one.
+    An error of the iterable is raised when the mini-batch it stands for is to be taken, after those before.
 
     Args:
       selections: for each mini-batch an index array, a slice, or a `Batch` of a stream.
@@ -55,5 +55,5 @@ def length_of(selection: Any) -> int:
 
 
 def form_of(selection: Any) -> Any:
-    """Returns what mini-batches must have in common to be run together: their size, of streams their shapes."""
+    """Returns what mini-batches that are run together have in common: their size, of streams all shapes."""
     return getattr(selection, "form", None) or length_of(selection)

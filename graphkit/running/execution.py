@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.data import batches
+from graphkit.data.columns import Column
 from graphkit.graph import walk
 from graphkit.running import feeds, towers, wire
 from graphkit.running.feeds import Examples
@@ -99,9 +100,7 @@ class Runner:
         left = self.plan.after(position.epoch, position.batch)
         yield from self.runs_of(left, position.step, rates_of)
 
-    def runs_of(
-        self, selections: Iterable[Any], start: int, rates_of: Rates
-    ) -> Generator[Run, None, None]:
+    def runs_of(self, selections: Iterable[Any], start: int, rates_of: Rates) -> Generator[Run, None, None]:
         """Yields the runs of mini-batches, of which the first is the step `start`."""
         runs = run_all(
             self.steps,
@@ -231,8 +230,8 @@ def choose(loops: Loops, examples: Examples, wanted: Wanted) -> tuple[str, str |
     augmented = any(source.augment is not None for source in examples.sources)
     if wanted.execution == "resident" and augmented:
         return "chunks", "augmented rows are made for each mini-batch"
-    if wanted.execution == "resident" and any(source.accept for source in examples.sources):
-        return "chunks", "columns are read for each mini-batch"
+    if wanted.execution == "resident" and any(isinstance(s.array, Column) for s in examples.sources):
+        return "chunks", "columns and streams are read for each mini-batch"
     if wanted.execution in ("chunks", "resident"):
         return wanted.execution, None
     if not_compiled:

@@ -122,6 +122,12 @@ class Examples:
             if placeholder.op in needed and not is_default(placeholder, value)
         }
 
+    def plan(
+        self, batch_size: int, shuffle: bool = False, drop_remainder: bool = False, seed: int = 0
+    ) -> Any:
+        """Returns the `Plan` of mini-batches of these examples."""
+        return batches.Plan(len(self), batch_size, shuffle, drop_remainder, seed)
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """A text that differs for other data: made of names, shapes, dtypes and rows.

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.checkpoints import saving
-from graphkit.data import batches
+from graphkit.running import streams
 from graphkit.running.callback import observes_steps
 from graphkit.running.execution import Wanted
 from graphkit.running.metrics import Means, add_row
@@ -20,6 +20,7 @@ from graphkit.train import identity, signals
 
 logger = logging.getLogger("graphkit")
 ANYWAY = "anyway"
+BATCH_SIZE = 128  # of arrays, where none is given
 
 
 class Earlier(NamedTuple):
@@ -61,38 +62,50 @@ def find_earlier(trainer: Any, resume: bool | str) -> Earlier:
     return Earlier(found, states)
 
 
-def make_plan(check: checks.Checker, examples: int, batch_size: int, *rest: Any) -> batches.Plan:
-    """Returns the plan of a fit, see `batches.Plan`, which must have a mini-batch."""
-    plan = batches.Plan(examples, batch_size, *rest)
+def make_plan(
+    trainer: Any,
+    check: checks.Checker,
+    batch_size: int | None,
+    drop_remainder: bool,
+    shuffle: bool,
+    epochs: int,
+) -> Any:
+    """Returns the plan of a fit, see `batches.Plan`, which must have a mini-batch; or that of a stream."""
+    examples, alone = trainer.examples, trainer.training_step.place is None
+    given = {"batch_size": batch_size, "drop_remainder": drop_remainder}
+    streams.require_usable(check, examples, epochs, alone, **given)
+    size = check.integer("batch_size", BATCH_SIZE if batch_size is None else batch_size)
+    plan = examples.plan(size, shuffle, drop_remainder, trainer.seed)
     rule = "batch_size must leave at least one whole mini-batch where the remainder is dropped"
-    check.require(len(plan), rule, batch_size=batch_size, examples=examples)
+    check.require(plan.length() != 0, rule, batch_size=size, examples=len(examples))
     return plan
 
 
-def validation(trainer: Any, valid: Any) -> Evaluation | None:
+def validation(trainer: Any, valid: Any, epochs: int) -> Evaluation | None:
     """Checks the validation data, names the metrics of the history; returns what evaluates, or None."""
     trainer.metric_names = list(trainer.metrics)
     if valid is None:
         return None
     trainer.metric_names += [f"valid_{name}" for name in trainer.metrics]
-    return trainer.evaluation(checks.Checker("fit (valid)"), valid, workers=trainer.workers)
+    return trainer.evaluation(checks.Checker("fit (valid)"), valid, workers=trainer.workers, epochs=epochs)
 
 
 def wanted(trainer: Any, execution: str, count: int | None, last_epoch: int, earlier: Earlier) -> Wanted:
     """Returns what a fit asks for, by its arguments, its callbacks and the run that it resumes."""
+    length = trainer.plan.length()
     return Wanted(
         execution,
         count,
-        total_steps=last_epoch * len(trainer.plan),
+        total_steps=None if length is None else last_epoch * length,
         observed=any(map(observes_steps, trainer.callbacks)),
         stops=[c.every_steps for c in trainer.callbacks if c.every_steps is not None],
         was_compiled=earlier.compiled,
     )
 
 
-def begin(trainer: Any, earlier: Earlier, resume: bool | str, total_steps: int) -> bool:
+def begin(trainer: Any, earlier: Earlier, resume: bool | str, total_steps: int | None) -> bool:
     """Restores the checkpoint to resume from, if any; returns whether the fit replaces an earlier run."""
-    plan, found, folder = trainer.plan, earlier.found, trainer.folder
+    plan, found, folder = trainer.plan.record, earlier.found, trainer.folder
     trainer.interrupted = False
     now = identity.of_run(trainer, total_steps)
     if resume and found:

@@ -10,10 +10,9 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.checkpoints import exporting, saving
-from graphkit.data import batches
 from graphkit.graph import walk
 from graphkit.nn.metrics import Metric
-from graphkit.running import feeds, remote, steps, wire
+from graphkit.running import feeds, remote, steps, streams, wire
 from graphkit.running.callback import Callback
 from graphkit.running.training_step import TrainingStep
 from graphkit.running.workers import ALONE, Workers
@@ -62,14 +61,14 @@ class OpenGraph:
         fetches: Sequence[Any],
         augment: Any = None,
     ) -> feeds.Examples:
-        """Returns the checked examples that the fetches need, see `feeds.check_examples`."""
+        """Returns the checked examples that the fetches need, see `streams.check_examples`."""
         step = self.training_step
         own = {step.seed_input: np.int64(self.seed), step.training_input: None}
         if step.rate_input is not None:
             own[step.rate_input] = None
         if step.place is not None:
             own[step.place.votes] = None
-        return feeds.check_examples(check, self.graph, data, feed, fetches, own, augment)
+        return streams.check_examples(check, self.graph, data, feed, fetches, own, augment)
 
     def evaluator(self, examples: feeds.Examples, fetches: Sequence[tf.Tensor]) -> steps.FeedSteps:
         """Returns the steps that compute the fetches for mini-batches of examples, without training."""
@@ -87,9 +86,9 @@ class OpenGraph:
         """Returns the loss and the metrics over a data set, with placeholders at their defaults.
 
         Args:
-          data: {placeholder: array of all examples}, see `fit`.
+          data: {placeholder or its name: array of all examples} or a stream, see `fit`.
           feed: {placeholder: value} that replaces the defaults of some placeholders.
-          batch_size: examples in a run; it changes the result only by rounding.
+          batch_size: examples in a run, which changes the result only by rounding; a stream has its own.
 
         Returns:
           {"loss": float, metric: value} over all examples.
@@ -110,13 +109,17 @@ class OpenGraph:
         feed: Feed | None = None,
         batch_size: int = EVALUATION_BATCH,
         workers: Workers = ALONE,
+        epochs: int = 1,
     ) -> steps.Evaluation:
-        """Checks the data; returns the function by which the workers compute the metrics over it."""
+        """Checks the data, to be read in some epochs; returns what computes the metrics over it."""
         values = self.training_step.evaluated
         examples = self.check_examples(check, data, feed, values)
         wire.check_batch(check, self.training_step.remote, examples, batch_size)
         evaluator = self.evaluator(examples, values)
-        plan = batches.Plan(len(examples), batch_size, shuffle=False)
+        streams.require_usable(
+            check, examples, epochs, alone=workers is ALONE or self.training_step.place is None
+        )
+        plan = examples.plan(batch_size)
         return lambda after_batch: steps.evaluate(evaluator, plan, self.metrics, after_batch, workers)
 
     def predict(
@@ -126,9 +129,10 @@ class OpenGraph:
 
         Args:
           tensor: a tensor of the trainer's graph whose first axis is the example.
-          data: {placeholder: array of all examples} for the placeholders that the tensor needs.
+          data: {placeholder or its name: array of all examples}, or a stream, for the placeholders that the
+            tensor needs.
           feed: {placeholder: value} that replaces the defaults of some placeholders.
-          batch_size: examples in a run.
+          batch_size: examples in a run; a stream has its own mini-batches.
 
         Returns:
           An array (examples, ...).
@@ -146,9 +150,8 @@ class OpenGraph:
         batch_size = check.integer("batch_size", batch_size)
         examples = self.check_examples(check, data, feed, [tensor])
         wire.check_batch(check, self.training_step.remote, examples, batch_size)
-        slices = batches.Plan(len(examples), batch_size, shuffle=False).slices()
         parts = []
-        for run, _ in steps.run_all(self.evaluator(examples, [tensor]), slices):
+        for run, _ in steps.run_all(self.evaluator(examples, [tensor]), examples.plan(batch_size).slices()):
             part = run.values[0][0]
             fits = np.ndim(part) > 0 and len(part) == run.batch_size
             rule = f"the first axis of {tensor.name} must be the example"

@@ -179,7 +179,7 @@ class Trainer(OpenGraph):
         feed: Feed | None = None,
         epochs: int = 1,
         *,
-        batch_size: int = 128,
+        batch_size: int | None = None,
         valid: Feed | None = None,
         callbacks: Sequence[Callback] = (),
         shuffle: bool = True,
@@ -207,7 +207,7 @@ class Trainer(OpenGraph):
             scaled as it says; all else is fed as it is, in the placeholder's dtype.
           feed: {placeholder: value} of what stays the same in every training step, such as keep_prob.
           epochs: how many epochs to train; with `resume`, how many in all.
-          batch_size: examples in a mini-batch.
+          batch_size: examples in a mini-batch, 128 unless it is given; a stream has its own.
           valid: like `data`, to be evaluated after each epoch, with placeholders at their defaults.
           callbacks: `gk.Callback`s, called in this order.
           shuffle: False visits the examples in the order of the data; else (seed, epoch) set the order.
@@ -238,15 +238,13 @@ class Trainer(OpenGraph):
         """
         check = self.check_open("fit")
         epochs = check.integer("epochs", epochs, minimum=0)
-        batch_size = check.integer("batch_size", batch_size)
         execution = check.choice("execution", execution, executions.EXECUTIONS)
         count = None if steps_per_run == "auto" else check.integer("steps_per_run", steps_per_run)
         fetches = [*self.training_step.values, self.training_step.update]
         self.examples = self.check_examples(check, data, feed, fetches, augment)
-        self.plan = fitting.make_plan(
-            check, len(self.examples), batch_size, bool(shuffle), bool(drop_remainder), self.seed
-        )
-        validation = fitting.validation(self, valid)
+        options = bool(drop_remainder), bool(shuffle), epochs
+        self.plan = fitting.make_plan(self, check, batch_size, *options)
+        validation = fitting.validation(self, valid, epochs)
         self.callbacks = built_in.with_built_in(check_callbacks(check, callbacks), self)
         self.stops_now = False
         earlier = fitting.find_earlier(self, resume)
