@@ -78,6 +78,7 @@ from .nn.separable_convolutions import separable_conv2d as separable_conv2d
 from .nn.transposed_convolutions import conv2d_transpose as conv2d_transpose
 from .revival.reviving import revive as revive
 from .running.callback import Callback as Callback
+from .running.tfrecords import tfrecord_batches as tfrecord_batches
 from .studies.loss_surface import WeightPath as WeightPath
 from .studies.loss_surface import loss_surface as loss_surface
 from .studies.rate_finder import find_learning_rate as find_learning_rate

@@ -37,7 +37,8 @@ class Ahead:
 
     def take(self, most: int) -> list[Any]:
         """Returns the next selections, at most so many, all of one form."""
-        form, taken = form_of(self.peek()), []
+        form = form_of(self.peek())
+        taken: list[Any] = []
         while self.next is not None and len(taken) < most and form_of(self.next) == form:
             taken.append(self.next)
             self.hold()
