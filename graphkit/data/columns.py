@@ -1,6 +1,7 @@
 """Examples that are read when they are needed: of HDF5 and zarr files, Hugging Face data sets, tables."""
 
 import collections
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -46,8 +47,12 @@ class Column:
         return len(self.shape)
 
     @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
     def nbytes(self) -> int:
-        return int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
+        return self.size * self.dtype.itemsize
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -60,6 +65,9 @@ class Column:
         indices, places = np.unique(np.asarray(selection, np.int64), return_inverse=True)
         if not len(indices):
             return np.empty((0, *self.shape[1:]), self.dtype)
+        if indices[0] < 0 or indices[-1] >= len(self):
+            outside = int(indices[0] if indices[0] < 0 else indices[-1])
+            raise IndexError(f"index {outside} of a column of {len(self)} examples")
         rows = self.read(indices)
         return rows if np.array_equal(indices, selection) else rows[places]
 
@@ -76,13 +84,19 @@ def as_examples(check: checks.Checker, name: str, value: Any) -> "np.ndarray | C
     if isinstance(value, (np.ndarray, Column)):
         return value
     if isinstance(value, (list, tuple, range, collections.deque)):
-        return np.asarray(check.unmasked(name, value))
+        try:
+            return np.asarray(check.unmasked(name, value))
+        except ValueError as error:
+            raise ValueError(check.message(f"{name} must be an array: its rows differ in shape")) from error
     if hasattr(value, "iloc") and hasattr(value, "to_numpy"):
         return of_table(check, name, value)
     if is_read_in_parts(value):
         return of_rows(check, name, value)
     # np.asanyarray keeps the mask of what an object's `__array__` returns, so that it is refused.
-    return np.asanyarray(value)
+    try:
+        return np.asanyarray(value)
+    except NotImplementedError as error:  # a tensor of a graph
+        raise TypeError(check.message(f"{name} must be an array", type=type(value))) from error
 
 
 def is_read_in_parts(value: Any) -> bool:
