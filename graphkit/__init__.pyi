@@ -81,10 +81,10 @@ from .running.callback import Callback as Callback
 from .studies.loss_surface import WeightPath as WeightPath
 from .studies.loss_surface import loss_surface as loss_surface
 from .studies.rate_finder import find_learning_rate as find_learning_rate
-from .train.callbacks import Checkpointing as Checkpointing
-from .train.callbacks import EarlyStopping as EarlyStopping
-from .train.callbacks import ReduceOnPlateau as ReduceOnPlateau
+from .train.checkpointing import Checkpointing as Checkpointing
+from .train.early_stopping import EarlyStopping as EarlyStopping
 from .train.optimizers import AdamW as AdamW
+from .train.plateaus import ReduceOnPlateau as ReduceOnPlateau
 from .train.schedules import cosine_decay as cosine_decay
 from .train.schedules import exponential_decay as exponential_decay
 from .train.schedules import inverse_time_decay as inverse_time_decay

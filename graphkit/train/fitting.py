@@ -12,7 +12,8 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.checkpoints import saving
 from graphkit.data import batches
-from graphkit.running.callback import observes_steps
+from graphkit.running import step_values
+from graphkit.running.callback import observes_steps, reads_steps
 from graphkit.running.execution import Wanted
 from graphkit.running.metrics import Means, add_row
 from graphkit.running.steps import Evaluation, Run
@@ -130,6 +131,7 @@ def resume_from(trainer: Any, earlier: Earlier, now: dict, anyway: bool) -> None
         except (checks.GraphkitError, FileNotFoundError) as error:
             logger.warning("%s; trying the previous checkpoint", error)
             continue
+        trainer.folder.keep_best(state["best"])  # not those of steps after it, which are made again
         logger.info("resumed from %s at step %d", path, trainer.step)
         before, size = (state["identity"] or {}).get(identity.WORKERS, 1), trainer.workers.size
         if before != size:
@@ -257,9 +259,13 @@ def record(trainer: Any, run: Run) -> None:
     if valid < len(finite):
         refuse_loss(trainer, run, valid)
     state.rate = run.rates[-1] if run.rates else None
+    read = any(map(reads_steps, trainer.callbacks))
+    values = step_values.of_run(run, trainer.metrics, state.step) if read else None
     for callback in trainer.callbacks:
         if observes_steps(callback):
             callback.on_step(trainer, metrics_of(trainer, run.last()))
+        if reads_steps(callback):
+            callback.on_steps(trainer, values)
         callback.on_run_end(trainer)
 
 

@@ -1,6 +1,5 @@
 """The trainer: owns the session of a finished graph, and fits, evaluates, predicts, saves, restores."""
 
-import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,20 +8,18 @@ from typing import Any
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.checkpoints import restoring, saving
+from graphkit.checkpoints import saving
 from graphkit.graph import walk
 from graphkit.running import execution as executions
 from graphkit.running import feeds, remote, session, steps
 from graphkit.running import metrics as running_metrics
-from graphkit.running.callback import Callback, check_callbacks, restore_states, states_of
-from graphkit.train import building, fitting, optimizers
-from graphkit.train import callbacks as built_in
+from graphkit.running.callback import Callback, check_callbacks
+from graphkit.train import building, built_in, fitting, optimizers, saved_runs
 from graphkit.train.learning_rate import LearningRate
 from graphkit.train.open_graph import Feed, OpenGraph
+from graphkit.train.progress import Progress
 from graphkit.train.run_folder import RunFolder
 from graphkit.train.state import TrainingState
-
-logger = logging.getLogger("graphkit")
 
 
 class Trainer(OpenGraph):
@@ -252,7 +249,7 @@ class Trainer(OpenGraph):
         earlier = fitting.find_earlier(self, resume)
         last_epoch = epochs if resume else self.epoch + epochs
         if progress and self.workers.is_chief:
-            self.callbacks.append(built_in.Progress(last_epoch))
+            self.callbacks.append(Progress(last_epoch))
         wanted = fitting.wanted(self, execution, count, last_epoch, earlier)
         self.runner = executions.runner_for(
             self.session, self.training_step, self.loops, self.examples, self.plan, wanted, self.workers
@@ -276,26 +273,7 @@ class Trainer(OpenGraph):
           GraphkitError: another trainer writes the logdir.
           OSError: the files cannot be written; earlier checkpoints are as they were.
         """
-        check = self.check_open("save")
-        keep = check.integer("keep", keep)
-        if self.folder is not None:
-            target = self.folder.prepare(path, self.step)
-        elif path is not None:
-            target = os.fspath(path)
-        else:
-            raise ValueError(check.message("a path is needed where the trainer has no logdir", path=path))
-        for callback in self.callbacks:
-            callback.on_save_start(self)
-        kept = states_of(self.callbacks)
-        state = {**self.state.to_json(), "seed": self.seed, "callbacks": kept}
-        if not self.workers.is_chief:
-            return target
-        written = self.checkpoints.save(self.session, target, state)
-        if path is None and self.folder is not None:
-            self.folder.keep(written, self.step, keep)
-        for callback in self.callbacks:
-            callback.on_save_end(self, written)
-        return written
+        return saved_runs.save(self, path, keep)
 
     def restore(
         self,
@@ -329,34 +307,7 @@ class Trainer(OpenGraph):
             a rename of what is not there; a run of another seed.
           GraphkitError: the files are damaged or cut off.
         """
-        check = self.check_open("restore")
-        if not self.workers.gives_values and (weights_only or partial):
-            return
-        if path is None:
-            path = self.logdir and saving.latest(self.logdir)
-            if not path:
-                rule, logdir = "there is no checkpoint in the trainer's logdir", self.logdir
-                raise FileNotFoundError(check.message(rule, logdir=logdir))
-        path = restoring.find_checkpoint(path)
-        state = None if weights_only or partial else saving.read_state(path)
-        variables = self.checkpoints.weights if state is None else self.checkpoints.variables
-        plan = restoring.plan_restore(path, variables, rename)
-        if partial:
-            check.require(plan.matched, f"the checkpoint must hold a variable of the model\n{plan}")
-        else:
-            restoring.require_complete(plan, self.checkpoints.weights)
-        if state is not None:
-            same = state["seed"] == self.seed
-            check.require(same, f"{path} was trained with another seed", seed=state["seed"])
-        if self.workers.gives_values:
-            self.checkpoints.load(self.session, plan)
-        if not plan.complete:
-            logger.warning("restored in part: %s", plan)
-        if state is not None:
-            self.state = TrainingState.from_json(state, self.metrics)
-            restore_states(self.callbacks, state["callbacks"])
-        elif not (weights_only or partial):
-            logger.warning("%s was not written by graphkit: only its weights are restored", path)
+        saved_runs.restore(self, path, weights_only, partial, rename)
 
     def stop(self, reason: str, *, now: bool = False) -> None:
         """Ends `fit` after the epoch under way; callbacks call it.
