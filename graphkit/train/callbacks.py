@@ -62,12 +62,16 @@ class Watch:
         received = {"monitor": self.monitor, "metrics": trainer.metric_names}
         self.checker.require(known, "monitor must be a metric of the history", **received)
 
-    def improved(self, metrics: dict[str, Any]) -> bool:
-        """Records a row of the history; returns whether the metric has improved."""
+    def value(self, metrics: dict[str, Any]) -> float:
+        """Returns the metric of a row of the history."""
         value = metrics[self.monitor]
         rule = "monitor must be a metric that is one number"
         self.checker.require(np.ndim(value) == 0, rule, monitor=self.monitor)
-        value = self.sign * value
+        return value
+
+    def improved(self, metrics: dict[str, Any]) -> bool:
+        """Records a row of the history; returns whether the metric has improved."""
+        value = self.sign * self.value(metrics)
         better = value < self.best - self.min_delta
         if better:
             self.best, self.best_epoch = value, metrics["epoch"]

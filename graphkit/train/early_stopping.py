@@ -8,6 +8,7 @@ from typing import Any
 from graphkit import checks
 from graphkit.checkpoints import saving
 from graphkit.running import files
+from graphkit.train import averages
 from graphkit.train.callbacks import Remembering, Watch
 
 logger = logging.getLogger("graphkit")
@@ -19,7 +20,8 @@ class EarlyStopping(Remembering):
     Each fit begins without a best value, unless it resumes one or goes on with an interrupted one.
 
     Args:
-      monitor: name of a metric in the history, such as "valid_loss" or "valid_accuracy".
+      monitor: name of a metric in the history, such as "valid_loss" or "valid_accuracy"; of
+        "valid_averaged_loss", the best weights are the moving averages.
       patience: epochs without improvement after which training stops.
       min_delta: smallest change that counts as an improvement.
       mode: "min" or "max"; None is "min" for losses and "max" for other metrics.
@@ -77,7 +79,8 @@ class EarlyStopping(Remembering):
 
     def keep_best(self, trainer: Any) -> None:
         earlier, self.best_name = self.best_name, f"best-{trainer.step}"
-        trainer.save(self.path(trainer, self.best_name))
+        with averages.weights_of(trainer, self.watch.monitor):
+            trainer.save(self.path(trainer, self.best_name))
         # Those in a logdir stay until a checkpoint names the new ones, see `RunFolder.keep`.
         if trainer.logdir is None and earlier is not None:
             saving.remove(self.path(trainer, earlier))

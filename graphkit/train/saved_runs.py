@@ -17,6 +17,8 @@ def save(trainer: Any, path: str | os.PathLike[str] | None, keep: int) -> str:
     """Writes a checkpoint, see `Trainer.save`; returns its path."""
     check = trainer.check_open("save")
     keep = check.integer("keep", keep)
+    rule = "inside trainer.averages(), save needs a path of its own: a run resumes from its own weights"
+    check.require(path is not None or not trainer.has_averages, rule, path=path)
     if trainer.folder is not None:
         target = trainer.folder.prepare(path, trainer.step)
     elif path is not None:
