@@ -14,8 +14,9 @@ from graphkit.data import datasets, readers, text
 from graphkit.nn import activations, inputs, losses, metrics
 from graphkit.run_config import WORD_MODELS, RunConfig, RunFile, check_dataset, check_same, read_config
 from graphkit.running import callback
-from graphkit.train import callbacks, run_folder
+from graphkit.train import run_folder
 from graphkit.train import trainer as trainers
+from graphkit.train.early_stopping import EarlyStopping
 
 __all__ = ["RunConfig", "build_network", "load_run", "read_images", "train_run"]
 
@@ -222,7 +223,7 @@ def train_run(
         check_same(check, logdir, config)
     observers: list[callback.Callback] = [RunFile(config, logdir)]
     if patience is not None:
-        observers.append(callbacks.EarlyStopping("valid_loss", patience))
+        observers.append(EarlyStopping("valid_loss", patience))
     with tf.Graph().as_default():
         network = build_network(config)
         with make_trainer(config, network, logdir=logdir, device=device, cluster=cluster) as trainer:

@@ -128,7 +128,8 @@ def test_order_inside_nn():
     order = ["scopes", "tensors", "inputs", "variables", "initializers", "counter_random", "activations"]
     order += ["data_formats", "windows", "bias", "convolutions", "transposed_convolutions"]
     order += ["separable_convolutions", "pooling", "normalization", "batch_renormalization", "dense"]
-    order += ["dropout", "recurrent_cells", "recurrent", "losses", "metrics", "attention", "beams", "blocks"]
+    order += ["dropout", "recurrent_cells", "recurrent", "losses", "metrics"]
+    order += ["regression_metrics", "ranking_metrics", "attention", "beams", "blocks"]
     for place, name in enumerate(order):
         later = {f"graphkit.nn.{other}" for other in order[place + 1 :]}
         assert not own_imports(f"graphkit.nn.{name}") & later
