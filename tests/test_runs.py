@@ -177,7 +177,7 @@ def test_unknown_model_is_refused(trained):
     folder, config, _ = trained
     with pytest.raises(ValueError, match="build_network: model must be one of"):
         gk.runs.build_network(dataclasses.replace(config, model="resnet"))
-    assert json.loads((folder / "run.json").read_text())["model"] == "mlp"
+    assert json.loads((folder / "run.json").read_text())["settings"]["model"] == "mlp"
 
 
 def png(path, pixels):
