@@ -84,6 +84,7 @@ from .studies.rate_finder import find_learning_rate as find_learning_rate
 from .train.callbacks import Checkpointing as Checkpointing
 from .train.callbacks import EarlyStopping as EarlyStopping
 from .train.callbacks import ReduceOnPlateau as ReduceOnPlateau
+from .train.metrics_file import MetricsFile as MetricsFile
 from .train.optimizers import AdamW as AdamW
 from .train.schedules import cosine_decay as cosine_decay
 from .train.schedules import exponential_decay as exponential_decay

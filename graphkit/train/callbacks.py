@@ -19,6 +19,7 @@ from graphkit.checkpoints import saving
 from graphkit.diagnosis import recorder
 from graphkit.running import files
 from graphkit.running.callback import Callback
+from graphkit.train.metrics_file import MetricsFile
 
 logger = logging.getLogger("graphkit")
 
@@ -422,7 +423,8 @@ def with_built_in(callbacks: Sequence[Callback], trainer: Any) -> list[Callback]
     The built-in ones come last, so that checkpoints and history hold what the caller's callbacks changed.
 
     Args:
-      callbacks: those of the caller; a `Recorder` or a `Checkpointing` among them replaces the built-in one.
+      callbacks: those of the caller; a `Recorder`, `MetricsFile` or `Checkpointing` among them replaces the
+        built-in one.
       trainer: with a logdir, its history and checkpoints are written; where its steps cannot be made again to
         the same bits, no search finds the one that is not finite.
     """
@@ -433,7 +435,7 @@ def with_built_in(callbacks: Sequence[Callback], trainer: Any) -> list[Callback]
     writes, search = trainer.logdir is not None, trainer.workers.repeats
     added: list[Callback] = [recorder.Recorder(search=search)] if missing(recorder.Recorder) else []
     if writes:
-        added.append(HistoryFile())
+        added += [HistoryFile(), *([MetricsFile()] if missing(MetricsFile) else [])]
     if writes and missing(Checkpointing):
         added.append(Checkpointing())
     return [*callbacks, *added]

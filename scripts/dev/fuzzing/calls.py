@@ -305,6 +305,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     # training
     "Checkpointing": lambda: {},
     "EarlyStopping": lambda: {},
+    "MetricsFile": lambda: {"every": 2},
     "ReduceOnPlateau": lambda: {},
     "AdamW": lambda: {},
     "cosine_decay": lambda: {"learning_rate": 0.1, "decay_steps": 10},
