@@ -76,6 +76,7 @@ from .nn.pooling import max_pool as max_pool
 from .nn.recurrent import rnn as rnn
 from .nn.separable_convolutions import separable_conv2d as separable_conv2d
 from .nn.transposed_convolutions import conv2d_transpose as conv2d_transpose
+from .reporting.tensorboard import TensorBoard as TensorBoard
 from .revival.reviving import revive as revive
 from .running.callback import Callback as Callback
 from .studies.loss_surface import WeightPath as WeightPath

@@ -307,6 +307,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "EarlyStopping": lambda: {},
     "MetricsFile": lambda: {"every": 2},
     "ReduceOnPlateau": lambda: {},
+    "TensorBoard": lambda: {"logdir": "x", "every": 2, "images": 1, "settings": {"l2": 0.1}},
     "AdamW": lambda: {},
     "cosine_decay": lambda: {"learning_rate": 0.1, "decay_steps": 10},
     "exponential_decay": lambda: {"learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5},
