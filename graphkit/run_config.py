@@ -11,14 +11,15 @@ import numpy as np
 from graphkit import checks
 from graphkit.checkpoints import saving
 from graphkit.data import datasets, text
-from graphkit.running import callback, files, kernels
+from graphkit.reporting import facts
+from graphkit.running import callback, files
 from graphkit.train import trainer as trainers
 
 __all__ = ["RunConfig"]
 
 WORD_MODELS = ("char_rnn",)
 FILE = "run.json"
-ONEDNN = "onednn_kernels"  # the field that says how a run was computed; it is no setting
+PARTS = ("settings", "facts")  # what the run is made of, and on what it was computed, see `facts.of_process`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,15 +129,17 @@ class RunFile(callback.Callback):
 
     def __init__(self, config: RunConfig, logdir: str | os.PathLike[str]) -> None:
         self.config, self.path = config, Path(logdir) / FILE
+        self.facts: dict[str, Any] = {}
 
     def on_fit_start(self, trainer: trainers.Trainer) -> None:
+        self.facts = facts.of_process()
         if trainer.step == 0 and trainer.workers.is_chief:
             self.path.unlink(missing_ok=True)
 
     def on_epoch_end(self, trainer: trainers.Trainer, metrics: Mapping[str, float]) -> None:
         if trainer.workers.is_chief and not self.path.exists():
-            fields = {**dataclasses.asdict(self.config), ONEDNN: kernels.onednn_kernels()}
-            files.write_json(self.path, fields)
+            parts = (dataclasses.asdict(self.config), self.facts)
+            files.write_json(self.path, dict(zip(PARTS, parts, strict=True)))
 
 
 def read_config(logdir: str | os.PathLike[str]) -> RunConfig:
@@ -146,17 +149,18 @@ def read_config(logdir: str | os.PathLike[str]) -> RunConfig:
     if not path.is_file():
         rule = "there is no run in this folder (no run.json)"
         raise FileNotFoundError(check.message(rule, logdir=logdir))
-    names = {field.name for field in dataclasses.fields(RunConfig)} | {ONEDNN}
+    names = {field.name for field in dataclasses.fields(RunConfig)}
     try:
-        fields = files.read_json(path)
+        parts = files.read_json(path)
+        if set(parts) != set(PARTS) or not all(isinstance(part, dict) for part in parts.values()):
+            raise ValueError(f"it must hold {' and '.join(PARTS)}")
+        fields = parts["settings"]
         if set(fields) != names:
-            raise ValueError(f"its fields are {sorted(fields)}, not {sorted(names)}")
+            raise ValueError(f"its settings are {sorted(fields)}, not {sorted(names)}")
         for name in ("image_shape", "classes"):
             if not isinstance(fields[name], (list, type(None))):
                 raise ValueError(f"its {name} is {checks.shown(fields[name])}, not a list")
             fields[name] = fields[name] and tuple(fields[name])
-        if not isinstance(fields.pop(ONEDNN), bool):
-            raise ValueError(f"its {ONEDNN} is neither true nor false")
         return RunConfig(**fields)
     except (ValueError, TypeError) as error:
         rule = f"{path} is not the file of a run ({error}); once it is removed, resume=True writes it again"

@@ -33,8 +33,9 @@ ALLOWED = {
     "commands": "checks tf1 benchmark",
     "__main__": "commands",
     "studies": "checks graph data nn running diagnosis train",
-    "run_config": "checks data running checkpoints train",
-    "runs": "checks data nn models running checkpoints train run_config",
+    "reporting": "_version checks graph data nn inspection running checkpoints plots train",
+    "run_config": "checks data running checkpoints train reporting",
+    "runs": "checks data nn models running checkpoints train reporting run_config",
 }
 WITHOUT_TENSORFLOW = [f"graphkit.{name}" for name in ("_version", "startup", "checks", "sizes", "data")]
 WITHOUT_TENSORFLOW += [f"graphkit.cluster.{n}" for n in ("programs", "launching", "isolation", "schedulers")]
