@@ -181,6 +181,7 @@ def train_run(
     resume: bool = False,
     device: str = "auto",
     cluster: Any = None,
+    progress: bool = True,
 ) -> dict[str, float]:
     """Trains a network, saves it in a run's folder and evaluates it on the test set.
 
@@ -193,6 +194,7 @@ def train_run(
       resume: True continues the run in the folder, if there is one.
       device: see `Trainer`.
       cluster: see `Trainer`.
+      progress: False shows neither bar nor lines.
 
     Returns:
       {"loss": float, "accuracy": float} on the test set.
@@ -232,6 +234,7 @@ def train_run(
                 valid=network.feed(data.valid),
                 callbacks=observers,
                 resume=resume,
+                progress=progress,
             )
             return trainer.evaluate(network.feed(data.test))
 

@@ -28,7 +28,8 @@ ALLOWED = {
     "tf1": "checks graph data nn inspection running checkpoints train",
     "revival": "checks graph nn running checkpoints",
     "comparison": "checks graph nn running checkpoints train",
-    "commands": "checks tf1",
+    "benchmark": "checks sizes cluster plots",
+    "commands": "checks tf1 benchmark",
     "__main__": "commands",
     "studies": "checks graph data nn running diagnosis train",
     "run_config": "checks data running checkpoints train",
@@ -44,7 +45,9 @@ def module_name(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+# Programs that train with other libraries, in processes without graphkit; they are none of its modules.
+PROGRAMS = ROOT / "benchmark" / "contenders"
+MODULES = {module_name(path): path for path in sorted(ROOT.rglob("*.py")) if PROGRAMS not in path.parents}
 
 
 def is_name(node, name):

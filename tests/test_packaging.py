@@ -69,6 +69,7 @@ def test_metadata_names_the_extras(wheel):
     assert metadata["Name"] == "tf-graphkit"
     assert set(metadata.get_all("Provides-Extra")) == {
         "all",
+        "completion",
         "dev",
         "gpu",
         "notebooks",

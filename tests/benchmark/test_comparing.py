@@ -5,13 +5,14 @@ import os
 import signal
 import sys
 
-import benchmark
 import numpy as np
 import pytest
 from contenders import __main__ as worker
-from contenders import networks, processes, watch
+from contenders import networks, watch
 
 import graphkit as gk
+from graphkit.benchmark import comparing, processes, tables
+from graphkit.commands import console
 
 REPORT = {
     "us": [10.0, 30.0],
@@ -130,7 +131,7 @@ def test_a_failing_peer_is_a_row_and_the_others_go_on(stand_in, monkeypatch, tmp
     monkeypatch.setattr(processes, "run", machine)
     path = tmp_path / "metrics.json"
     chosen = ["--models", "mlp", "--contenders", "handwritten", "pytorch", "graphkit", "jax", "--rounds", "2"]
-    benchmark.main([*chosen, "--json", str(path)])
+    assert console.run("benchmark", [*chosen, "--results", str(path)]) == 0
     # The failed one is not tried again in the second round.
     assert machine.calls == [
         *("machine", "machine", "by_hand", "pytorch", "trainer", "jax"),
@@ -152,16 +153,15 @@ def test_an_interrupted_benchmark_keeps_what_it_has_measured(stand_in, monkeypat
     monkeypatch.setattr(processes, "run", Machine(processes.run, interrupt="jax"))
     path = tmp_path / "metrics.json"
     chosen = ["--models", "mlp", "--contenders", "handwritten", "pytorch", "jax", "--rounds", "1"]
-    with pytest.raises(KeyboardInterrupt):
-        benchmark.main([*chosen, "--json", str(path)])
+    assert console.run("benchmark", [*chosen, "--results", str(path)]) == 130
     assert list(json.loads(path.read_text())["mlp"]) == ["handwritten", "pytorch"]
     assert not path.with_name("metrics.json.new").exists()
 
 
 def test_a_contender_that_fails_later_keeps_its_first_rounds(capsys):
-    found = benchmark.row([REPORT], "ended by SIGSEGV", 2e4, [100.0])
+    found = comparing.row([REPORT], "ended by SIGSEGV", 2e4, [100.0])
     assert found["us"] == 20 and found["failed"] == "ended by SIGSEGV"
-    benchmark.show("mlp", {"graphkit": benchmark.row([REPORT], None, 2e4, [100.0]), "jax": found})
+    tables.show("mlp", {"graphkit": comparing.row([REPORT], None, 2e4, [100.0]), "jax": found})
     assert "jax                   failed after 1 of its rounds: ended by SIGSEGV\n" in capsys.readouterr().out
 
 
@@ -202,6 +202,6 @@ def test_problems_are_read_as_written_and_scaled_as_by_graphkit(tmp_path):
         (["--epochs", "1"], "--epochs must be an integer of at least 2"),
     ],
 )
-def test_refusals(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        benchmark.parse(arguments)
+def test_refusals(arguments, message, capsys):
+    assert console.run("benchmark", arguments) == 2
+    assert message in capsys.readouterr().err

@@ -1,9 +1,8 @@
 """Keras 3 on TensorFlow: `compile` and `fit`."""
 
 import keras
-from keras import layers
-
 from contenders import networks
+from keras import layers
 
 
 class Clock(keras.callbacks.Callback):

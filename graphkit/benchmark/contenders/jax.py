@@ -7,9 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import lax
-
 from contenders import networks
+from jax import lax
 
 
 def train(problem, watch, scan=False):

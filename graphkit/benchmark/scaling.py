@@ -1,4 +1,4 @@
-"""How training scales with the workers of one machine: `benchmark.py --workers 1 2 3`.
+"""How training scales with the workers of one machine: `graphkit benchmark --workers 1 2 3`.
 
 All numbers of workers train the same problem with the same mini-batches, in turn (1 2 3 1 2 3 ...), in
 processes that talk through 127.0.0.1. Each training is made once more with a multiplication in place of each
@@ -9,8 +9,8 @@ machine's cores and memory, so that the seconds are not those of several machine
 import collections
 import statistics
 
-import graphkit as gk
-from contenders import processes
+from graphkit import checks, sizes
+from graphkit.benchmark import processes
 from graphkit.cluster import programs
 
 COLUMNS = (
@@ -30,7 +30,7 @@ def measure(counts, folder, *, rounds, timeout, batch_size, examples):
       batch_size: examples in a mini-batch of all workers.
       examples: number of examples that are trained on.
     """
-    reports = collections.defaultdict(list)
+    reports: dict[tuple, list] = collections.defaultdict(list)
     for _ in range(rounds):
         for count in sorted({1, *counts}):
             reports[count, True].append(run(count, "train", {"folder": folder, "sums": True}, timeout))
@@ -49,7 +49,7 @@ def run(count, function, options, timeout):
     try:
         return processes.run_together(job, environments(count), timeout=timeout)
     except processes.FailedError as error:
-        raise gk.GraphkitError(f"{count} workers: {error}") from None
+        raise checks.GraphkitError(f"{count} workers: {error}") from None
 
 
 def environments(count):
@@ -109,7 +109,7 @@ def prediction(count, reports, without_us):
     )
     latency = short / (2 * (count - 1))
     bandwidth = 2 * (count - 1) / count * 4 * weights / max(long - short, 1e-9)
-    seconds = gk.sizes.cluster_step_seconds(
+    seconds = sizes.cluster_step_seconds(
         without_us / 1e6, 4 * weights, workers=count, bandwidth=bandwidth, latency=latency
     )
     return {"latency": latency, "bandwidth": bandwidth, "predicted_us": 1e6 * seconds}

@@ -2,9 +2,8 @@
 
 import numpy as np
 import torch
-from torch import nn
-
 from contenders import networks
+from torch import nn
 
 
 def train(problem, watch, channels_last=False, compile=False):

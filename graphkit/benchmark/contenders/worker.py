@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import tensorflow as tf
+from contenders import machine, networks
 
 import graphkit as gk
-from contenders import machine, networks
 from graphkit.cluster import addresses, collectives, together
 
 WAIT_SECONDS = 60.0  # for the others to come, and in a run of steps

@@ -5,9 +5,9 @@ import time
 
 import numpy as np
 import tensorflow as tf
+from contenders import networks
 
 import graphkit as gk
-from contenders import networks
 
 KEEP_PROBS = {"softmax_regression": 1.0}  # others: 0.5
 PEAK_SIZE = 2048  # rows and columns of the matrices whose product sets the peak

@@ -4,9 +4,9 @@ import tempfile
 
 import numpy as np
 import tensorflow as tf
+from contenders import machine, networks
 
 import graphkit as gk
-from contenders import machine, networks
 
 
 class Clock(gk.Callback):

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[1]  # of the package `contenders`
+FOLDER = Path(__file__).parent  # of `contenders`, which these processes import by that name
 LOST = 75  # exit code of a worker whose cluster has lost another one
 ERROR = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b(:|$)")
 MISSING = re.compile(r"^ModuleNotFoundError: No module named '(\w+)'")

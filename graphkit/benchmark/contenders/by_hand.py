@@ -2,9 +2,9 @@
 
 import numpy as np
 import tensorflow as tf
+from contenders import machine, networks
 
 import graphkit as gk
-from contenders import machine, networks
 from graphkit.nn import inputs
 
 
