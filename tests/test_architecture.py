@@ -32,8 +32,9 @@ ALLOWED = {
     "commands": "checks tf1 benchmark",
     "__main__": "commands",
     "studies": "checks graph data nn running diagnosis train",
-    "run_config": "checks data running checkpoints train",
-    "runs": "checks data nn models running checkpoints train run_config",
+    "run_data": "checks data nn",
+    "run_config": "checks data running checkpoints train run_data",
+    "runs": "checks data nn models running checkpoints train run_data run_config",
 }
 WITHOUT_TENSORFLOW = [f"graphkit.{name}" for name in ("_version", "startup", "checks", "sizes", "data")]
 WITHOUT_TENSORFLOW += [f"graphkit.cluster.{n}" for n in ("programs", "launching", "isolation", "schedulers")]
