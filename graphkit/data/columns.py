@@ -70,8 +70,8 @@ def as_examples(check: checks.Checker, name: str, value: Any) -> "np.ndarray | C
     Args:
       check: of the function that was called.
       name: what the examples are called in messages.
-      value: an array, or what converts to one; or anything with `len`, or `shape`, that is indexed by an
-        array of indices and returns these rows.
+      value: an array, or what converts to one; or anything with `len` that is indexed by an array of
+        increasing indices and returns these rows; if it has a shape and a dtype, also by a slice.
     """
     if isinstance(value, (np.ndarray, Column)):
         return value
@@ -109,11 +109,14 @@ def of_rows(check: checks.Checker, name: str, value: Any) -> Column:
     """Returns the column of an object that is indexed by an array of indices."""
 
     def read(indices: np.ndarray) -> np.ndarray:
-        # In zarr, an array of indices between brackets may select points, not rows.
+        # In zarr, an array of indices between brackets may select points, not rows. What is not like an array
+        # may not know slices.
         indexed = getattr(value, "oindex", value)
-        return as_rows(check, name, indexed[consecutive(indices)], indices)
+        selection = consecutive(indices) if is_array else indices
+        return as_rows(check, name, indexed[selection], indices)
 
-    if has_shape(value):
+    is_array = has_shape(value)
+    if is_array:
         shape, dtype = value.shape, value.dtype
     elif len(value):
         try:
@@ -123,20 +126,43 @@ def of_rows(check: checks.Checker, name: str, value: Any) -> Column:
                 f"{name} must be an array, or an object with a length that is indexed by an array of indices"
             )
             raise TypeError(check.message(rule, type=type(value), error=str(error))) from error
-        shape, dtype = (len(value), *first.shape[1:]), first.dtype
+        shape, dtype = (len(value), *first.shape[1:]), stored_dtype(value, first.dtype)
     else:
         shape, dtype = (0,), np.dtype(float)
     dtype = np.dtype(object) if dtype.kind in "TUS" else dtype
 
     def read_alike(indices: np.ndarray) -> np.ndarray:
         rows = read(indices)
-        alike = rows.shape == (len(indices), *shape[1:]) and np.can_cast(rows.dtype, dtype)
-        received = {"shape": rows.shape, "dtype": str(rows.dtype), "examples": [*indices[:3].tolist(), ...]}
+        alike = rows.shape == (len(indices), *shape[1:]) and is_alike(rows.dtype, dtype)
+        converted = rows.astype(dtype, copy=False) if alike else rows
+        if rows.dtype != dtype:
+            alike = alike and np.array_equal(converted, rows, equal_nan=rows.dtype.kind == "f")
+        received = {"shape": rows.shape, "dtype": str(rows.dtype), "example": int(indices[0])}
         rule = f"examples of {name} must have the shape {shape[1:]} and the dtype {dtype}"
         check.require(alike, rule, **received)
-        return rows.astype(dtype, copy=False)
+        return converted
 
     return Column(read_alike, shape, dtype)
+
+
+def stored_dtype(value: Any, read: np.dtype) -> np.dtype:
+    """Returns the dtype in which the column of a Hugging Face `Dataset` is stored.
+
+    It returns all integers as int64, also the pixels of images. Of other objects it is the dtype read.
+    """
+    feature: Any = getattr(value, "features", None)
+    while hasattr(feature, "feature"):  # of lists
+        feature = feature.feature
+    try:
+        stored = np.dtype(getattr(feature, "dtype", read))
+    except TypeError:  # of pictures
+        return read
+    return stored if is_alike(read, stored) else read
+
+
+def is_alike(read: np.dtype, dtype: np.dtype) -> bool:
+    """Whether what was read may be of the dtype: both are integers, or both floats, for example."""
+    return read.kind == dtype.kind or (read.kind in "ui" and dtype.kind in "ui") or np.can_cast(read, dtype)
 
 
 def consecutive(indices: np.ndarray) -> "slice | np.ndarray":

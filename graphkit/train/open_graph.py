@@ -20,7 +20,7 @@ from graphkit.running.workers import ALONE, Workers
 
 EVALUATION_BATCH = 1024  # examples; more are hardly faster and need more memory
 
-Feed = Mapping[tf.Tensor, Any]
+Feed = Mapping[Any, Any]  # {placeholder or its name: value}
 T = TypeVar("T", bound="OpenGraph")
 
 
@@ -78,7 +78,7 @@ class OpenGraph:
             fetches = copy.tensors(fetches)
             sources = [copy.source(source) for source in examples.sources]
             examples = feeds.Examples(sources, examples.constants)
-        prepared = any(source.changes or source.mapped for source in examples.sources)
+        prepared = any(source.changes or source.is_lazy for source in examples.sources)
         return steps.FeedSteps(self.session, fetches, examples, prefetches=prepared, step=self.training_step)
 
     def evaluate(
