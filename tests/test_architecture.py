@@ -34,8 +34,9 @@ ALLOWED = {
     "__main__": "commands",
     "studies": "checks graph data nn running diagnosis train",
     "reporting": "_version checks graph data nn inspection running checkpoints plots train",
-    "run_config": "checks data running checkpoints train reporting",
-    "runs": "checks data nn models running checkpoints train reporting run_config",
+    "run_data": "checks data nn",
+    "run_config": "checks data running checkpoints train reporting run_data",
+    "runs": "checks data nn models running checkpoints train reporting run_data run_config",
 }
 WITHOUT_TENSORFLOW = [f"graphkit.{name}" for name in ("_version", "startup", "checks", "sizes", "data")]
 WITHOUT_TENSORFLOW += [f"graphkit.cluster.{n}" for n in ("programs", "launching", "isolation", "schedulers")]
