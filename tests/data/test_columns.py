@@ -59,7 +59,6 @@ def test_what_is_in_memory_stays_an_array():
         [1, 2],
         (1, 2),
         range(1, 3),
-        pd.Index([1, 2]),
         memoryview(b"\x01\x02"),
     ):
         found = columns.as_examples(CHECK, "x", value)
