@@ -73,6 +73,7 @@ def test_metadata_names_the_extras(wheel):
         "dev",
         "docs",
         "gpu",
+        "interop",
         "notebooks",
         "plots",
         "ray",

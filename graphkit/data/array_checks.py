@@ -20,9 +20,15 @@ def as_array(check: checks.Checker, name: str, value: Any, rank: int | None = No
 
 def check_numbers(check: checks.Checker, name: str, value: Any) -> np.ndarray:
     """Returns an array of integers or floats; booleans and complex numbers are refused."""
-    value = as_array(check, name, value)
-    check.require_type(value.dtype.kind in "uif", f"{name} must hold numbers", dtype=str(value.dtype))
-    return value
+    return number_rows(check, name, as_array(check, name, value))
+
+
+def number_rows(check: checks.Checker, name: str, value: Any) -> Any:
+    """Returns an array or a column of integers or floats, of which nothing is read yet."""
+    examples = columns.as_examples(check, name, value)
+    examples = examples if isinstance(examples, columns.Column) else as_array(check, name, value)
+    check.require_type(examples.dtype.kind in "uif", f"{name} must hold numbers", dtype=str(examples.dtype))
+    return examples
 
 
 def check_integers(check: checks.Checker, name: str, value: Any, *, rank: int) -> np.ndarray:

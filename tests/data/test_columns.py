@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import graphkit as gk
 from graphkit import checks
-from graphkit.data import columns
+from graphkit.data import columns, scalers
 
 CHECK = checks.Checker("fit")
 ORDER = np.random.default_rng(5).permutation(12)
@@ -88,6 +88,14 @@ def test_helpers_take_series_lists_and_columns_by_position():
             np.testing.assert_array_equal(call(labels), call(LABELS))
     pixels = frame[["a", "b"]].astype("uint8")
     assert (gk.scale_pixels(pixels) == gk.scale_pixels(pixels.to_numpy())).all()
+
+
+def test_scalers_read_a_column_in_parts(monkeypatch):
+    monkeypatch.setattr(scalers, "CHUNK", 8)  # numbers, that is four rows
+    column, reads = counting()
+    for scaler in (gk.Standardizer(column), gk.MinMaxScaler(column)):
+        assert (scaler(column) == type(scaler)(column[:])(column[:])).all()
+    assert max(len(read) for read in reads if len(read) != 10) == 4
 
 
 @pytest.mark.parametrize("arrays", [LABELS, SERIES, SERIES.to_frame(), {"x": LABELS}, "labels", [1, 2]])
