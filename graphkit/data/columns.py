@@ -1,6 +1,7 @@
 """Examples that are read when they are needed: of HDF5 and zarr files, Hugging Face data sets, tables."""
 
 import collections
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -46,8 +47,12 @@ class Column:
         return len(self.shape)
 
     @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
     def nbytes(self) -> int:
-        return int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
+        return self.size * self.dtype.itemsize
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -60,6 +65,9 @@ class Column:
         indices, places = np.unique(np.asarray(selection, np.int64), return_inverse=True)
         if not len(indices):
             return np.empty((0, *self.shape[1:]), self.dtype)
+        if indices[0] < 0 or indices[-1] >= len(self):
+            outside = int(indices[0] if indices[0] < 0 else indices[-1])
+            raise IndexError(f"index {outside} of a column of {len(self)} examples")
         rows = self.read(indices)
         return rows if np.array_equal(indices, selection) else rows[places]
 
@@ -70,19 +78,25 @@ def as_examples(check: checks.Checker, name: str, value: Any) -> "np.ndarray | C
     Args:
       check: of the function that was called.
       name: what the examples are called in messages.
-      value: an array, or what converts to one; or anything with `len`, or `shape`, that is indexed by an
-        array of indices and returns these rows.
+      value: an array, or what converts to one; or anything with `len` that is indexed by an array of
+        increasing indices and returns these rows; if it has a shape and a dtype, also by a slice.
     """
     if isinstance(value, (np.ndarray, Column)):
         return value
     if isinstance(value, (list, tuple, range, collections.deque)):
-        return np.asarray(check.unmasked(name, value))
+        try:
+            return np.asarray(check.unmasked(name, value))
+        except ValueError as error:
+            raise ValueError(check.message(f"{name} must be an array: its rows differ in shape")) from error
     if hasattr(value, "iloc") and hasattr(value, "to_numpy"):
         return of_table(check, name, value)
     if is_read_in_parts(value):
         return of_rows(check, name, value)
     # np.asanyarray keeps the mask of what an object's `__array__` returns, so that it is refused.
-    return np.asanyarray(value)
+    try:
+        return np.asanyarray(value)
+    except NotImplementedError as error:  # a tensor of a graph
+        raise TypeError(check.message(f"{name} must be an array", type=type(value))) from error
 
 
 def is_read_in_parts(value: Any) -> bool:
@@ -109,11 +123,14 @@ def of_rows(check: checks.Checker, name: str, value: Any) -> Column:
     """Returns the column of an object that is indexed by an array of indices."""
 
     def read(indices: np.ndarray) -> np.ndarray:
-        # In zarr, an array of indices between brackets may select points, not rows.
+        # In zarr, an array of indices between brackets may select points, not rows. What is not like an array
+        # may not know slices.
         indexed = getattr(value, "oindex", value)
-        return as_rows(check, name, indexed[consecutive(indices)], indices)
+        selection = consecutive(indices) if is_array else indices
+        return as_rows(check, name, indexed[selection], indices)
 
-    if has_shape(value):
+    is_array = has_shape(value)
+    if is_array:
         shape, dtype = value.shape, value.dtype
     elif len(value):
         try:
@@ -123,20 +140,43 @@ def of_rows(check: checks.Checker, name: str, value: Any) -> Column:
                 f"{name} must be an array, or an object with a length that is indexed by an array of indices"
             )
             raise TypeError(check.message(rule, type=type(value), error=str(error))) from error
-        shape, dtype = (len(value), *first.shape[1:]), first.dtype
+        shape, dtype = (len(value), *first.shape[1:]), stored_dtype(value, first.dtype)
     else:
         shape, dtype = (0,), np.dtype(float)
     dtype = np.dtype(object) if dtype.kind in "TUS" else dtype
 
     def read_alike(indices: np.ndarray) -> np.ndarray:
         rows = read(indices)
-        alike = rows.shape == (len(indices), *shape[1:]) and np.can_cast(rows.dtype, dtype)
-        received = {"shape": rows.shape, "dtype": str(rows.dtype), "examples": [*indices[:3].tolist(), ...]}
+        alike = rows.shape == (len(indices), *shape[1:]) and is_alike(rows.dtype, dtype)
+        converted = rows.astype(dtype, copy=False) if alike else rows
+        if rows.dtype != dtype:
+            alike = alike and np.array_equal(converted, rows, equal_nan=rows.dtype.kind == "f")
+        received = {"shape": rows.shape, "dtype": str(rows.dtype), "example": int(indices[0])}
         rule = f"examples of {name} must have the shape {shape[1:]} and the dtype {dtype}"
         check.require(alike, rule, **received)
-        return rows.astype(dtype, copy=False)
+        return converted
 
     return Column(read_alike, shape, dtype)
+
+
+def stored_dtype(value: Any, read: np.dtype) -> np.dtype:
+    """Returns the dtype in which the column of a Hugging Face `Dataset` is stored.
+
+    It returns all integers as int64, also the pixels of images. Of other objects it is the dtype read.
+    """
+    feature: Any = getattr(value, "features", None)
+    while hasattr(feature, "feature"):  # of lists
+        feature = feature.feature
+    try:
+        stored = np.dtype(getattr(feature, "dtype", read))
+    except TypeError:  # of pictures
+        return read
+    return stored if is_alike(read, stored) else read
+
+
+def is_alike(read: np.dtype, dtype: np.dtype) -> bool:
+    """Whether what was read may be of the dtype: both are integers, or both floats, for example."""
+    return read.kind == dtype.kind or (read.kind in "ui" and dtype.kind in "ui") or np.can_cast(read, dtype)
 
 
 def consecutive(indices: np.ndarray) -> "slice | np.ndarray":

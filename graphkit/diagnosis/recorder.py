@@ -113,7 +113,7 @@ class Recorder(Callback):
             return
         if self.trainer.workers.decides("snapshot", time.monotonic() >= self.due):
             self.take()
-        if trainer.last_run.is_last:
+        if trainer.plan.ends(trainer.epoch, trainer.batch):
             self.check()
 
     def on_save_start(self, trainer: Any) -> None:

@@ -38,15 +38,17 @@ class Wanted(NamedTuple):
       total_steps: of the training including resumed epochs; None where a stream does not say its length.
       observed: whether a callback looks at each step.
       stops: a run ends at each step that is a multiple of one of these.
+      last_step: the number of the last step, or None.
       was_compiled: whether the run that is resumed was compiled by XLA, which "auto" then keeps to, since XLA
         rounds differently; None where none is resumed.
     """
 
     execution: str
     steps_per_run: int | None
-    total_steps: int | None
+    total_steps: float | None
     observed: bool
     stops: Sequence[int] = ()
+    last_step: int | None = None
     was_compiled: bool | None = None
 
 
@@ -68,6 +70,7 @@ class Runner:
       steps: what runs mini-batches.
       short_steps: what runs mini-batches of another size, as the last one of an epoch; None for `steps`.
       stops: a run ends at each step that is a multiple of one of these.
+      last_step: the number of the last step, after which no run begins; None for no limit.
 
     Attributes:
       keyed: whether random numbers are drawn from keys, as in the loops.
@@ -82,11 +85,12 @@ class Runner:
         steps: Steps,
         short_steps: Steps | None = None,
         stops: Sequence[int] = (),
+        last_step: int | None = None,
     ) -> None:
         self.execution, self.reason = execution, reason
         self.plan = plan
         self.steps, self.short_steps = steps, short_steps or steps
-        self.stops = stops
+        self.stops, self.last_step = stops, last_step
         self.keyed = steps.copied
         self.compiled = execution == "compiled"
 
@@ -97,11 +101,14 @@ class Runner:
           position: where the training stands; it is only read at the start.
           rates_of: function steps -> their learning rates, called when a run starts.
         """
+        most = math.inf if self.last_step is None else max(0, self.last_step - position.step)
         left = self.plan.after(position.epoch, position.batch)
-        yield from self.runs_of(left, position.step, rates_of)
+        yield from self.runs_of(left, position.step, rates_of, most)
 
-    def runs_of(self, selections: Iterable[Any], start: int, rates_of: Rates) -> Generator[Run, None, None]:
-        """Yields the runs of mini-batches, of which the first is the step `start`."""
+    def runs_of(
+        self, selections: Iterable[Any], start: int, rates_of: Rates, most: float = math.inf
+    ) -> Generator[Run, None, None]:
+        """Yields the runs of mini-batches, at most so many, of which the first is the step `start`."""
         runs = run_all(
             self.steps,
             selections,
@@ -109,6 +116,7 @@ class Runner:
             rates_of=lambda places: rates_of(range(start + places.start, start + places.stop)),
             limit=lambda place: min((n - (start + place) % n for n in self.stops), default=math.inf),
             steps_for=lambda one: self.steps if self.plan.is_full(one) else self.short_steps,
+            most=most,
         )
         with contextlib.closing(runs):  # ends its thread if the caller stops early
             for run, _ in runs:
@@ -170,7 +178,7 @@ def runner_for(
         steps, short_steps = workers.steps(plain_steps, plain_steps, examples, plan)
     logger.info('execution "%s"%s', execution, f" ({reason})" if reason else "")
     warn_of_differences(loops.doubts, execution, steps.copied)
-    return Runner(execution, reason, plan, steps, short_steps, wanted.stops)
+    return Runner(execution, reason, plan, steps, short_steps, wanted.stops, wanted.last_step)
 
 
 def warn_of_differences(doubts: Doubts, execution: str, copied: bool) -> None:

@@ -122,11 +122,9 @@ class Examples:
             if placeholder.op in needed and not is_default(placeholder, value)
         }
 
-    def plan(
-        self, batch_size: int, shuffle: bool = False, drop_remainder: bool = False, seed: int = 0
-    ) -> Any:
-        """Returns the `Plan` of mini-batches of these examples."""
-        return batches.Plan(len(self), batch_size, shuffle, drop_remainder, seed)
+    def plan(self, batch_size: int, *options: Any, most: int | None = None) -> Any:
+        """Returns the `Plan` of mini-batches of these examples, or of the first ones, at most so many."""
+        return batches.Plan(min(len(self), most or len(self)), batch_size, *(options or (False,)))
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -39,13 +39,11 @@ class Run(NamedTuple):
       values: for each value of a step, an array (mini-batches, ...); the loss is the first.
       rates: learning rates of the steps; empty where the optimizer brings its own, or nothing is trained.
       batch_size: examples in each of the mini-batches.
-      is_last: whether it ends the epoch.
     """
 
     values: list[np.ndarray]
     rates: list[float]
     batch_size: int
-    is_last: bool = False
 
     def head(self, count: int) -> "Run":
         """Returns the first mini-batches of the run."""
@@ -270,6 +268,7 @@ def run_all(
     rates_of: Callable[[range], list[float]] = lambda places: [],
     limit: Callable[[int], float] = lambda place: math.inf,
     steps_for: Callable[[Any], Steps] | None = None,
+    most: float = math.inf,
 ) -> Generator[tuple[Run, Selections], None, None]:
     """Yields (run, its selections), until all mini-batches were run.
 
@@ -284,19 +283,19 @@ def run_all(
       rates_of: function places -> learning rates.
       limit: function place -> largest number of mini-batches in a run that begins there.
       steps_for: function selection -> what runs it, where that is not `steps` for all.
+      most: how many mini-batches are run, at most.
     """
     choose = steps_for or (lambda selection: steps)
 
-    def begin(place: int) -> Callable[[], tuple[Selections, bool, Any]]:
+    def begin(place: int) -> Callable[[], tuple[Selections, Any]]:
         """Returns what prepares the run that begins at a place, whose size is decided now."""
         chosen = choose(ahead.peek())
-        count = chosen.next_count(limit(place))
+        count = chosen.next_count(min(limit(place), most - place))
 
-        def prepare() -> tuple[Selections, bool, Any]:
+        def prepare() -> tuple[Selections, Any]:
             taken = ahead.take(count)
-            ends = ahead.ended
             seeds = [seed_of(place + number) for number in range(len(taken))]
-            return taken, ends, chosen.prepare(taken, seeds)
+            return taken, chosen.prepare(taken, seeds)
 
         return prepare
 
@@ -305,17 +304,17 @@ def run_all(
         following: concurrent.futures.Future | None = None
         place = 0
         try:
-            while following is not None or not ahead.ended:
-                taken, ends, prepared = begin(place)() if following is None else following.result()
+            while following is not None or not (ahead.ended or place >= most):
+                taken, prepared = begin(place)() if following is None else following.result()
                 first, place = place, place + len(taken)
                 runs = choose(taken[0])
                 coming = ahead.next
                 following = None
-                if coming is not None and choose(coming).prefetches:
+                if coming is not None and place < most and choose(coming).prefetches:
                     following = thread.submit(begin(place))
                 rates = rates_of(range(first, place))
                 values = runs.run(prepared, rates)
-                yield Run(values, rates, length_of(taken[0]), ends), taken
+                yield Run(values, rates, length_of(taken[0])), taken
         finally:
             thread.shutdown()
             ahead.close()

@@ -67,14 +67,14 @@ def check_examples(
 
 
 def require_usable(
-    check: checks.Checker, examples: feeds.Examples, epochs: int, alone: bool, **given: Any
+    check: checks.Checker, examples: feeds.Examples, again: bool, alone: bool, **given: Any
 ) -> None:
     """Raises for what cannot be done with a stream; examples of arrays are always usable.
 
     Args:
       check: of the function that was called.
       examples: of the function.
-      epochs: how often they are read.
+      again: whether they are read more than once.
       alone: whether a single process reads them.
       given: arguments that a stream does not take; none of them was given if all are false.
     """
@@ -90,7 +90,7 @@ def require_usable(
     )
     rule += "the generator function itself, or an iterable that starts anew"
     stream = examples.elements.stream
-    check.require(not stream.once or epochs <= 1, rule, epochs=epochs, data=type(stream.source))
+    check.require(not (stream.once and again), rule, data=type(stream.source))
 
 
 class Batch:
@@ -167,11 +167,15 @@ class StreamExamples(feeds.Examples):
         """A text that differs for other data: made of the first mini-batch and what else is known."""
         return f"{super().fingerprint} {self.elements.stream.length} {self.elements.stream.facts}"
 
-    def plan(
-        self, batch_size: int, shuffle: bool = False, drop_remainder: bool = False, seed: int = 0
-    ) -> "StreamPlan":
-        """Returns the plan of the stream's own mini-batches; the seed is that of augmentations."""
-        return StreamPlan(self, seed)
+    def plan(self, batch_size: int, *options: Any, most: int | None = None) -> "StreamPlan":
+        """Returns the plan of the stream's own mini-batches, or of the first one if few examples are wanted.
+
+        Args:
+          batch_size: not used.
+          options: (shuffle, drop_remainder, seed), of which the seed is that of augmentations.
+          most: None, or how many examples are wanted.
+        """
+        return StreamPlan(self, options[-1] if options else 0, most)
 
 
 class StreamPlan:
@@ -180,6 +184,7 @@ class StreamPlan:
     Args:
       stream: its examples.
       seed: of augmentations.
+      most: of how many examples an evaluation is, about; None for all.
 
     Attributes:
       record: what a checkpoint holds of it.
@@ -190,11 +195,12 @@ class StreamPlan:
     shuffle = drop_remainder = False
     short_size = 0
 
-    def __init__(self, stream: StreamExamples, seed: int) -> None:
+    def __init__(self, stream: StreamExamples, seed: int, most: int | None = None) -> None:
         self.elements, self.layout, self.first, self.seed = stream.elements, stream.layout, stream.first, seed
         self.examples = self.batch_size = self.full_size = len(self.first)
         self.record = batches.Plan(self.examples, self.batch_size, shuffle=False, seed=seed)
         self.examples_per_epoch: int | None = None
+        self.most = most
         self.lengths: dict[int, int] = {}
         self.marks: dict[tuple[int, int], tuple[int, int, int]] = {}
         self.limits = {
@@ -206,13 +212,20 @@ class StreamPlan:
         """Returns the number of mini-batches in an epoch; None if it is not known yet."""
         return self.lengths.get(epoch, self.elements.stream.length)
 
+    def ends(self, epoch: int, batch: int) -> bool:
+        """Whether an epoch ends after so many mini-batches, as far as it was read."""
+        return self.lengths.get(epoch) == batch
+
     def is_full(self, batch: Batch) -> bool:
         """Whether a mini-batch has the shapes of the first one."""
         return batch.form == self.first.form
 
     def slices(self) -> Iterator[Batch]:
         """Yields the mini-batches of an evaluation: those of epoch 0, each time."""
-        return (batch for _, batch in self.read(0, 0))
+        for _, batch in self.read(0, 0):
+            yield batch
+            if self.most is not None and batch.first + len(batch) >= self.most:
+                return
 
     def after(self, epoch: int, batch: int) -> Iterator[Batch]:
         """Yields the mini-batches of an epoch without the first ones, which are read and dropped.

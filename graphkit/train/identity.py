@@ -15,7 +15,7 @@ WORKERS = "number of workers"  # changes the rounding alone, so that a run may g
 SHOWN = (int, float, str, bool, type(None))
 
 
-def of_run(trainer: Any, steps: int | None) -> dict[str, Any]:
+def of_run(trainer: Any, steps: int) -> dict[str, Any]:
     """Returns what decides the bits of the fit that is about to start, as JSON.
 
     What cannot be stored as it is has a hash in a dict: data, graph, arrays, and what functions return: the
@@ -23,8 +23,7 @@ def of_run(trainer: Any, steps: int | None) -> dict[str, Any]:
 
     Args:
       trainer: with the examples, plan, callbacks and runner of the fit.
-      steps: of the training in all, for which the rates of the schedule are compared; None where a stream
-        does not say how many there are.
+      steps: of the training in all, for which the rates of the schedule are compared.
     """
     plan, examples = trainer.plan, trainer.examples
     devices = {device.device_type for device in trainer.session.list_devices()}
@@ -34,7 +33,7 @@ def of_run(trainer: Any, steps: int | None) -> dict[str, Any]:
         "batch_size": plan.batch_size,
         "shuffle": plan.shuffle,
         "drop_remainder": plan.drop_remainder,
-        "learning_rate": of_schedule(trainer.learning_rate, RATES if steps is None else steps),
+        "learning_rate": of_schedule(trainer.learning_rate, steps),
         "callbacks that change the training": [
             [c.state_name(), c.changes_training()]
             for c in trainer.callbacks
