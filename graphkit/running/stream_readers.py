@@ -63,7 +63,7 @@ class Stream:
             self.open = lambda epoch: iter(source)
 
     def begin(self) -> Any:
-        """Returns the first element of epoch 0, which is not read again where epoch 0 is read next."""
+        """Returns the first element of epoch 0, which stays the first one where epoch 0 is read next."""
         elements = self.elements(0)
         element = next(elements, END)
         self.begun = elements, element
@@ -72,7 +72,7 @@ class Stream:
     def elements(self, epoch: int) -> Generator[Any, None, None]:
         """Yields the elements of an epoch."""
         begun, self.begun = self.begun, None
-        if begun is not None and epoch == 0:
+        if begun is not None and (epoch == 0 or self.once):
             yield begun[1]
             yield from begun[0]
             return

@@ -18,6 +18,7 @@ from graphkit.data import batches
 __all__ = ["tfrecord_batches"]
 
 HEADER = 12  # bytes before a record: its length, and a checksum of that
+LARGEST = 1 << 31  # bytes of a record
 KINDS = {tf.string: "bytes_list", tf.float32: "float_list", tf.int64: "int64_list"}
 RULE = "features must be {name: tf.io.FixedLenFeature or tf.io.FixedLenSequenceFeature}"
 
@@ -203,7 +204,9 @@ def check_first(check: checks.Checker, path: str, features: Mapping[str, Any]) -
         header = opened.read(HEADER)
         check.require(header, f"{path} has no record", bytes=0)
         length = struct.unpack("<Q", header[:8])[0] if len(header) == HEADER else 0
-        is_complete = 0 < length <= tf.io.gfile.stat(path).length or is_compressed(path)
+        # Of what is not a record, these bytes say any length; memory for it must not be asked for.
+        longest = LARGEST if is_compressed(path) else tf.io.gfile.stat(path).length
+        is_complete = 0 < length <= longest
         record = opened.read(length) if is_complete else b""
     rule = f"{path} is not a TFRecord file of tf.train.Example, or its first record is cut off"
     check.require(len(record) == length > 0, rule, bytes=len(record))

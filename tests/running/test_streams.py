@@ -1,5 +1,7 @@
 """Streams give the bits of arrays, in every execution, and are checked as their mini-batches arrive."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,6 +15,8 @@ LABELS = (np.arange(ROWS) % 3).astype(np.int64)
 PARTS = [slice(start, min(start + 4, ROWS)) for start in range(0, ROWS, 4)]
 # Made where no graph is: after `tf.disable_v2_behavior()` it is of the default graph, all the same.
 DATASET = tf.data.Dataset.from_tensor_slices({"images": IMAGES, "labels": LABELS}).batch(4)
+# Fails in the last mini-batch, which has 3 examples.
+OF_FOUR = DATASET.map(lambda batch: {**batch, "labels": tf.ensure_shape(batch["labels"], (4,))})
 
 
 def tuples():
@@ -56,14 +60,37 @@ def make(seed=3, **options):
         return gk.Trainer(loss, seed=seed, metrics=metrics, **options), images, labels
 
 
-def trained(data, keep=0.8, epochs=3, options=None, **arguments):
-    trainer, images, labels = make(**(options or {}))
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A trainer for all tests that write no checkpoints, and a function that takes it back to its start."""
+    trainer, images, labels = make()
     with trainer:
-        given = data(images, labels) if callable(data) and data.__name__ == "<lambda>" else data
-        arguments = {"progress": False, "augment": {"images": darker}, **arguments}
-        history = trainer.fit(given, {"keep_prob": keep}, epochs, **arguments)
-        measured = {name: history[name] for name in history if "second" not in name}
-        return trainer.weights(), measured, trainer.runner.execution
+        start = trainer.save(tmp_path_factory.mktemp("start") / "model")
+
+        def begin():
+            trainer.callbacks = []
+            trainer.restore(start)
+            trainer.state.identity = trainer.state.plan = None
+            return trainer
+
+        begin.keys = images, labels
+        yield begin
+
+
+def trained(begin, data, epochs=3, **arguments):
+    """Returns weights, history and execution of a fit from the start."""
+    trainer = begin()
+    arguments = {"progress": False, "augment": {"images": darker}, **arguments}
+    history = trainer.fit(data, {"keep_prob": 0.8}, epochs, **arguments)
+    measured = {name: history[name] for name in history if "second" not in name and "valid" not in name}
+    return trainer.weights(), measured, trainer.runner.execution
+
+
+def trained_in(folder, data, **arguments):
+    """The same in a folder, by a trainer of its own."""
+    trainer, *_ = make(logdir=folder)
+    with trainer:
+        return trained(lambda: trainer, data, **arguments)
 
 
 def same(first, second):
@@ -75,45 +102,52 @@ STREAMS = {
     "a dataset": DATASET,
     "a function": dicts,
     "a loader": Loader(),
-    "tuples by placeholders": lambda images, labels: {(images, labels): tuples},
-    "tuples of a dataset": lambda images, labels: {
-        ("images", "labels:0"): tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).batch(4)
+    "tuples": {("images", "labels:0"): tuples},
+    "tuples of a dataset": {
+        ("images", "labels"): tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).batch(4)
     },
 }
 
 
 @pytest.fixture(scope="module")
-def reference():
-    return trained(ARRAYS, batch_size=4, shuffle=False, valid=ARRAYS, execution="feed")
+def reference(shared):
+    return trained(shared, ARRAYS, batch_size=4, shuffle=False, execution="feed")
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_streams_have_the_bits_of_arrays(name, reference):
-    weights, history, execution = trained(STREAMS[name], valid=ARRAYS)
+def test_streams_have_the_bits_of_arrays(name, shared, reference):
+    weights, history, execution = trained(shared, STREAMS[name])
     assert execution == "chunks"
     assert same(weights, reference[0]) and history == reference[1]
 
 
 @pytest.mark.parametrize("execution", ["feed", "chunks", "resident"])
-def test_all_executions_have_the_same_bits(execution, reference):
-    weights, history, found = trained(dicts, execution=execution, valid=DATASET, steps_per_run=2)
+def test_all_executions_have_the_same_bits(execution, shared, reference):
+    weights, history, found = trained(shared, dicts, execution=execution, steps_per_run=2)
     assert found == ("chunks" if execution == "resident" else execution)
+    assert same(weights, reference[0]) and history == reference[1]
+
+
+def test_streams_validate(shared, reference):
+    images, labels = shared.keys
+    weights, *_ = trained(shared, {(images, labels): tuples}, valid=DATASET)
     assert same(weights, reference[0])
-    assert history["valid_accuracy"] == reference[1]["valid_accuracy"]
+    trainer = shared()
+    history = trainer.fit(ARRAYS, epochs=2, batch_size=4, valid=dicts, progress=False)
+    assert history["valid_loss"][-1] == trainer.evaluate(ARRAYS, batch_size=4)["loss"]
 
 
-def test_mini_batches_of_any_size_are_those_of_single_fits():
+def test_mini_batches_of_any_size_are_those_of_single_fits(shared):
     """One epoch of unequal mini-batches, and one fit of each mini-batch in turn."""
     sizes = [4, 4, 4, 2, 4, 1, 3, 1]
     starts = np.cumsum([0, *sizes])
-    parts = [{"images": IMAGES[a:b], "labels": LABELS[a:b]} for a, b in zip(starts, starts[1:], strict=False)]
-    weights, history, _ = trained(lambda images, labels: lambda: iter(parts), epochs=1, augment=None)
-    trainer, *_ = make()
-    with trainer:
-        for part in parts:
-            trainer.fit(part, {"keep_prob": 0.8}, batch_size=len(part["labels"]), progress=False)
-        assert same(weights, trainer.weights())
-        assert history["step"] == [len(sizes)] == [trainer.step]
+    parts = [{"images": IMAGES[a:b], "labels": LABELS[a:b]} for a, b in itertools.pairwise(starts)]
+    weights, history, _ = trained(shared, lambda: iter(parts), epochs=1, augment=None)
+    assert history["step"] == [len(sizes)]
+    trainer = shared()
+    for part in parts:
+        trainer.fit(part, {"keep_prob": 0.8}, batch_size=len(part["labels"]), shuffle=False, progress=False)
+    assert same(weights, trainer.weights())
 
 
 def test_padded_sequences_may_have_another_length_in_each_mini_batch():
@@ -124,30 +158,33 @@ def test_padded_sequences_may_have_another_length_in_each_mini_batch():
             arrays = [np.full((2, length), length, np.int32) for length in (3, 3, 5, 5, 2)]
             history = trainer.fit({"tokens": lambda: iter(arrays)}, epochs=2, progress=False)
             assert history["step"] == [5, 10] and trainer.runner.execution == "chunks"
-            with pytest.raises(ValueError, match=r"fit, batch 1 of epoch 1: tokens:0 must lie in 0\.\.8, .*9"):
+            with pytest.raises(
+                ValueError, match=r"fit, batch 1 of epoch 3: tokens:0 must lie in 0\.\.8, .*9"
+            ):
                 trainer.fit({"tokens": lambda: iter([arrays[0], arrays[0] + 6])}, progress=False)
 
 
-def test_evaluate_and_predict_take_streams():
-    trainer, images, _ = make()
-    with trainer:
-        logits = trainer.graph.get_tensor_by_name("logits/BiasAdd:0")
-        wanted = trainer.evaluate(ARRAYS, batch_size=4)
-        for stream in (DATASET, dicts, dicts()):
-            assert trainer.evaluate(stream) == wanted
-        rows = trainer.predict(logits, {images: lambda: (IMAGES[part] for part in PARTS)})
-        assert np.array_equal(rows, trainer.predict(logits, {images: IMAGES}, batch_size=4))
+def test_evaluate_and_predict_take_streams(shared):
+    trainer = shared()
+    images = shared.keys[0]
+    logits = trainer.graph.get_tensor_by_name("logits/BiasAdd:0")
+    wanted = trainer.evaluate(ARRAYS, batch_size=4)
+    for stream in (DATASET, dicts, dicts()):
+        assert trainer.evaluate(stream) == wanted
+    rows = trainer.predict(logits, {images: lambda: (IMAGES[part] for part in PARTS)})
+    assert np.array_equal(rows, trainer.predict(logits, {images: IMAGES}, batch_size=4))
 
 
-def test_a_generator_is_for_one_epoch():
-    trainer, *_ = make()
-    with trainer:
-        assert trainer.fit(dicts(), progress=False)["step"] == [6]
-        with pytest.raises(ValueError, match="fit: an iterator can be read only once, .* the function that makes"):
-            trainer.fit(dicts(), epochs=2, progress=False)
-        with pytest.raises(ValueError, match=r"fit \(valid\): an iterator can be read only once"):
-            trainer.fit(ARRAYS, epochs=2, valid=dicts(), progress=False)
-        assert trainer.fit(dicts(), valid=dicts(), progress=False)["step"] == [6, 12]
+def test_a_generator_is_for_one_epoch(shared):
+    trainer = shared()
+    assert trainer.fit(dicts(), progress=False)["step"] == [6]
+    with pytest.raises(
+        ValueError, match="fit: an iterator can be read only once, .* the function that makes"
+    ):
+        trainer.fit(dicts(), epochs=2, progress=False)
+    with pytest.raises(ValueError, match=r"fit \(valid\): an iterator can be read only once"):
+        trainer.fit(ARRAYS, epochs=2, valid=dicts(), progress=False)
+    assert trainer.fit(dicts(), valid=dicts(), progress=False)["step"] == [6, 12]
 
 
 def changed(number, **arrays):
@@ -173,15 +210,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize("rule", WRONG)
-def test_what_is_wrong_is_named_before_its_mini_batch_is_used(rule):
-    trainer, *_ = make()
-    with trainer:
-        with pytest.raises((ValueError, TypeError)) as caught:
-            trainer.fit(WRONG[rule], progress=False, steps_per_run=1)
-        assert str(caught.value).startswith(f"fit, batch 3 of epoch 1: {rule}")
-        assert trainer.step == 3  # those before it were used
-        with pytest.raises((ValueError, TypeError), match="evaluate, batch 3: "):
-            trainer.evaluate(WRONG[rule])
+def test_what_is_wrong_is_named_before_its_mini_batch_is_used(rule, shared):
+    trainer = shared()
+    with pytest.raises((ValueError, TypeError)) as caught:
+        trainer.fit(WRONG[rule], progress=False, steps_per_run=1)
+    assert str(caught.value).startswith(f"fit, batch 3 of epoch 1: {rule}")
+    assert trainer.step == 3  # those before it were used
+    with pytest.raises((ValueError, TypeError), match="evaluate, batch 3: "):
+        trainer.evaluate(WRONG[rule])
 
 
 REFUSED = [
@@ -204,63 +240,55 @@ REFUSED = [
 ]
 
 
-def test_what_cannot_be_trained_on_is_refused_before_the_first_step():
-    trainer, *_ = make()
-    with trainer:
-        for data, arguments, rule in REFUSED:
-            with pytest.raises((ValueError, TypeError), match=rule):
-                trainer.fit(data, progress=False, **arguments)
-        assert trainer.step == 0
+def test_what_cannot_be_trained_on_is_refused_before_the_first_step(shared):
+    trainer = shared()
+    for data, arguments, rule in REFUSED:
+        with pytest.raises((ValueError, TypeError), match=rule):
+            trainer.fit(data, progress=False, **arguments)
+    assert trainer.step == 0
 
 
-def test_an_error_of_a_generator_is_raised_as_it_is_after_the_steps_before_it():
+def test_an_error_of_a_generator_is_raised_as_it_is_after_the_steps_before_it(shared):
     def failing():
         yield from list(dicts())[:2]
         raise KeyError("gone")
 
-    trainer, *_ = make()
-    with trainer:
-        with pytest.raises(KeyError, match="gone"):
-            trainer.fit(failing, progress=False)
-        assert trainer.step == 2
+    trainer = shared()
+    with pytest.raises(KeyError, match="gone"):
+        trainer.fit(failing, progress=False)
+    assert trainer.step == 2
 
 
-def test_an_error_of_a_dataset_names_the_mini_batch():
-    wrong = DATASET.map(lambda d: {**d, "labels": tf.debugging.assert_less(d["labels"][0], 2) or d["labels"]})
-    checked = DATASET.map(
-        lambda d: {**d, "labels": tf.ensure_shape(d["labels"], (4,))}  # the last mini-batch has 3
-    )
-    del wrong
-    trainer, *_ = make()
-    with trainer, pytest.raises(checks.GraphkitError, match="fit, batch 5 of epoch 1: the mini-batch cannot be read"):
-        trainer.fit(checked, progress=False)
+def test_an_error_of_a_dataset_names_the_mini_batch(shared):
+    trainer = shared()
+    with pytest.raises(checks.GraphkitError, match="fit, batch 5 of epoch 1: the mini-batch cannot be read"):
+        trainer.fit(OF_FOUR, progress=False)
 
 
-def test_a_function_that_returns_an_iterator_that_was_read_is_named():
+def test_a_function_that_returns_an_iterator_that_was_read_is_named(shared):
     once = dicts()
-    trainer, *_ = make()
-    with trainer, pytest.raises(ValueError, match="in epoch 2, too: a function must return a new iterator"):
+    trainer = shared()
+    with pytest.raises(ValueError, match="in epoch 2, too: a function must return a new iterator"):
         trainer.fit(lambda: once, epochs=2, progress=False)
 
 
-def test_epochs_may_have_unequal_lengths():
+def test_epochs_may_have_unequal_lengths(shared):
     def growing(epoch):
         yield from list(dicts())[: epoch + 1]
 
-    weights, history, _ = trained(growing)
+    _, history, _ = trained(shared, growing)
     assert history["step"] == [1, 3, 6]
 
 
-def test_a_fit_ends_inside_an_epoch_of_a_stream_and_goes_on_there(reference):
-    trainer, *_ = make()
-    with trainer:
-        arguments = {"feed": {"keep_prob": 0.8}, "progress": False, "augment": {"images": darker}}
-        trainer.fit(dicts, max_steps=4, **arguments)
-        assert (trainer.epoch, trainer.batch) == (0, 4)
-        trainer.fit(dicts, max_steps=2, **arguments)  # to the end of the epoch
-        assert (trainer.epoch, trainer.batch) == (1, 0)
-        trainer.fit(dicts, epochs=2, **arguments)
-        assert same(trainer.weights(), reference[0])
+def test_a_fit_ends_inside_an_epoch_of_a_stream_and_goes_on_there(shared, reference):
+    trainer = shared()
+    arguments = {"feed": {"keep_prob": 0.8}, "progress": False, "augment": {"images": darker}}
+    trainer.fit(dicts, max_steps=4, **arguments)
+    assert (trainer.epoch, trainer.batch) == (0, 4)
+    trainer.fit(dicts, max_steps=2, **arguments)  # to the end of the epoch
+    assert (trainer.epoch, trainer.batch) == (1, 0)
+    trainer.fit(dicts, epochs=2, **arguments)
+    assert same(trainer.weights(), reference[0])
 
 
 class Killed(gk.Callback):
@@ -282,36 +310,36 @@ def reshuffled():
     return tf.data.Dataset.from_tensor_slices(ARRAYS).shuffle(ROWS, seed=4).batch(4)
 
 
-RESUMED = [(lambda: shuffled, 8), (lambda: shuffled, 6), (reshuffled, 8), (lambda: dicts, 11)]
-
-
-@pytest.mark.parametrize(("make_stream", "step"), RESUMED)
-def test_a_resumed_run_has_the_bits_of_one_that_was_not_interrupted(make_stream, step, tmp_path):
-    wanted = trained(make_stream(), valid=ARRAYS)
+@pytest.mark.slow
+def test_a_resumed_run_has_the_bits_of_one_that_was_not_interrupted(tmp_path, shared):
+    wanted = trained(shared, shuffled)
     with pytest.raises(KeyboardInterrupt):
-        trained(make_stream(), valid=ARRAYS, options={"logdir": tmp_path}, callbacks=[Killed(step)])
-    weights, history, _ = trained(make_stream(), valid=ARRAYS, options={"logdir": tmp_path}, resume=True)
+        trained_in(tmp_path, shuffled, callbacks=[Killed(8)])
+    weights, history, _ = trained_in(tmp_path, shuffled, resume=True)
     assert same(weights, wanted[0]) and history == wanted[1]
 
 
-def test_a_run_of_another_stream_is_not_resumed(tmp_path):
-    trained(dicts, epochs=1, options={"logdir": tmp_path})
-    for other in (changed(0, labels=LABELS[4:8]), lambda: ({**d} for d in shuffled(1))):
-        stream = other if other.__name__ == "stream" else lambda: shuffled(1)
-        trainer, *_ = make(logdir=tmp_path)
-        with trainer, pytest.raises(ValueError, match="another data"):
-            trainer.fit(stream, {"keep_prob": 0.8}, 2, resume=True, progress=False, augment={"images": darker})
-
-
-def test_a_shorter_stream_cannot_be_resumed_inside_an_epoch(tmp_path):
+@pytest.mark.slow
+@pytest.mark.parametrize("make_stream", [lambda: dicts, reshuffled])
+@pytest.mark.parametrize("step", [5, 6, 14])
+def test_streams_that_yield_the_same_again_resume_to_the_same_bits(make_stream, step, tmp_path, shared):
+    wanted = trained(shared, make_stream())
     with pytest.raises(KeyboardInterrupt):
-        trained(dicts, options={"logdir": tmp_path}, callbacks=[Killed(4)])
-    with pytest.raises(ValueError, match="the 4 mini-batches that were trained on in epoch 1; received batches=2"):
-        trained(lambda images, labels: short, options={"logdir": tmp_path}, resume=True)
+        trained_in(tmp_path, make_stream(), callbacks=[Killed(step)])
+    weights, history, _ = trained_in(tmp_path, make_stream(), resume=True)
+    assert same(weights, wanted[0]) and history == wanted[1]
 
 
-def short():
-    yield from list(dicts())[:2]
+@pytest.mark.slow
+def test_a_run_of_another_stream_is_not_resumed(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        trained_in(tmp_path, dicts, callbacks=[Killed(4)])
+    with pytest.raises(ValueError, match="another data"):
+        trained_in(tmp_path, changed(0, labels=LABELS[4:8]), resume=True)
+    with pytest.raises(
+        ValueError, match="the 4 mini-batches that were trained on in epoch 1; received batches=2"
+    ):
+        trained_in(tmp_path, lambda: iter(list(dicts())[:2]), resume=True)
 
 
 def with_infinity():
@@ -323,7 +351,7 @@ def with_infinity():
 def logarithm(**options):
     with tf.Graph().as_default():
         x = gk.feature_input(1)
-        w = gk.dense(x, 1, use_bias=False, kernel_initializer=gk.ones())
+        w = gk.dense(x, 1, use_bias=False, kernel_initializer=tf.compat.v1.ones_initializer())
         return gk.Trainer(tf.reduce_mean(tf.math.log(w**2)), optimizer="sgd", learning_rate=1e-6, **options)
 
 
@@ -349,15 +377,14 @@ def test_a_stream_that_changes_is_noticed_when_it_is_read_again():
     assert "the stream has another batch 0 in epoch 1 now" in caught.value.report.reason
 
 
-def test_the_progress_bar_does_not_need_the_number_of_examples(capsys):
-    trainer, *_ = make()
-    with trainer:
-        trainer.fit(dicts, epochs=2)
-        assert trainer.plan.examples_per_epoch == ROWS
+def test_the_progress_bar_does_not_need_the_number_of_examples(capsys, shared):
+    trainer = shared()
+    trainer.fit(dicts, epochs=2)
+    assert trainer.plan.examples_per_epoch == ROWS
     assert capsys.readouterr().out.count("epoch") == 2
 
 
-def test_what_is_logged_says_that_the_number_of_steps_is_not_known(caplog):
+def test_what_is_logged_says_that_the_number_of_steps_is_not_known(caplog, shared):
     with caplog.at_level("INFO", "graphkit"):
-        trained(dicts, epochs=1)
+        trained(shared, dicts, epochs=1)
     assert 'execution "chunks" (the number of steps is not known)' in caplog.text
