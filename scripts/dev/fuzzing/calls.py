@@ -138,6 +138,11 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     },
     "class_weights": lambda: {"labels": LABELS},
     "resample": lambda: {"labels": LABELS},
+    "tfrecord_batches": lambda: {
+        "pattern": "no-such-file",
+        "features": {"labels": tf.io.FixedLenFeature((), tf.int64)},
+        "batch_size": 2,
+    },
     "load_dataset": lambda: {"name_or_path": "mnist_5k"},
     "MinMaxScaler": lambda: {"examples": np.eye(3)},
     "MinMaxScaler.__call__": lambda: {"examples": np.eye(3)},
