@@ -16,6 +16,7 @@ from graphkit import checks
 from graphkit.graph import copies, walk
 
 END = object()
+NO_STREAMS = (Mapping, set, frozenset, type)
 
 
 class CannotRepeatError(checks.GraphkitError):
@@ -24,7 +25,8 @@ class CannotRepeatError(checks.GraphkitError):
 
 def is_stream(value: Any) -> bool:
     """Whether a value is read one mini-batch after the other."""
-    if hasattr(type(value), "__getitem__") or isinstance(value, (Mapping, set, frozenset, type)):
+    has_places = hasattr(type(value), "__len__") or hasattr(value, "shape")
+    if (has_places and hasattr(type(value), "__getitem__")) or isinstance(value, NO_STREAMS):
         return False
     return callable(value) or hasattr(type(value), "__iter__")
 

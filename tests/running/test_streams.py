@@ -2,6 +2,7 @@
 
 import itertools
 
+import datasets
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -388,3 +389,15 @@ def test_what_is_logged_says_that_the_number_of_steps_is_not_known(caplog, share
     with caplog.at_level("INFO", "graphkit"):
         trained(shared, dicts, epochs=1)
     assert 'execution "chunks" (the number of steps is not known)' in caplog.text
+
+
+@pytest.mark.slow
+def test_iterable_data_sets_of_hugging_face_are_streams(shared, reference):
+    rows = datasets.Dataset.from_dict({"images": IMAGES.astype(int).tolist(), "labels": LABELS.tolist()})
+    images = [IMAGES[part] for part in PARTS]
+    assert [np.array(batch["images"]).shape for batch in rows.to_iterable_dataset().batch(4)] == [
+        part.shape for part in images
+    ]
+    arrays = rows.to_iterable_dataset().batch(4).map(lambda b: {**b, "images": np.array(b["images"], np.uint8)})
+    weights, history, _ = trained(shared, arrays)
+    assert same(weights, reference[0]) and history == reference[1]
