@@ -1,8 +1,8 @@
 """Streams give the bits of arrays, in every execution, and are checked as their mini-batches arrive."""
 
+import importlib
 import itertools
 
-import datasets
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -393,11 +393,14 @@ def test_what_is_logged_says_that_the_number_of_steps_is_not_known(caplog, share
 
 @pytest.mark.slow
 def test_iterable_data_sets_of_hugging_face_are_streams(shared, reference):
+    datasets = importlib.import_module("datasets")  # of the extra interop, and slow to import
     rows = datasets.Dataset.from_dict({"images": IMAGES.astype(int).tolist(), "labels": LABELS.tolist()})
     images = [IMAGES[part] for part in PARTS]
     assert [np.array(batch["images"]).shape for batch in rows.to_iterable_dataset().batch(4)] == [
         part.shape for part in images
     ]
-    arrays = rows.to_iterable_dataset().batch(4).map(lambda b: {**b, "images": np.array(b["images"], np.uint8)})
+    arrays = (
+        rows.to_iterable_dataset().batch(4).map(lambda b: {**b, "images": np.array(b["images"], np.uint8)})
+    )
     weights, history, _ = trained(shared, arrays)
     assert same(weights, reference[0]) and history == reference[1]
