@@ -71,6 +71,7 @@ def test_metadata_names_the_extras(wheel):
         "all",
         "dev",
         "gpu",
+        "interop",
         "notebooks",
         "plots",
         "ray",

@@ -114,7 +114,7 @@ def test_a_sparse_gradient_is_summed_for_a_scaled_loss():
     table = tf.compat.v1.get_variable("table", (3, 2), initializer=gk.zeros(), use_resource=True)
     gradient = tf.IndexedSlices(tf.ones((4, 2)), tf.constant([2, 0, 2, 2]), tf.constant([3, 2]))
     optimizer = optimizers.with_loss_scaling(tf.compat.v1.train.GradientDescentOptimizer(1.0))
-    ((summed, variable),) = optimizers.ready(optimizer, [(gradient, table)], None)
+    ((summed, variable),) = optimizers.ready(optimizer, [(gradient, table)], optimizers.clipping(None, None))
     assert variable is table
     values, indices = run([summed.values, summed.indices])
     np.testing.assert_array_equal(indices, [2, 0])
