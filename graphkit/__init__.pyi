@@ -80,6 +80,7 @@ from .nn.regression_metrics import r2_score as r2_score
 from .nn.regression_metrics import root_mean_squared_error as root_mean_squared_error
 from .nn.separable_convolutions import separable_conv2d as separable_conv2d
 from .nn.transposed_convolutions import conv2d_transpose as conv2d_transpose
+from .reporting.tensorboard import TensorBoard as TensorBoard
 from .revival.reviving import revive as revive
 from .running.callback import Callback as Callback
 from .studies.loss_surface import WeightPath as WeightPath
@@ -88,6 +89,7 @@ from .studies.rate_finder import find_learning_rate as find_learning_rate
 from .train.best_checkpoints import BestCheckpoint as BestCheckpoint
 from .train.checkpointing import Checkpointing as Checkpointing
 from .train.early_stopping import EarlyStopping as EarlyStopping
+from .train.metrics_file import MetricsFile as MetricsFile
 from .train.optimizers import AdamW as AdamW
 from .train.plateaus import ReduceOnPlateau as ReduceOnPlateau
 from .train.schedules import cosine_decay as cosine_decay

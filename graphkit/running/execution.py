@@ -222,7 +222,8 @@ def feed_steps(
         return loop_steps(loops.plain, examples, 1, False)
     training = {step.training_input: np.bool_(True), **examples.constants}
     fed = Examples(examples.sources, training)
-    return FeedSteps(session, [*step.values, step.update], fed, step.rate_input, step=step)
+    reads = any(source.is_lazy for source in examples.sources)
+    return FeedSteps(session, [*step.values, step.update], fed, step.rate_input, reads, step)
 
 
 def choose(loops: Loops, examples: Examples, wanted: Wanted) -> tuple[str, str | None]:
@@ -241,6 +242,8 @@ def choose(loops: Loops, examples: Examples, wanted: Wanted) -> tuple[str, str |
     augmented = any(source.augment is not None for source in examples.sources)
     if wanted.execution == "resident" and augmented:
         return "chunks", "augmented rows are made for each mini-batch"
+    if wanted.execution == "resident" and any(source.accept for source in examples.sources):
+        return "chunks", "columns are read for each mini-batch"
     if wanted.execution in ("chunks", "resident"):
         return wanted.execution, None
     if not_compiled:
@@ -274,12 +277,12 @@ def can_be_resident(loop: Loop, examples: Examples) -> bool:
     """Whether each run can be given the complete arrays without a large copy."""
     total = 0
     for source in examples.sources:
-        if source.mapped or source.augment is not None:
+        if source.is_lazy or source.augment is not None:
             return False
         takes = loop.input_for(source).dtype.as_numpy_dtype
         # An array that is not aligned or has another dtype is copied, see `steps.resident_array`. Arrays with
         # one axis, such as labels, are small enough for that.
-        if not loop.stored and source.array.ndim > 1 and not batches.is_aligned(source.array, takes):
+        if not loop.stored and source.array.ndim > 1 and not batches.is_aligned(source.complete, takes):
             return False
         total += source.array.nbytes
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

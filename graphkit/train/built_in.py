@@ -7,6 +7,7 @@ from graphkit.diagnosis import recorder
 from graphkit.running.callback import Callback
 from graphkit.train.checkpointing import Checkpointing
 from graphkit.train.history_file import HistoryFile
+from graphkit.train.metrics_file import MetricsFile
 
 
 def with_built_in(callbacks: Sequence[Callback], trainer: Any) -> list[Callback]:
@@ -15,7 +16,8 @@ def with_built_in(callbacks: Sequence[Callback], trainer: Any) -> list[Callback]
     The built-in ones come last, so that checkpoints and history hold what the caller's callbacks changed.
 
     Args:
-      callbacks: those of the caller; a `Recorder` or a `Checkpointing` among them replaces the built-in one.
+      callbacks: those of the caller; a `Recorder`, a `MetricsFile` or a `Checkpointing` among them replaces
+        the built-in one.
       trainer: with a logdir, its history and checkpoints are written; where its steps cannot be made again to
         the same bits, no search finds the one that is not finite.
     """
@@ -27,6 +29,8 @@ def with_built_in(callbacks: Sequence[Callback], trainer: Any) -> list[Callback]
     added: list[Callback] = [recorder.Recorder(search=search)] if missing(recorder.Recorder) else []
     if writes:
         added.append(HistoryFile())
+    if writes and missing(MetricsFile):
+        added.append(MetricsFile())
     if writes and missing(Checkpointing):
         added.append(Checkpointing())
     return [*callbacks, *added]
