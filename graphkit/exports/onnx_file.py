@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.exports import frozen
+from graphkit.exports import frozen, loops
 from graphkit.exports.card import NAME
 from graphkit.exports.rebuilding import Rebuilt
 from graphkit.running import session as sessions
@@ -26,6 +26,8 @@ def serialize(check: checks.Checker, model: Rebuilt, card: str) -> bytes:
     both = sorted(model.inputs.keys() & model.outputs.keys())
     check.require(not both, "an input and an output of an ONNX file must not have one name", names=both)
     plain = frozen.freeze(check, model)
+    loops.keep_functional(plain.definition)
+    loops.separate_limits(plain.definition)
     named = {**plain.inputs, **plain.outputs}
     missing: dict[str, str] = {}
     failed: list[str] = []
