@@ -57,7 +57,7 @@ def quiet(missing: dict[str, str], failed: list[str]) -> Iterator[None]:
     """In a block, keeps what tf2onnx logs to itself.
 
     Args:
-      missing: takes {name of an op: its type} of those that tf2onnx does not know, which it goes on without.
+      missing: takes {type of an op: name of the first} of those that tf2onnx does not know.
       failed: takes the text of other errors.
     """
 
@@ -65,7 +65,7 @@ def quiet(missing: dict[str, str], failed: list[str]) -> Iterator[None]:
         def emit(self, record: logging.LogRecord) -> None:
             if record.msg == "Tensorflow op [%s: %s] is not supported":
                 name, kind = record.args  # type: ignore[misc]  # the logger has checked how many
-                missing[str(name)] = str(kind)
+                missing.setdefault(str(kind), str(name))
             elif record.levelno >= logging.ERROR:
                 failed.append(record.getMessage())
 

@@ -12,12 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 import graphkit as gk
+from graphkit.running import session as sessions
 
 V1 = tf.compat.v1
 ROOT = Path(__file__).parents[2]
 PIXELS = np.random.default_rng(0).integers(0, 256, (32, 28, 28, 1)).astype(np.uint8)
 TOKENS = np.random.default_rng(1).integers(0, 30, (32, 40)).astype(np.int32)
-LABELS = np.arange(32) % 5
 
 
 def images():
@@ -35,6 +35,11 @@ def model(name):
         return inputs, getattr(gk, name)(inputs, 5, keep_prob=gk.keep_prob_input())
 
     return build
+
+
+def classifier():
+    inputs, logits = model("mlp")()
+    return inputs, gk.softmax(logits)
 
 
 def batch_norm_net():
@@ -80,15 +85,17 @@ def examples(inputs):
     return TOKENS[:, : inputs.shape[1]]
 
 
-def train(build):
-    """Returns (trainer, examples, placeholder, logits) of a network after one epoch."""
+def with_weights(build):
+    """Returns (trainer, examples, placeholder, logits) of a network with random weights, also biases."""
     with tf.Graph().as_default():
         inputs, logits = build()
-        labels = gk.label_input()
-        trainer = gk.Trainer(gk.softmax_cross_entropy(logits, labels), learning_rate=0.01)
-    data = examples(inputs)
-    trainer.fit({inputs: data, labels: LABELS}, batch_size=16, progress=False, execution="feed")
-    return trainer, data, inputs, logits
+        trainer = gk.Trainer(gk.softmax_cross_entropy(logits, gk.label_input()))
+    random = np.random.default_rng(2)
+    variables = trainer.checkpoints.weights.values()
+    values = [0.1 * np.abs(random.normal(size=variable.shape.as_list())) for variable in variables]
+    signs = [np.sign(random.normal(size=value.shape)) if value.ndim > 1 else 1 for value in values]
+    sessions.assign(trainer.session, list(zip(variables, map(np.multiply, values, signs), strict=True)))
+    return trainer, examples(inputs), inputs, logits
 
 
 # --- what loads them

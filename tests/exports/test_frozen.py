@@ -25,7 +25,7 @@ V1 = tf.compat.v1
     ],
 )
 def test_frozen_graphs_compute_what_predict_does(build, tmp_path):
-    trainer, data, inputs, logits = networks.train(build)
+    trainer, data, inputs, logits = networks.with_weights(build)
     with trainer:
         pixels = data.dtype == np.uint8
         path = trainer.export(tmp_path / "model.pb", {"logits": logits}, pixels=pixels)
