@@ -1,5 +1,6 @@
 """A finished graph with an open session: evaluates, predicts, returns weights, exports."""
 
+import contextlib
 import os
 import weakref
 from collections.abc import Mapping, Sequence
@@ -18,10 +19,11 @@ from graphkit.running import feeds, remote, steps, wire
 from graphkit.running.callback import Callback
 from graphkit.running.training_step import TrainingStep
 from graphkit.running.workers import ALONE, Workers
+from graphkit.train import averages
 
 EVALUATION_BATCH = 1024  # examples; more are hardly faster and need more memory
 
-Feed = Mapping[tf.Tensor, Any]
+Feed = Mapping[Any, Any]  # {placeholder or its name: value}
 T = TypeVar("T", bound="OpenGraph")
 
 
@@ -51,6 +53,7 @@ class OpenGraph:
         self.graph, self.metrics, self.training_step = graph, metrics, step
         self.checkpoints, self.config, self.seed = checkpoints, config, seed
         self.callbacks: list[Callback] = []
+        self.has_averages = False  # whether the variables hold their moving averages
         self.session = remote.open_session(workers.target, graph, config, step.remote)
         # Also when this is garbage collected.
         self.closer = weakref.finalize(self, workers.close, self.session)
@@ -79,7 +82,7 @@ class OpenGraph:
             fetches = copy.tensors(fetches)
             sources = [copy.source(source) for source in examples.sources]
             examples = feeds.Examples(sources, examples.constants)
-        prepared = any(source.changes or source.mapped for source in examples.sources)
+        prepared = any(source.changes or source.is_lazy for source in examples.sources)
         return steps.FeedSteps(self.session, fetches, examples, prefetches=prepared, step=self.training_step)
 
     def evaluate(
@@ -111,13 +114,22 @@ class OpenGraph:
         feed: Feed | None = None,
         batch_size: int = EVALUATION_BATCH,
         workers: Workers = ALONE,
+        most: int | None = None,
     ) -> steps.Evaluation:
-        """Checks the data; returns the function by which the workers compute the metrics over it."""
+        """Checks the data; returns the function by which the workers compute the metrics over it.
+
+        Args:
+          check: of the function that users called.
+          data, feed, batch_size: see `evaluate`.
+          workers: the processes that evaluate.
+          most: how many of the examples are evaluated, None for all.
+        """
         values = self.training_step.evaluated
         examples = self.check_examples(check, data, feed, values)
         wire.check_batch(check, self.training_step.remote, examples, batch_size)
         evaluator = self.evaluator(examples, values)
-        plan = batches.Plan(len(examples), batch_size, shuffle=False)
+        count = len(examples) if most is None else min(most, len(examples))
+        plan = batches.Plan(count, batch_size, shuffle=False)
         return lambda after_batch: steps.evaluate(evaluator, plan, self.metrics, after_batch, workers)
 
     def predict(
@@ -156,6 +168,30 @@ class OpenGraph:
             check.require(fits, rule, shape=np.shape(part), examples=run.batch_size)
             parts.append(part)
         return np.concatenate(parts)
+
+    def averages(self) -> contextlib.AbstractContextManager[None]:
+        """Returns a block in which the trained variables hold their moving averages.
+
+        In it, `evaluate`, `predict`, `weights`, `export`, and `save` to a path of its own use them; after it,
+        the variables have their values again, so that training goes on as without it. Before the first step
+        they are the variables themselves.
+
+        Raises:
+          ValueError: the trainer was made without `average_decay`, or this is inside of such a block.
+          RuntimeError: the trainer is closed.
+
+        Example:
+          >>> features, labels = gk.feature_input(2), gk.label_input()
+          >>> loss = gk.softmax_cross_entropy(gk.dense(features, 2), labels)
+          >>> data = {features: np.eye(2), labels: np.arange(2)}
+          >>> with gk.Trainer(loss, average_decay=0.99) as trainer:
+          ...     history = trainer.fit(data, epochs=9, progress=False)
+          ...     with trainer.averages():
+          ...         averaged = trainer.evaluate(data)["loss"]
+          ...     averaged > trainer.evaluate(data)["loss"]  # they follow the weights
+          True
+        """
+        return averages.instead_of_weights(self, self.check_open("averages"))
 
     def weights(self) -> dict[str, np.ndarray]:
         """Returns the values of the model's variables by name, without the optimizer's variables.
