@@ -121,18 +121,15 @@ def test_ops_that_a_format_cannot_hold_are_named(file, make, message, tmp_path, 
     assert not any(tmp_path.iterdir()) and capfd.readouterr() == ("", "")
 
 
-def test_masks_that_are_left_on_have_a_form_in_tflite_and_none_in_onnx(tmp_path):
+@pytest.mark.parametrize("file", ["model.tflite", "model.onnx"])
+def test_masks_that_are_left_on_are_refused_by_their_ops(file, tmp_path):
     with tf.Graph().as_default():
         inputs, keep_prob = gk.feature_input(40), gk.keep_prob_input()
         logits = gk.dense(gk.dropout(inputs, keep_prob), 3)
         trainer = gk.Trainer(gk.softmax_cross_entropy(logits, gk.label_input()))
-    x = np.ones((8, 40), np.float32)
-    with trainer:
-        with pytest.raises(ValueError, match=r"ONNX .*\{'BitwiseXor': 'dropout/"):
-            trainer.export(tmp_path / "model.onnx", logits, feed={keep_prob: 0.5})
-        path = trainer.export(tmp_path / "model.tflite", {"logits": logits}, feed={keep_prob: 0.5})
-        expected = trainer.predict(logits, {inputs: x}, feed={keep_prob: 0.5})
-    networks.check(networks.load_tflite(path), ("features", x), expected, sizes=(8,))
+    with trainer, pytest.raises(ValueError, match=r"^export: .* received ops=.*'BitwiseXor'"):
+        trainer.export(tmp_path / file, logits, feed={keep_prob: 0.5})
+    assert not any(tmp_path.iterdir())
 
 
 # --- programs without graphkit

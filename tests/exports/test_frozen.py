@@ -120,7 +120,7 @@ def test_it_can_be_revived(trained, tmp_path):
     trainer, outputs = trained
     path = trainer.export(tmp_path / "model.pb", {"logits": outputs["logits"]})
     model = gk.revive(path)
-    assert set(model.variables) == {"a/MatMul/ReadVariableOp", "a/BiasAdd/ReadVariableOp"} | {
+
         "b/MatMul/ReadVariableOp",
         "b/BiasAdd/ReadVariableOp",
     } or set(model.variables) == {"a/kernel", "a/bias", "b/kernel", "b/bias"}
