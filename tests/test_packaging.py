@@ -75,6 +75,7 @@ def test_metadata_names_the_extras(wheel):
         "gpu",
         "interop",
         "notebooks",
+        "onnx",
         "plots",
         "ray",
         "test",

@@ -334,7 +334,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "Trainer.weights": lambda: {},
     "Trainer.save": lambda: {"path": "model"},
     "Trainer.restore": lambda: {"path": Trained.get().save("saved")},
-    "Trainer.export": lambda: {"folder": f"exported-{next(Trained.numbers)}", "outputs": Trained.outputs()},
+    "Trainer.export": lambda: {"path": f"exported-{next(Trained.numbers)}", "outputs": Trained.outputs()},
     "Trainer.stop": lambda: {"reason": "enough"},
 }
 
