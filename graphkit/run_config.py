@@ -11,14 +11,15 @@ import numpy as np
 from graphkit import checks, run_data
 from graphkit.checkpoints import saving
 from graphkit.data import datasets, folders, splits, tables
+from graphkit.reporting import facts
 from graphkit.run_data import FeatureScaling
-from graphkit.running import callback, files, kernels
+from graphkit.running import callback, files
 from graphkit.train import trainer as trainers
 
 __all__ = ["RunConfig"]
 
 FILE = "run.json"
-ONEDNN = "onednn_kernels"  # the field that says how a run was computed; it is no setting
+PARTS = ("settings", "facts")  # what the run is made of, and on what it was computed, see `facts.of_process`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +181,7 @@ class RunConfig:
         """
         names = {field.name for field in dataclasses.fields(cls)}
         if set(fields) != names:
-            raise ValueError(f"its fields are {sorted(fields)}, not {sorted(names)}")
+            raise ValueError(f"its settings are {sorted(fields)}, not {sorted(names)}")
         known = dict(fields)
         for name in ("image_shape", "classes"):
             if not isinstance(known[name], (list, tuple, type(None))):
@@ -219,15 +220,17 @@ class RunFile(callback.Callback):
 
     def __init__(self, config: RunConfig, logdir: str | os.PathLike[str]) -> None:
         self.config, self.path = config, Path(logdir) / FILE
+        self.facts: dict[str, Any] = {}
 
     def on_fit_start(self, trainer: trainers.Trainer) -> None:
+        self.facts = facts.of_process()
         if trainer.step == 0 and trainer.workers.is_chief:
             self.path.unlink(missing_ok=True)
 
     def on_epoch_end(self, trainer: trainers.Trainer, metrics: Mapping[str, float]) -> None:
         if trainer.workers.is_chief and not self.path.exists():
-            fields = {**self.config.to_json(), ONEDNN: kernels.onednn_kernels()}
-            files.write_json(self.path, fields)
+            parts = (self.config.to_json(), self.facts)
+            files.write_json(self.path, dict(zip(PARTS, parts, strict=True)))
 
 
 def read_config(logdir: str | os.PathLike[str]) -> RunConfig:
@@ -238,10 +241,10 @@ def read_config(logdir: str | os.PathLike[str]) -> RunConfig:
         rule = "there is no run in this folder (no run.json)"
         raise FileNotFoundError(check.message(rule, logdir=logdir))
     try:
-        fields = files.read_json(path)
-        if not isinstance(fields.pop(ONEDNN, None), bool):
-            raise ValueError(f"its {ONEDNN} is neither true nor false")
-        return RunConfig.from_json(fields)
+        parts = files.read_json(path)
+        if set(parts) != set(PARTS) or not all(isinstance(part, dict) for part in parts.values()):
+            raise ValueError(f"it must hold {' and '.join(PARTS)}")
+        return RunConfig.from_json(parts["settings"])
     except (ValueError, TypeError) as error:
         rule = f"{path} is not the file of a run ({error}); once it is removed, resume=True writes it again"
         raise ValueError(check.message(rule)) from None

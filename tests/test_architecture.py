@@ -23,7 +23,8 @@ ALLOWED = {
     "checkpoints": "checks graph nn running",
     "diagnosis": "checks graph data nn running",
     "plots": "checks sizes data inspection",
-    "train": "checks graph data nn inspection running checkpoints diagnosis",
+    "exports": "_version checks graph nn running",
+    "train": "checks graph data nn inspection running checkpoints diagnosis exports",
     "cluster": "checks graph data nn running train",
     "tf1": "checks graph data nn inspection running checkpoints train",
     "revival": "checks graph nn running checkpoints",
@@ -32,9 +33,10 @@ ALLOWED = {
     "commands": "checks tf1 benchmark",
     "__main__": "commands",
     "studies": "checks graph data nn running diagnosis train",
+    "reporting": "_version checks graph data nn inspection running checkpoints plots train",
     "run_data": "checks data nn",
-    "run_config": "checks data running checkpoints train run_data",
-    "runs": "checks data nn models running checkpoints train run_data run_config",
+    "run_config": "checks data running checkpoints train reporting run_data",
+    "runs": "checks data nn models running checkpoints train reporting run_data run_config",
 }
 WITHOUT_TENSORFLOW = [f"graphkit.{name}" for name in ("_version", "startup", "checks", "sizes", "data")]
 WITHOUT_TENSORFLOW += [f"graphkit.cluster.{n}" for n in ("programs", "launching", "isolation", "schedulers")]
@@ -128,7 +130,8 @@ def test_order_inside_nn():
     order = ["scopes", "tensors", "inputs", "variables", "initializers", "counter_random", "activations"]
     order += ["data_formats", "windows", "bias", "convolutions", "transposed_convolutions"]
     order += ["separable_convolutions", "pooling", "normalization", "batch_renormalization", "dense"]
-    order += ["dropout", "recurrent_cells", "recurrent", "losses", "metrics", "attention", "beams", "blocks"]
+    order += ["dropout", "recurrent_cells", "recurrent", "losses", "metrics"]
+    order += ["regression_metrics", "ranking_metrics", "attention", "beams", "blocks"]
     for place, name in enumerate(order):
         later = {f"graphkit.nn.{other}" for other in order[place + 1 :]}
         assert not own_imports(f"graphkit.nn.{name}") & later

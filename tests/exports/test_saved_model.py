@@ -1,4 +1,4 @@
-"""Exports: what other programs load computes what `predict` does, and holds nothing else."""
+"""Exports as SavedModel: what other programs load computes what `predict` does, and holds nothing else."""
 
 import logging
 import os
@@ -530,16 +530,16 @@ def test_a_folder_is_new_or_empty(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "current")
     before = size_of(tmp_path)
     for taken in (tmp_path / "empty", tmp_path / "file", "", "."):
-        with pytest.raises(FileExistsError, match=r"^export: folder must be new, or an empty folder"):
+        with pytest.raises(FileExistsError, match=r"^export: path must be new, or an empty folder"):
             trainer.export(taken, outputs)
-    with pytest.raises(TypeError, match=r"^export: folder must be a path; received folder=7"):
+    with pytest.raises(TypeError, match=r"^export: path must be a path; received path=7"):
         trainer.export(7, outputs)
     assert size_of(tmp_path) == before
 
 
 def test_a_folder_that_no_program_could_load_is_refused(trained, tmp_path):
     trainer, _, outputs = trained
-    with pytest.raises(ValueError, match=r"^export: TensorFlow takes .* received folder=.*lr=\[0\.1\]"):
+    with pytest.raises(ValueError, match=r"^export: TensorFlow takes .* received path=.*lr=\[0\.1\]"):
         trainer.export(tmp_path / "lr=[0.1]", outputs)
     assert list(tmp_path.iterdir()) == []
 
