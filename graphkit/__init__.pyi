@@ -89,9 +89,6 @@ from .studies.rate_finder import find_learning_rate as find_learning_rate
 from .train.best_checkpoints import BestCheckpoint as BestCheckpoint
 from .train.checkpointing import Checkpointing as Checkpointing
 from .train.early_stopping import EarlyStopping as EarlyStopping
-from .train.callbacks import Checkpointing as Checkpointing
-from .train.callbacks import EarlyStopping as EarlyStopping
-from .train.callbacks import ReduceOnPlateau as ReduceOnPlateau
 from .train.metrics_file import MetricsFile as MetricsFile
 from .train.optimizers import AdamW as AdamW
 from .train.plateaus import ReduceOnPlateau as ReduceOnPlateau
