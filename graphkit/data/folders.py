@@ -215,9 +215,8 @@ def parts_of(check: checks.Checker, folder: Path) -> dict[str, Path]:
     # A class may be called "train": a set in parts has one for training and another one.
     if not parts["train"] or not (parts["valid"] or parts["test"]):
         return {"train": folder}
-    wrong = {path.name for path in found.values()} - {
-        path.name for paths in parts.values() for path in paths[:1]
-    }
+    known = [paths[0] for paths in parts.values() if paths]
+    wrong = [path.name for path in found.values() if path not in known]
     rule = f"{folder} must hold one folder for each part, train, valid and test, and no others"
     check.require(not wrong, rule, others=wrong)
     return {part: paths[0] for part, paths in parts.items() if paths}
