@@ -73,9 +73,11 @@ def test_metadata_names_the_extras(wheel):
         "dev",
         "docs",
         "gpu",
+        "images",
         "notebooks",
         "plots",
         "ray",
+        "tables",
         "test",
     }
     required = metadata.get_all("Requires-Dist")
