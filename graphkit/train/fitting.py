@@ -209,7 +209,7 @@ def train_epoch(trainer: Any, interrupts: signals.Interrupts) -> bool:
     """Runs the steps of the current epoch; returns whether it was completed."""
     state = trainer.state
 
-    def rates(steps: range) -> list[float]:
+    def rates(steps: range) -> list[Any]:
         return trainer.learning_rate.rates(steps, state.rate_factor)
 
     # Closed at once if the loop ends early, so that no thread continues to prepare mini-batches.
@@ -294,7 +294,7 @@ def end_epoch(
             callback.on_validation_end(trainer, validated)
         row |= validated
     if state.rate is not None:
-        row["learning_rate"] = float(state.rate)
+        row |= trainer.learning_rate.columns(state.rate)
     row["seconds"] = seconds
     row["examples_per_second"] = state.means.examples / seconds
     state.epoch += 1
