@@ -27,6 +27,19 @@ class Part(NamedTuple):
     gradients: list[tuple]
 
 
+class Averages(NamedTuple):
+    """Moving averages of the trained variables, which each step updates.
+
+    Attributes:
+      pairs: (variable, variable that holds its average).
+      total: float32 scalar variable: the sum of the weights of the values that were averaged, 0 before the
+        first step.
+    """
+
+    pairs: list[tuple[tf.Variable, tf.Variable]]
+    total: tf.Variable
+
+
 class TrainingStep(NamedTuple):
     """What a graph holds of a training step; a trainer makes it before the graph is finalized.
 
@@ -52,6 +65,7 @@ class TrainingStep(NamedTuple):
       remote: whether the session is on another machine, to which all that is fed travels.
       split: placeholders of examples of which each device takes some rows; empty where one device trains.
       updates: what each of several updates computes, in their order; empty where a step makes one.
+      averages: moving averages of the trained variables, or None.
     """
 
     update: tf.Operation
@@ -70,6 +84,7 @@ class TrainingStep(NamedTuple):
     inference: Inference = NONE
     place: Place | None = None
     split: Sequence[tf.Tensor] = ()
+    averages: Averages | None = None
     remote: bool = False
     updates: Sequence[Part] = ()
 

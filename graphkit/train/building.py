@@ -13,6 +13,7 @@ from graphkit.inspection import graph_checks
 from graphkit.nn import inputs, scopes
 from graphkit.nn.metrics import Metric
 from graphkit.running import feeds, inference, kernels, loops, session, towers, training_step, wire, workers
+from graphkit.train import averages as moving_averages
 from graphkit.train import objectives, optimizers, updates
 from graphkit.train.learning_rate import LearningRate
 
@@ -23,7 +24,9 @@ class Settings(NamedTuple):
     """How a trainer makes its training step; see `Trainer` for what each means."""
 
     clip_norm: float | None
+    clip_value: float | None
     accumulate: int
+    average_decay: float | None
     compute_dtype: str
     strict: bool
     workers: workers.Workers
@@ -39,7 +42,18 @@ def check_settings(check: checks.Checker, minimized: Sequence[objectives.Objecti
     accumulate = check.integer("accumulate", settings.accumulate)
     dtype, devices, size = settings.compute_dtype, len(settings.devices), settings.workers.size
     objectives.check_alone(check, minimized, accumulate, dtype, devices, size)
-    return settings._replace(clip_norm=clip_norm, accumulate=accumulate)
+    clip_value, decay = settings.clip_value, settings.average_decay
+    if clip_value is not None:
+        clip_value = check.number("clip_value", clip_value, above=0)
+        both = {"clip_norm": clip_norm, "clip_value": clip_value}
+        check.require(clip_norm is None, "give clip_norm or clip_value, not both", **both)
+    if decay is not None:
+        decay = check.number("average_decay", decay, above=0, below=1)
+        rule = "parameter servers do not keep moving averages"
+        check.require(not settings.workers.shares, rule, average_decay=decay)
+    return settings._replace(
+        clip_norm=clip_norm, clip_value=clip_value, accumulate=accumulate, average_decay=decay
+    )
 
 
 class Built(NamedTuple):
@@ -129,12 +143,13 @@ def build_step(
     collected = graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)
     split = towers.over(check, settings.devices, gradients, values, collected)
     combined = settings.workers.combine(split.pairs, split.values, split.updates)
+    clip = optimizers.clipping(settings.clip_norm, settings.clip_value)
     parts: Sequence[training_step.Part] = ()
     if minimized[0].name is None:
         update = optimizers.apply(
             turns[0].optimizer,
             combined.pairs,
-            clip_norm=settings.clip_norm,
+            clip=clip,
             accumulate=settings.accumulate,
             global_step=global_step,
             before=combined.before,
@@ -146,12 +161,14 @@ def build_step(
             repeated,
             values[1 + len(turns) :],
             collected,
-            clip_norm=settings.clip_norm,
+            clip=clip,
             global_step=global_step,
             step_input=step_input,
         )
         update, parts = made.update, made.parts
         combined = combined._replace(values=[made.total, *made.losses, *values[1 + len(turns) :]])
+    trained = list({variable.name: variable for _, variable in gradients}.values())
+    update, averages = moving_averages.add(update, trained, settings.average_decay)
     variables = changed_variables(check, graph, [update, *values])
     step = training_step.TrainingStep(
         update=update,
@@ -169,6 +186,7 @@ def build_step(
         skips_overflow=isinstance(turns[0].optimizer, optimizers.LossScaled),
         place=combined.place,
         split=split.rows,
+        averages=averages,
         remote=settings.workers.is_remote,
         updates=parts,
     )

@@ -59,7 +59,7 @@ def in_turn(
     metrics: Sequence[tf.Tensor],
     updates: Sequence[Any],
     *,
-    clip_norm: float | None,
+    clip: optimizers.Clip,
     global_step: tf.Variable,
     step_input: tf.Tensor,
 ) -> Made:
@@ -70,7 +70,7 @@ def in_turn(
       turns: the updates, in their order.
       metrics: tensors that are computed before the first update.
       updates: UPDATE_OPS of the graph; each runs once, with the first update whose loss reads what it writes.
-      clip_norm: largest global norm of the gradients of an update, or None.
+      clip: function pairs -> pairs with clipped gradients.
       global_step: counts the steps.
       step_input: the number that masks follow from.
     """
@@ -92,7 +92,7 @@ def in_turn(
         update = optimizers.apply(
             turn.optimizer,
             pairs,
-            clip_norm=clip_norm,
+            clip=clip,
             accumulate=1,
             global_step=global_step if last else None,
             before=[loss, *before],
