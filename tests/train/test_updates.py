@@ -67,10 +67,10 @@ def trainings(problem, trainer, folder, executions, **fit):
         yield execution, trainer.weights(), {name: list(values) for name, values in history.items()}
 
 
-def by_hand(start, epochs):
+def by_hand(start, epochs, norm):
     """Returns (weights, losses) of a session loop of TensorFlow 1 that makes the same updates."""
     with tf.Graph().as_default() as graph:
-        problem = Adversaries(norm=True)
+        problem = Adversaries(norm=norm)
         train_critic = v1.train.MomentumOptimizer(0.05, 0.9).minimize(problem.critic, None, problem.of_critic)
         rate = v1.placeholder(tf.float32)
         descent = v1.train.GradientDescentOptimizer(rate)
@@ -93,16 +93,19 @@ def by_hand(start, epochs):
 
 
 @pytest.mark.parametrize(
-    "executions",
-    [("feed", "resident"), pytest.param(("chunks", "compiled"), marks=pytest.mark.slow)],
+    ("executions", "norm"),
+    [
+        (("resident",), False),
+        pytest.param(("feed", "chunks", "resident", "compiled"), True, marks=pytest.mark.slow),
+    ],
 )
-def test_a_step_makes_the_updates_of_a_session_loop(executions, tmp_path):
+def test_a_step_makes_the_updates_of_a_session_loop(executions, norm, tmp_path):
     with tf.Graph().as_default():
-        problem = Adversaries(norm=True)
+        problem = Adversaries(norm=norm)
         losses = {"critic": v1.train.MomentumOptimizer(0.05, 0.9), "times": 2}
         rates = {"generator": lambda step: 0.1 * 0.9**step}
         with trainer_of(problem, losses, learning_rate=rates) as trainer:
-            expected, seen = by_hand(trainer.weights(), epochs=2)
+            expected, seen = by_hand(trainer.weights(), 2, norm)
             means = (seen.reshape(2, 5, 2) * np.reshape([8, 8, 8, 8, 4], (1, 5, 1))).sum(1) / 36
             for execution, weights, history in trainings(
                 problem, trainer, tmp_path, executions, shuffle=False
@@ -118,11 +121,13 @@ def test_a_step_makes_the_updates_of_a_session_loop(executions, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "executions",
-    [("feed", "resident"), pytest.param(("feed", "chunks", "compiled"), marks=pytest.mark.slow)],
+    ("executions", "times"),
+    [(("resident",), 1), pytest.param(("resident", "chunks", "compiled"), 2, marks=pytest.mark.slow)],
 )
-def test_equal_bits_in_every_execution_and_after_a_resume(executions, tmp_path):
-    options = {"losses": {"critic": "adam", "times": 2}, "clip_norm": 0.5, "logdir": tmp_path / "run"}
+def test_equal_bits_in_every_execution_and_after_a_resume(executions, times, tmp_path):
+    losses = {"critic": "adam", "times": times}
+    options = {"losses": losses, "clip_norm": 0.5, "logdir": tmp_path / "run"}
+    by_steps = {**FIT, "execution": "feed", "steps_per_run": 1}
     with tf.Graph().as_default():
         problem = Adversaries("uniform", dropout=True)
         with trainer_of(problem, **options) as trainer:
@@ -131,34 +136,24 @@ def test_equal_bits_in_every_execution_and_after_a_resume(executions, tmp_path):
             assert list(evaluation) == ["loss", "critic", "generator"]
             assert evaluation == trainer.evaluate(problem.data)
             assert evaluation["loss"] == pytest.approx(evaluation["critic"] + evaluation["generator"])
-        drawn = [op for op in trainer.training_step.needed_ops() if op.type == "RandomUniform"]
-        assert len(drawn) == 3, "noise is drawn for each of the three updates"
-    resumed = stopped_and_resumed(options, tmp_path)
-    for name, value in found["feed"].items():
-        for execution in executions:
-            rounding = {"rtol": 1e-3, "atol": 1e-4} if execution == "compiled" else {"rtol": 0}
-            text = f"{execution} {name}"
-            np.testing.assert_allclose(found[execution][name], value, err_msg=text, **rounding)
-        np.testing.assert_array_equal(resumed[name], value, err_msg=f"resumed {name}")
-
-
-def stopped_and_resumed(options, folder):
-    """Returns the weights of the training if it is stopped inside an epoch and resumed by another trainer."""
-    with tf.Graph().as_default():
-        problem = Adversaries("uniform", dropout=True)
-        with trainer_of(problem, **options) as trainer:
-            trainer.restore(folder / "start")
-            fit = {**FIT, "execution": "feed", "steps_per_run": 1}
-            trainer.fit(problem.data, {problem.keep_prob: 0.5}, 2, callbacks=[Stop(7)], **fit)
+            drawn = [op for op in trainer.training_step.needed_ops() if op.type == "RandomUniform"]
+            assert len(drawn) == times + 1, "each update draws its noise"
+            trainer.restore(tmp_path / "start")
+            trainer.fit(problem.data, {problem.keep_prob: 0.5}, 2, callbacks=[Stop(7)], **by_steps)
             assert trainer.step == 7
             trainer.state.stop_reason = None
             trainer.save()
     with tf.Graph().as_default():
         problem = Adversaries("uniform", dropout=True)
         with trainer_of(problem, **options) as trainer:
-            trainer.fit(problem.data, {problem.keep_prob: 0.5}, 2, resume=True, **fit)
+            trainer.fit(problem.data, {problem.keep_prob: 0.5}, 2, resume=True, **by_steps)
             assert trainer.step == 10
-            return trainer.weights()
+            resumed = trainer.weights()
+    for name, value in resumed.items():
+        for execution in executions:
+            rounding = {"rtol": 1e-3, "atol": 1e-4} if execution == "compiled" else {"rtol": 0}
+            text = f"{execution} {name}"
+            np.testing.assert_allclose(found[execution][name], value, err_msg=text, **rounding)
 
 
 class Stop(gk.Callback):
