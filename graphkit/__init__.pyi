@@ -90,3 +90,4 @@ from .train.schedules import exponential_decay as exponential_decay
 from .train.schedules import inverse_time_decay as inverse_time_decay
 from .train.schedules import piecewise_constant as piecewise_constant
 from .train.trainer import Trainer as Trainer
+from .transcription.to_numpy import to_numpy as to_numpy

@@ -28,6 +28,7 @@ ALLOWED = {
     "tf1": "checks graph data nn inspection running checkpoints train",
     "revival": "checks graph nn running checkpoints",
     "comparison": "checks graph nn running checkpoints train",
+    "transcription": "_version checks graph inspection running train",
     "commands": "checks tf1",
     "__main__": "commands",
     "studies": "checks graph data nn running diagnosis train",
