@@ -6,35 +6,40 @@ from types import SimpleNamespace
 import pytest
 
 from graphkit import run_config
-from graphkit.running import files, kernels
+from graphkit.reporting import facts
+from graphkit.running import files
 from graphkit.running.workers import ALONE
 
 CONFIG = run_config.RunConfig("mlp", "mnist_5k", None, ("a", "b"), image_shape=(2, 2, 1))
 
 
 @pytest.fixture
-def write(tmp_path, monkeypatch):
-    """Writes a run.json of a run with the kernels on or off, with other fields; returns its folder."""
+def write(tmp_path):
+    """Writes a run.json with other parts than those of a run; returns its folder."""
 
-    def write_it(kernels_on, **changes):
-        monkeypatch.setattr(kernels, "onednn_kernels", lambda: kernels_on)
-        run_config.RunFile(CONFIG, tmp_path).on_epoch_end(SimpleNamespace(workers=ALONE), {})
-        fields = json.loads((tmp_path / "run.json").read_text()) | changes
-        del fields["checksum"]
-        files.write_json(tmp_path / "run.json", fields)
+    def write_it(**changes):
+        observer, trainer = run_config.RunFile(CONFIG, tmp_path), SimpleNamespace(workers=ALONE, step=0)
+        observer.on_fit_start(trainer)
+        observer.on_epoch_end(trainer, {})
+        parts = json.loads((tmp_path / "run.json").read_text()) | changes
+        del parts["checksum"]
+        files.write_json(tmp_path / "run.json", parts)
         return tmp_path
 
     return write_it
 
 
-@pytest.mark.parametrize("kernels_on", [True, False])
-def test_it_holds_whether_onednn_computed_the_run(kernels_on, write):
-    folder = write(kernels_on)
-    assert json.loads((folder / "run.json").read_text())["onednn_kernels"] is kernels_on
+def test_it_holds_the_settings_and_what_computed_the_run(write, monkeypatch):
+    monkeypatch.setattr(facts, "of_process", lambda: {"onednn_kernels": True})
+    folder = write()
+    held = json.loads((folder / "run.json").read_text())
+    assert held["settings"]["model"] == "mlp"
+    assert held["facts"] == {"onednn_kernels": True}
     assert run_config.read_config(folder) == CONFIG
 
 
-@pytest.mark.parametrize("value", [None, 1, "on"])
-def test_another_value_is_refused(value, write):
-    with pytest.raises(ValueError, match="its onednn_kernels is neither true nor false"):
-        run_config.read_config(write(True, onednn_kernels=value))
+def test_other_parts_are_refused(write):
+    for changes in ({"facts": None}, {"settings": []}, {"more": {}}):
+        with pytest.raises(ValueError, match="it must hold settings and facts"):
+            run_config.read_config(write(**changes))
+        (write() / "run.json").unlink()

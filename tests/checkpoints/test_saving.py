@@ -77,7 +77,7 @@ def test_folder_holds_the_newest_two_checkpoints_and_names_them(saved):
     assert tf.train.latest_checkpoint(folder) == path
     names = {file.name for file in Path(folder).iterdir()}
     checkpoints = {f"model-{n}.{part}" for n in (3, 6) for part in ("index", "data-00000-of-00001")}
-    assert names == {"checkpoint", "history.csv", ".lock", *checkpoints}
+    assert names == {"checkpoint", "history.csv", "metrics.jsonl", ".lock", *checkpoints}
     assert saving.kept(folder) == [path, f"{folder}/model-3"]
 
 

@@ -5,19 +5,21 @@ from graphkit.nn import counter_random
 from graphkit.transcription import masks
 
 
+CASES = [((3, 5), 0, 0), ((1,), 7, 12), ((4, 2, 7), 2**31 - 1, 2**40)]
+
+
 def test_masks_and_uniform_numbers_have_the_bits_of_the_graph():
-    for shape in ((3, 5), (1,), (4, 2, 7)):
-        for seed, step in ((0, 0), (7, 12), (2**31 - 1, 2**40)):
-            key = counter_random.mask_key(tf.constant(seed, tf.int64), tf.constant(step, tf.int64), "op")
-            uniform = counter_random.uniform(tf.constant(shape), key, tf.float32)
-            kept = counter_random.keep_mask(
-                tf.constant(shape), tf.constant(0.4), tf.constant(seed), tf.constant(step, tf.int64), "op"
-            )
-            with tf.compat.v1.Session() as session:
-                expected = session.run([uniform, kept])
-            own = masks.uniform(shape, masks.mask_key(seed, step, "op"))
-            np.testing.assert_array_equal(own, expected[0])
-            np.testing.assert_array_equal(masks.keep_mask(shape, 0.4, seed, step, "op"), expected[1])
+    tensors = []
+    for shape, seed, step in CASES:
+        given = tf.constant(seed, tf.int64), tf.constant(step, tf.int64)
+        size, key = tf.constant(shape), counter_random.mask_key(*given, "op")
+        kept = counter_random.keep_mask(size, tf.constant(0.4), *given, "op")
+        tensors.append((counter_random.uniform(size, key, tf.float32), kept))
+    with tf.compat.v1.Session() as session:
+        expected = session.run(tensors)
+    for (shape, seed, step), (uniform, kept) in zip(CASES, expected, strict=True):
+        np.testing.assert_array_equal(masks.uniform(shape, masks.mask_key(seed, step, "op")), uniform)
+        np.testing.assert_array_equal(masks.keep_mask(shape, 0.4, seed, step, "op"), kept)
 
 
 def test_normal_numbers_and_integers_are_those_of_philox():

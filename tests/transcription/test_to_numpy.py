@@ -26,16 +26,17 @@ def small_loss():
     return gk.softmax_cross_entropy(logits, labels)
 
 
-class TestTheFile:
-    @pytest.fixture(scope="class")
-    def written(self, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("written")
-        with tf.Graph().as_default():
-            trainer, data, feed, logits = small_mlp(optimizer="adam", learning_rate=0.01)
-        with trainer:
-            names, state = load(folder, trainer)
-            yield trainer, data, feed, logits, names, state, (folder / "model.py").read_text()
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("written")
+    with tf.Graph().as_default():
+        trainer, data, feed, logits = small_mlp(optimizer="adam", learning_rate=0.01)
+    with trainer:
+        names, state = load(folder, trainer)
+        yield trainer, data, feed, logits, names, state, (folder / "model.py").read_text()
 
+
+class TestTheFile:
     def test_reads_like_notes(self, written):
         text = written[-1]
         assert "# hidden1: dense 36 -> 8, relu\n" in text
@@ -79,6 +80,7 @@ class TestTheFile:
 
 
 class TestGraphs:
+    @pytest.mark.slow
     def test_accumulated_and_clipped_gradients(self, tmp_path):
         trainer, data, feed, _ = small_mlp(optimizer="momentum", accumulate=3, clip_norm=0.1)
         with trainer:
@@ -94,6 +96,7 @@ class TestGraphs:
             difference, name = largest_difference(trainer, *load(tmp_path, trainer), data, {})
         assert difference < 1e-5, name
 
+    @pytest.mark.slow
     def test_a_foreign_graph_with_keyed_random_numbers(self, tmp_path):
         x = v1.placeholder(tf.float32, (None, 4), name="x")
         y = v1.placeholder(tf.float32, (None, 1), name="y")

@@ -57,10 +57,12 @@ def with_checksum(fields):
 
 
 def make_config(random):
-    fields = {**random.choice((RUN, WORD_RUN)), "onednn_kernels": True}
+    settings = dict(random.choice((RUN, WORD_RUN)))
+    parts = {"settings": settings, "facts": {"onednn_kernels": True}}
     if random.random() < 0.3:
-        return {"run.json": damage(random, json.dumps(with_checksum(fields), indent=1).encode())}
+        return {"run.json": damage(random, json.dumps(with_checksum(parts), indent=1).encode())}
     for _ in range(random.choice((1, 1, 2, 3))):
+        fields = parts if random.random() < 0.1 else settings
         name = random.choice(sorted(fields) or ["model"])
         change = random.random()
         if change < 0.85:
@@ -69,8 +71,8 @@ def make_config(random):
             fields.pop(name, None)
         else:
             fields["more"] = 1
-    fields = with_checksum(fields)
-    return {"run.json": json.dumps(random.choice((fields, fields, fields, [fields]))).encode()}
+    parts = with_checksum(parts)
+    return {"run.json": json.dumps(random.choice((parts, parts, parts, [parts]))).encode()}
 
 
 def read_config(folder):
@@ -80,7 +82,7 @@ def read_config(folder):
 
 
 def check_config(case, network):
-    classes = json.loads(case["run.json"])["classes"]
+    classes = json.loads(case["run.json"])["settings"]["classes"]
     if network.logits.shape[-1] != len(classes):
         raise WrongResult(f"{network.logits.shape[-1]} logits for {len(classes)} classes")
 
@@ -132,7 +134,7 @@ def run_target(folder):
         network = runs.build_network(config)
         with runs.make_trainer(config, network, logdir=folder) as trainer:
             trainer.save()
-    files.write_json(Path(folder, "run.json"), RUN)
+    files.write_json(Path(folder, "run.json"), {"settings": RUN, "facts": {}})
     valid = {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
     odd_names = ("best-x.index", "best-9.index", "best-.index", "model-1.index", "history.csv")
 
