@@ -20,7 +20,9 @@ p { margin: .4rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th, td { text-align: left; padding: .25rem 1.2rem .25rem 0; border-bottom: 1px solid #e4e4e4;
   vertical-align: top; }
-td { overflow-wrap: anywhere; }
+.pairs td { overflow-wrap: anywhere; }
+.pairs th { font-weight: 600; }
+.row { display: flex; flex-wrap: wrap; gap: 0 1.5rem; }
 thead th { color: #5f5f5f; font-weight: 600; white-space: nowrap; }
 .number { text-align: right; white-space: nowrap; }
 img { max-width: 100%; height: auto; display: block; margin: .5rem 0; }
@@ -53,10 +55,22 @@ class Picture(NamedTuple):
     Attributes:
       content: the bytes of the file.
       description: what it shows, for those who do not see it.
+      width: in pixels of a page, where there is room; None is that of the file.
     """
 
     content: bytes
     description: str
+    width: int | None = None
+
+
+class Row(NamedTuple):
+    """Pictures next to each other where there is room, as on a wide screen.
+
+    Attributes:
+      pictures: the pictures, or texts in their place.
+    """
+
+    pictures: Sequence[Picture | str]
 
 
 class Section(NamedTuple):
@@ -64,11 +78,11 @@ class Section(NamedTuple):
 
     Attributes:
       title: its headline.
-      parts: paragraphs of text, tables and pictures.
+      parts: paragraphs of text, tables, pictures and rows of pictures.
     """
 
     title: str
-    parts: Sequence[str | Table | Picture]
+    parts: Sequence[str | Table | Picture | Row]
 
 
 def render(title: str, subtitle: str, numbers: Sequence[tuple[str, str]], sections: Sequence[Section]) -> str:
@@ -97,15 +111,18 @@ def render(title: str, subtitle: str, numbers: Sequence[tuple[str, str]], sectio
     return "\n".join([*filter(None, lines), "</html>\n"])
 
 
-def render_part(part: str | Table | Picture) -> str:
+def render_part(part: str | Table | Picture | Row) -> str:
+    if isinstance(part, Row):
+        return f'<div class="row">{"".join(map(render_part, part.pictures))}</div>'
     if isinstance(part, Picture):
         data = base64.b64encode(part.content).decode()
-        return f'<img src="data:image/png;base64,{data}" alt="{escaped(part.description)}">'
+        width = f' width="{part.width}"' if part.width else ""
+        return f'<img src="data:image/png;base64,{data}" alt="{escaped(part.description)}"{width}>'
     if isinstance(part, str):
         return f"<p>{escaped(part)}</p>"
     if part.head is None:
         rows = [f"<tr><th>{escaped(row[0])}</th>{''.join(map(cell, row[1:]))}</tr>" for row in part.rows]
-        return f'<div class="scroll"><table><tbody>{"".join(rows)}</tbody></table></div>'
+        return f'<table class="pairs"><tbody>{"".join(rows)}</tbody></table>'
     # A column of numbers has its name at the right, too.
     kinds = [isinstance(item, str) for item in part.rows[0]] if part.rows else [True] * len(part.head)
     names = "".join(

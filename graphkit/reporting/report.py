@@ -22,6 +22,8 @@ logger = logging.getLogger("graphkit")
 
 FILE = "report.html"
 DPI = 160  # sharp on a telephone and on paper
+PIXELS = 110  # of the page for an inch of a picture, so that its letters are about as large as the text
+NOTE = "Training and validation: of the last epoch; training: before the updates of its steps, with dropout."
 MOST_EPOCHS = 20  # in the table
 MOST_EXAMPLES = 16
 FACTS = {
@@ -98,8 +100,8 @@ def report(
     matrix = matrix_of(check, found, predictions, classes, test or {}, trainer.history)
     draws = drawer(check, target)
     sections = [
-        page.Section("Metrics", [metrics_table(trainer, test or {})]),
-        page.Section("Learning curves", draws("curves.png", "learning curves", curves_of, trainer.history)),
+        page.Section("Metrics", [metrics_table(trainer, test or {}), NOTE]),
+        page.Section("Learning curves", learning_curves(draws, trainer)),
     ]
     if matrix is not None:
         names = [str(number) for number in range(len(matrix))] if classes is None else list(map(str, classes))
@@ -153,13 +155,13 @@ def drawer(check: checks.Checker, target: Path) -> Any:
                 logger.warning("%s; the report has no pictures", error)
             lacks.append(description)
             return ["There is no picture, since matplotlib is not installed."]
-        content = png(figure)
+        content, width = png(figure), round(PIXELS * figure.get_size_inches()[0])
         if name is not None:
             beside = target.with_name(name)
             writing = files.replacing(beside, mode="xb", encoding=None)
             with check.system_errors(f"{beside} cannot be written"), writing as stream:
                 stream.write(content)
-        return [page.Picture(content, description)]
+        return [page.Picture(content, description, width)]
 
     return draws
 
@@ -170,8 +172,23 @@ def png(figure: "Figure") -> bytes:
     return stream.getvalue()
 
 
-def curves_of(history: Mapping[str, Any]) -> "Figure":
-    return curves.plot_history(dict(history))
+def learning_curves(draws: Any, trainer: Any) -> list[Any]:
+    """Returns a picture for each metric; the file has all in one."""
+    history = trainer.history
+    names = [
+        name for name in trainer.metrics if all(number(v) is not None for v in history.get(name, [None]))
+    ]
+    drawn = {"epoch": history["epoch"]}
+    for name in names:
+        drawn |= {column: history[column] for column in (name, f"valid_{name}") if column in history}
+    complete = draws("curves.png", "learning curves", curves.plot_history, drawn)
+    if len(names) == 1 or isinstance(complete[0], str):
+        return complete
+    pictures = []
+    for name in names:
+        columns = {column: drawn[column] for column in ("epoch", name, f"valid_{name}") if column in drawn}
+        pictures += draws(None, f"learning curve of {name}", curves.plot_history, columns)
+    return [page.Row(pictures)]
 
 
 def confusion(draws: Any, matrix: np.ndarray, names: list[str], classes: Any) -> list[Any]:
@@ -226,7 +243,7 @@ def probability(found: Any, place: int) -> float | None:
 def metrics_table(trainer: Any, test: Mapping[str, Any]) -> page.Table:
     """Returns the last metrics that are single numbers: of training, validation and test."""
     last = {name: values[-1] for name, values in trainer.history.items()}
-    columns = {"training, last epoch": last, "validation, last epoch": without_prefix(last), "test": test}
+    columns = {"training": last, "validation": without_prefix(last), "test": test}
     names = [*trainer.metrics, *(name for name in test if name not in trainer.metrics)]
     rows = [[name, *(number(values.get(name)) for values in columns.values())] for name in names]
     rows = [row for row in rows if any(value is not None for value in row[1:])]  # no matrices
@@ -264,7 +281,8 @@ def known_settings(trainer: Any) -> dict[str, Any]:
     """Returns what a trainer knows of its run."""
     known = {"seed": trainer.seed, "compute_dtype": trainer.compute_dtype}
     if trainer.state.plan is not None:
-        known |= {"examples": trainer.state.plan.examples, "batch_size": trainer.state.plan.batch_size}
+        plan = trainer.state.plan
+        known |= {"training examples": plan.examples, "batch_size": plan.batch_size}
     if trainer.learning_rate.schedule is not None:
         known["learning_rate"] = trainer.learning_rate.schedule(0)
     shapes = [variable.shape for variable in trainer.training_step.variables]
@@ -276,12 +294,12 @@ def facts_now() -> dict[str, Any]:
 
 
 def rows_of(values: Mapping[str, Any]) -> list[list[str]]:
-    return [[name, readable(value)] for name, value in values.items()]
+    return [[name, readable(value)] for name, value in values.items() if value is not None]
 
 
 def readable(value: Any) -> str:
     """Returns a setting as text."""
-    if value is None or value == []:
+    if value == []:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
