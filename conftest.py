@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+collect_ignore = ["graphkit/benchmark/contenders"]  # programs of other libraries
+
 # Most programs that are still in graph mode begin with this call.
 V1_BEHAVIOR = os.environ.get("GRAPHKIT_TEST_V1_BEHAVIOR") == "1"
 if V1_BEHAVIOR:

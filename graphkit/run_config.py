@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from graphkit import checks
+from graphkit import checks, run_data
 from graphkit.checkpoints import saving
-from graphkit.data import datasets, text
+from graphkit.data import datasets, folders, splits, tables
 from graphkit.reporting import facts
+from graphkit.run_data import FeatureScaling
 from graphkit.running import callback, files
 from graphkit.train import trainer as trainers
 
 __all__ = ["RunConfig"]
 
-WORD_MODELS = ("char_rnn",)
 FILE = "run.json"
 PARTS = ("settings", "facts")  # what the run is made of, and on what it was computed, see `facts.of_process`
 
@@ -30,10 +30,13 @@ class RunConfig:
       model: name of a function of `graphkit.models`.
       data: name or path of the data set.
       data_folder: folder with the original files of the data set, or None.
-      classes: names of the classes.
-      image_shape: (height, width, channels) of an image; None for words.
-      alphabet: the characters that the network knows; None for images.
-      length: number of characters that the network reads of each word; None for images.
+      classes: names of the classes; () where numbers are predicted.
+      image_shape: (height, width, channels) of an image; None for other data.
+      alphabet: the characters that the network knows; None for data other than words.
+      length: number of characters that the network reads of each word, or None.
+      scaling: what features are standardised by; None for other data.
+      format: how image files are decoded or the columns of a table become features, with its fitted
+        preprocessing; None for data that are arrays.
       l2: weight of the L2 penalty.
       keep_prob: probability that dropout keeps a unit in training.
       optimizer: name of the optimizer.
@@ -54,6 +57,8 @@ class RunConfig:
     image_shape: tuple[int, int, int] | None = None
     alphabet: str | None = None
     length: int | None = None
+    scaling: FeatureScaling | None = None
+    format: folders.ImageFormat | tables.TableFormat | None = None
     l2: float = 1e-4
     keep_prob: float = 0.5
     optimizer: str = "adam"
@@ -64,13 +69,13 @@ class RunConfig:
     @classmethod
     def for_data(
         cls,
-        data: datasets.Dataset,
+        data: splits.Dataset,
         *,
         model: str,
         data_folder: str | os.PathLike[str] | None = None,
         **settings: Any,
     ) -> "RunConfig":
-        """Returns the RunConfig for a data set of images or words.
+        """Returns the RunConfig for a data set of images, words, features or a table.
 
         Args:
           data: the `Dataset`.
@@ -80,42 +85,128 @@ class RunConfig:
         """
         check = checks.Checker("RunConfig")
         check_dataset(check, data)
-        takes, holds = "words" if model in WORD_MODELS else "images", data.train._fields[0]
-        check.require(takes == holds, f"{model} takes {takes}, but {data.name} holds {holds}")
-        if holds == "words":
-            vocabulary = text.Vocabulary.of_characters(data.train.words)
-            settings["alphabet"] = "".join(vocabulary.tokens)
-            settings["length"] = max(len(word) for word in data.train.words)
-        else:
-            settings["image_shape"] = tuple(data.train.images.shape[1:])
+        kind = run_data.kind_of_data(data)
+        takes = run_data.TAKES.get(model, (kind.holds,))  # an unknown model is refused later
+        rule = f"{model} takes {' or '.join(takes)}, but {data.name} holds {kind.holds}"
+        check.require(kind.holds in takes, rule)
         return cls(
             model=model,
             # Absolute paths, so that the run can be loaded from another working directory.
             data=data.name if data.name in datasets.NAMES else str(Path(data.name).absolute()),
             data_folder=None if data_folder is None else str(Path(data_folder).absolute()),
             classes=data.classes,
+            format=data.format,
+            **kind.settings(data),
             **settings,
         )
+
+    @property
+    def label(self) -> str:
+        """Name of what is predicted: the label of a table, else "class"."""
+        return self.format.label if isinstance(self.format, tables.TableFormat) else "class"
 
     def encode(self, examples: Any) -> np.ndarray:
         """Returns the array that is fed to the network.
 
         Args:
-          examples: images, which are returned unchanged, or words.
+          examples: images or features, which are returned unchanged; words; or the rows of a table as a
+            pandas `DataFrame`.
 
         Returns:
-          The images, or int32 tokens (N, length).
+          The images or features; int32 tokens (N, length); or float32 features (N, features).
         """
-        if self.alphabet is None:
-            return examples
-        vocabulary = text.Vocabulary(self.alphabet, "character")
-        return vocabulary.encode(examples, self.length, truncate=True)
+        return self.kind(checks.Checker("RunConfig.encode")).encode(examples)
+
+    def read(self, example: str | os.PathLike[str]) -> np.ndarray:
+        """Reads what somebody asks a prediction for, as the training examples were read.
+
+        Args:
+          example: a PNG, JPEG or `.npz` file for a network of images, a table for one of tables (the column
+            of the labels may be missing), an `.npz` file for one of features, or a word.
+
+        Returns:
+          What is fed to the network for one or more examples (N, ...).
+
+        Raises:
+          OSError: the file cannot be read.
+          ValueError: the file is damaged or of another kind, or its content does not fit the network.
+        """
+        check = checks.Checker("read")
+        check.require_type(
+            isinstance(example, (str, os.PathLike)), "example must be a path or a word", example=example
+        )
+        return self.kind(check).read(check, example)
+
+    def answers(self, output: Any, top: int | None = None) -> dict[str, float]:
+        """Returns what the network says about one example, in words.
+
+        Args:
+          output: probabilities (classes,), or the predicted number: a row of `network.outputs`.
+          top: number of classes; None takes all.
+
+        Returns:
+          {class: probability}, the most probable first; {label: number} where numbers are predicted.
+        """
+        check = checks.Checker("RunConfig.answers")
+        values = np.asarray(output, np.float64).reshape(-1)
+        rule = f"output must have {len(self.classes) or 1} numbers"
+        check.require(len(values) == (len(self.classes) or 1), rule, shape=np.shape(output))
+        if not self.classes:
+            return {self.label: float(values[0])}
+        count = len(values) if top is None else check.integer("top", top)
+        return {
+            self.classes[place]: float(values[place]) for place in np.argsort(-values, kind="stable")[:count]
+        }
+
+    def kind(self, check: checks.Checker) -> run_data.Kind:
+        """Returns what the network is trained on."""
+        return run_data.kind_of(check, self)(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns all settings as numbers, texts, lists and dictionaries."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        if self.scaling is not None:
+            fields["scaling"] = {name: list(values) for name, values in self.scaling._asdict().items()}
+        if self.format is not None:
+            fields["format"] = self.format.to_json()
+        return fields
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "RunConfig":
+        """Returns the RunConfig that `to_json` described.
+
+        Raises:
+          TypeError: a field has the wrong type.
+          ValueError: a field is missing, unknown or out of range.
+        """
+        names = {field.name for field in dataclasses.fields(cls)}
+        if set(fields) != names:
+            raise ValueError(f"its fields are {sorted(fields)}, not {sorted(names)}")
+        known = dict(fields)
+        for name in ("image_shape", "classes"):
+            if not isinstance(known[name], (list, tuple, type(None))):
+                raise ValueError(f"its {name} is {checks.shown(known[name])}, not a list")
+            known[name] = None if known[name] is None else tuple(known[name])
+        if known["scaling"] is not None:
+            known["scaling"] = scaling_of(known["scaling"])
+        if known["format"] is not None:
+            is_table = isinstance(known["format"], dict) and "encoder" in known["format"]
+            kind = tables.TableFormat if is_table else folders.ImageFormat
+            known["format"] = kind.from_json(known["format"])
+        return cls(**known)
 
 
-def check_dataset(check: checks.Checker, data: datasets.Dataset) -> None:
-    splits = (datasets.ImageSplit, datasets.FeatureSplit, datasets.WordSplit)
-    complete = isinstance(data, datasets.Dataset) and all(
-        isinstance(split, splits) for split in (data.train, data.valid, data.test)
+def scaling_of(fields: Any) -> FeatureScaling:
+    right = isinstance(fields, dict) and set(fields) == set(FeatureScaling._fields)
+    if not right or not all(isinstance(values, list) for values in fields.values()):
+        raise ValueError(f"its scaling is {checks.shown(fields)}, not lists mean and std")
+    return FeatureScaling(**{name: tuple(values) for name, values in fields.items()})
+
+
+def check_dataset(check: checks.Checker, data: splits.Dataset) -> None:
+    kinds = (splits.ImageSplit, splits.FeatureSplit, splits.WordSplit)
+    complete = isinstance(data, splits.Dataset) and all(
+        isinstance(split, kinds) for split in (data.train, data.valid, data.test)
     )
     check.require_type(complete, "data must be a Dataset with three splits", data=type(data))
 
@@ -138,7 +229,7 @@ class RunFile(callback.Callback):
 
     def on_epoch_end(self, trainer: trainers.Trainer, metrics: Mapping[str, float]) -> None:
         if trainer.workers.is_chief and not self.path.exists():
-            parts = (dataclasses.asdict(self.config), self.facts)
+            parts = (self.config.to_json(), self.facts)
             files.write_json(self.path, dict(zip(PARTS, parts, strict=True)))
 
 
@@ -149,19 +240,11 @@ def read_config(logdir: str | os.PathLike[str]) -> RunConfig:
     if not path.is_file():
         rule = "there is no run in this folder (no run.json)"
         raise FileNotFoundError(check.message(rule, logdir=logdir))
-    names = {field.name for field in dataclasses.fields(RunConfig)}
     try:
         parts = files.read_json(path)
         if set(parts) != set(PARTS) or not all(isinstance(part, dict) for part in parts.values()):
             raise ValueError(f"it must hold {' and '.join(PARTS)}")
-        fields = parts["settings"]
-        if set(fields) != names:
-            raise ValueError(f"its settings are {sorted(fields)}, not {sorted(names)}")
-        for name in ("image_shape", "classes"):
-            if not isinstance(fields[name], (list, type(None))):
-                raise ValueError(f"its {name} is {checks.shown(fields[name])}, not a list")
-            fields[name] = fields[name] and tuple(fields[name])
-        return RunConfig(**fields)
+        return RunConfig.from_json(parts["settings"])
     except (ValueError, TypeError) as error:
         rule = f"{path} is not the file of a run ({error}); once it is removed, resume=True writes it again"
         raise ValueError(check.message(rule)) from None
@@ -173,6 +256,6 @@ def check_same(check: checks.Checker, logdir: str | os.PathLike[str], config: Ru
     # A checkpoint of step 0 is of a run that was killed before `run.json` of the earlier one was removed.
     if not (Path(logdir) / FILE).is_file() or (newest and saving.step_of(newest) == 0):
         return
-    was, now = dataclasses.asdict(read_config(logdir)), dataclasses.asdict(config)
+    was, now = read_config(logdir).to_json(), config.to_json()
     changed = {name: (was[name], now[name]) for name in now if was[name] != now[name]}
     check.require(not changed, f"the run in {logdir} was started with other settings (was, now)", **changed)

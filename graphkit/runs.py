@@ -1,38 +1,50 @@
 """Runs of the scripts: a run's folder holds checkpoints and a `run.json` that says how to load it again."""
 
 import os
-import struct
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from graphkit import checks, models
-from graphkit.data import datasets, readers, text
+from graphkit import checks, models, run_data
+from graphkit.data import splits, tables
 from graphkit.nn import activations, inputs, losses, metrics
-from graphkit.run_config import WORD_MODELS, RunConfig, RunFile, check_dataset, check_same, read_config
+from graphkit.run_config import RunConfig, RunFile, check_dataset, check_same, read_config
+from graphkit.run_data import FeatureScaling, read_images
 from graphkit.running import callback
-from graphkit.train import callbacks, run_folder
+from graphkit.train import run_folder
 from graphkit.train import trainer as trainers
+from graphkit.train.early_stopping import EarlyStopping
 
-__all__ = ["RunConfig", "build_network", "load_run", "read_images", "train_run"]
+__all__ = ["FeatureScaling", "RunConfig", "build_network", "load_run", "read_images", "train_run"]
 
 MODELS: dict[str, Callable[..., Any]] = {name: getattr(models, name) for name in models.__all__}
-PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 
 
 class Network(NamedTuple):
-    """The tensors of a run's graph that a program needs."""
+    """The tensors of a run's graph that a program needs.
+
+    Attributes:
+      inputs: placeholder of the examples.
+      labels: placeholder of the labels: class numbers, or the numbers to predict.
+      keep_prob: placeholder of dropout's keep_prob.
+      logits: (batch, classes); (batch, 1) where numbers are predicted, standardised as the labels are.
+      probabilities: (batch, classes); None where numbers are predicted.
+      outputs: what is predicted: the probabilities, or numbers (batch,) in the units of the labels.
+      loss: scalar, with the L2 penalty.
+      metrics: {name: scalar}.
+      encode: function examples -> what is fed to `inputs`.
+    """
 
     inputs: tf.Tensor
     labels: tf.Tensor
     keep_prob: tf.Tensor
     logits: tf.Tensor
-    probabilities: tf.Tensor
+    probabilities: tf.Tensor | None
+    outputs: tf.Tensor
     loss: tf.Tensor
-    metrics: dict[str, tf.Tensor]
+    metrics: dict[str, Any]
     encode: Callable[[Any], np.ndarray]
 
     def feed(self, split: Sequence[np.ndarray]) -> dict[tf.Tensor, np.ndarray]:
@@ -56,8 +68,9 @@ def build_network(config: RunConfig) -> Network:
       config: a `RunConfig`.
 
     Returns:
-      A named tuple: inputs, labels, keep_prob, logits (batch, classes), probabilities (batch, classes),
-      loss, metrics, and encode, the function that turns examples into what is fed to the inputs.
+      A named tuple: inputs, labels, keep_prob, logits, probabilities (batch, classes) or None, outputs (the
+      probabilities, or the predicted numbers (batch,)), loss, metrics, and encode, the function that turns
+      examples into what is fed to the inputs.
 
     Raises:
       TypeError: config is not a `RunConfig`, or a field has the wrong type.
@@ -70,47 +83,75 @@ def build_network(config: RunConfig) -> Network:
     """
     check = checks.Checker("build_network")
     model = MODELS[check_config(check, config)]
-    labels = inputs.label_input()
+    labels = (
+        inputs.label_input() if config.classes else inputs.placeholder(check, tf.float32, (None,), "labels")
+    )
     keep_prob = inputs.keep_prob_input()
-    settings = {"num_classes": len(config.classes), "keep_prob": keep_prob}
-    if config.image_shape is not None:
-        examples = inputs.image_input(*config.image_shape)
-    else:
-        examples = inputs.token_input(check.integer("length", config.length))
-        settings["vocabulary_size"] = len(text.Vocabulary(config.alphabet or "", "character"))
-    logits = model(examples, **settings)
-    loss = losses.softmax_cross_entropy(logits, labels)
+    kind = config.kind(check)
+    given = kind.model()
+    logits = model(given.inputs, len(config.classes) or 1, keep_prob=keep_prob, **given.arguments)
+    ends = ClassEnds() if config.classes else NumberEnds(config.format)
+    loss = ends.loss(logits, labels)
     if config.l2:
         loss += losses.l2_penalty(config.l2)
-    measured = {"accuracy": metrics.accuracy(logits, labels)}
-    probabilities = activations.softmax(logits)
-    return Network(examples, labels, keep_prob, logits, probabilities, loss, measured, config.encode)
+    measured = ends.metrics(logits, labels)
+    outputs = ends.outputs(logits)
+    probabilities = outputs if config.classes else None
+    return Network(
+        given.placeholder, labels, keep_prob, logits, probabilities, outputs, loss, measured, kind.encode
+    )
+
+
+class ClassEnds:
+    """What follows the logits of classes."""
+
+    def loss(self, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        return losses.softmax_cross_entropy(logits, labels)
+
+    def metrics(self, logits: tf.Tensor, labels: tf.Tensor) -> dict[str, Any]:
+        return {"accuracy": metrics.accuracy(logits, labels)}
+
+    def outputs(self, logits: tf.Tensor) -> tf.Tensor:
+        return activations.softmax(logits)
+
+
+class NumberEnds:
+    """What follows the logits (batch, 1) of a number, which the loss compares with standardised labels.
+
+    So one learning rate fits labels of any unit; predictions and their error are in the labels' unit.
+    """
+
+    def __init__(self, table: Any) -> None:
+        self.mean, self.std = table.mean, table.std
+
+    def loss(self, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        return losses.mean_squared_error(tf.squeeze(logits, axis=1), (labels - self.mean) / self.std)
+
+    def metrics(self, logits: tf.Tensor, labels: tf.Tensor) -> dict[str, Any]:
+        return {"mean_absolute_error": tf.reduce_mean(tf.abs(self.outputs(logits) - labels))}
+
+    def outputs(self, logits: tf.Tensor) -> tf.Tensor:
+        return tf.squeeze(logits, axis=1) * self.std + self.mean
 
 
 def check_config(check: checks.Checker, config: RunConfig) -> str:
     """Returns the name of the model, after checking the fields that the network is built from."""
     check.require_type(isinstance(config, RunConfig), "config must be a RunConfig", config=type(config))
     model = check.choice("model", config.model, MODELS)
-    classes, image_shape, alphabet = config.classes, config.image_shape, config.alphabet
+    kind = run_data.kind_of(check, config)
+    takes = run_data.TAKES[model]
+    check.require(
+        kind.holds in takes, f"{model} takes {' or '.join(takes)}, and the config is for {kind.holds}"
+    )
+    classes = config.classes
     names = isinstance(classes, tuple) and all(isinstance(name, str) for name in classes)
-    check.require(names and classes, "classes must be a tuple of one or more names", classes=classes)
-    received = {"alphabet": alphabet, "image_shape": image_shape}
-    if model in WORD_MODELS:
-        for_words = isinstance(alphabet, str) and image_shape is None
-        check.require(for_words, f"{model} takes words: set alphabet, and no image_shape", **received)
-        check.integer("length", config.length)
-    else:
-        for_images = image_shape is not None and alphabet is None
-        check.require(for_images, f"{model} takes images: set image_shape, and no alphabet", **received)
-        check_image_shape(check, image_shape)
+    check.require(names, "classes must be a tuple of names", classes=classes)
+    numbers = isinstance(config.format, tables.TableFormat) and not config.format.classes
+    check.require(
+        bool(classes) != numbers, "classes must have a name, unless numbers are predicted", classes=classes
+    )
+    kind.check(check, config)
     return model
-
-
-def check_image_shape(check: checks.Checker, image_shape: Any) -> tuple[int, ...]:
-    rule = "image_shape must be (height, width, channels)"
-    check.require_type(isinstance(image_shape, (tuple, list)), rule, image_shape=image_shape)
-    check.require(len(image_shape) == 3, rule, image_shape=image_shape)
-    return check.integers("image_shape", image_shape, 3)
 
 
 def make_trainer(
@@ -173,7 +214,7 @@ def load_run(logdir: str | os.PathLike[str], *, device: str = "auto") -> Run:
 
 def train_run(
     config: RunConfig,
-    data: datasets.Dataset,
+    data: splits.Dataset,
     logdir: str | os.PathLike[str],
     *,
     epochs: int,
@@ -181,6 +222,7 @@ def train_run(
     resume: bool = False,
     device: str = "auto",
     cluster: Any = None,
+    progress: bool = True,
 ) -> dict[str, float]:
     """Trains a network, saves it in a run's folder and evaluates it on the test set.
 
@@ -193,9 +235,11 @@ def train_run(
       resume: True continues the run in the folder, if there is one.
       device: see `Trainer`.
       cluster: see `Trainer`.
+      progress: False shows neither bar nor lines.
 
     Returns:
-      {"loss": float, "accuracy": float} on the test set.
+      {"loss": float, "accuracy": float} on the test set, with "mean_absolute_error" for "accuracy" where
+      numbers are predicted.
 
     Raises:
       TypeError: config is not a `RunConfig`, or data is not a `Dataset`.
@@ -216,11 +260,12 @@ def train_run(
     check = checks.Checker("train_run")
     check_config(check, config)
     check_dataset(check, data)
+    check.require(len(data.test.labels), f"{data.name} is too small: its test set holds no examples")
     if resume:
         check_same(check, logdir, config)
     observers: list[callback.Callback] = [RunFile(config, logdir)]
     if patience is not None:
-        observers.append(callbacks.EarlyStopping("valid_loss", patience))
+        observers.append(EarlyStopping("valid_loss", patience))
     with tf.Graph().as_default():
         network = build_network(config)
         with make_trainer(config, network, logdir=logdir, device=device, cluster=cluster) as trainer:
@@ -229,76 +274,9 @@ def train_run(
                 feed={network.keep_prob: config.keep_prob},
                 epochs=epochs,
                 batch_size=config.batch_size,
-                valid=network.feed(data.valid),
+                valid=network.feed(data.valid) if len(data.valid.labels) else None,
                 callbacks=observers,
                 resume=resume,
+                progress=progress,
             )
             return trainer.evaluate(network.feed(data.test))
-
-
-def read_images(path: str | os.PathLike[str], image_shape: Sequence[int]) -> np.ndarray:
-    """Reads the images of a PNG or JPEG file (one image) or of an `.npz` file (its array `images`).
-
-    Args:
-      path: the file.
-      image_shape: (height, width, channels) that the images must have. For one channel, color is converted
-        to gray; images are never resized.
-
-    Returns:
-      uint8 (N, height, width, channels).
-
-    Raises:
-      TypeError: path is not a path, or image_shape is not a sequence of integers.
-      OSError: the file cannot be read.
-      ValueError: the file is damaged, or its images have another size.
-
-    Example:
-      >>> import tempfile
-      >>> with tempfile.NamedTemporaryFile(suffix=".npz") as file:
-      ...     np.savez(file, images=np.zeros((2, 28, 28), np.uint8))
-      ...     file.flush()
-      ...     gk.runs.read_images(file.name, (28, 28, 1)).shape
-      (2, 28, 28, 1)
-    """
-    check = checks.Checker("read_images")
-    shape = check_image_shape(check, image_shape)
-    path = os.fspath(path)
-    rule = f"{path} must hold uint8 images (height, width, channels) of {shape}"
-    if path.endswith(".npz"):
-        arrays = readers.read_npz(path)
-        check.require("images" in arrays, f"{path} must hold an array named images", arrays=sorted(arrays))
-        images = arrays["images"]
-        images = images[..., np.newaxis] if images.ndim == 3 else images
-    else:
-        images = decode_image(check, path, shape, rule)[np.newaxis]
-    fits = images.shape[1:] == shape and images.dtype == np.uint8
-    check.require(fits and len(images), rule, shape=images.shape[1:], dtype=str(images.dtype))
-    return images
-
-
-def decode_image(check: checks.Checker, path: str, shape: tuple[int, ...], rule: str) -> np.ndarray:
-    """Returns a PNG or JPEG file as uint8 (height, width, channels).
-
-    The size is read from the header first: a few bytes of a damaged header can ask the decoder for gigabytes.
-    """
-    with check.system_errors(f"{path} cannot be read"):
-        content = Path(path).read_bytes()
-    no_image = check.message(f"{path} is not a complete PNG or JPEG image", bytes=len(content))
-    if not content.startswith((PNG, JPEG)):  # libjpeg would write a line of its own
-        raise ValueError(no_image)
-    *size, channels = shape
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        try:
-            found = stated_size(session, content)
-            check.require(found == size, rule, shape=(*found, channels))
-            return session.run(tf.io.decode_image(content, channels, expand_animations=False))
-        except tf.errors.InvalidArgumentError:
-            raise ValueError(no_image) from None
-
-
-def stated_size(session: tf.compat.v1.Session, content: bytes) -> list[int]:
-    """Returns [height, width] as the header of a PNG or JPEG states it."""
-    if content[:8] == PNG and len(content) >= 24:
-        width, height = struct.unpack(">II", content[16:24])
-        return [height, width]
-    return session.run(tf.image.extract_jpeg_shape(content))[:2].tolist()

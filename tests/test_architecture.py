@@ -23,17 +23,20 @@ ALLOWED = {
     "checkpoints": "checks graph nn running",
     "diagnosis": "checks graph data nn running",
     "plots": "checks sizes data inspection",
-    "train": "checks graph data nn inspection running checkpoints diagnosis",
+    "exports": "_version checks graph nn running",
+    "train": "checks graph data nn inspection running checkpoints diagnosis exports",
     "cluster": "checks graph data nn running train",
     "tf1": "checks graph data nn inspection running checkpoints train",
     "revival": "checks graph nn running checkpoints",
     "comparison": "checks graph nn running checkpoints train",
-    "commands": "checks tf1",
+    "benchmark": "checks sizes cluster plots",
+    "commands": "checks tf1 benchmark",
     "__main__": "commands",
     "studies": "checks graph data nn running diagnosis train",
     "reporting": "_version checks graph data nn inspection running checkpoints plots train",
-    "run_config": "checks data running checkpoints train reporting",
-    "runs": "checks data nn models running checkpoints train reporting run_config",
+    "run_data": "checks data nn",
+    "run_config": "checks data running checkpoints train reporting run_data",
+    "runs": "checks data nn models running checkpoints train reporting run_data run_config",
 }
 WITHOUT_TENSORFLOW = [f"graphkit.{name}" for name in ("_version", "startup", "checks", "sizes", "data")]
 WITHOUT_TENSORFLOW += [f"graphkit.cluster.{n}" for n in ("programs", "launching", "isolation", "schedulers")]
@@ -45,7 +48,9 @@ def module_name(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+# Programs that train with other libraries, in processes without graphkit; they are none of its modules.
+PROGRAMS = ROOT / "benchmark" / "contenders"
+MODULES = {module_name(path): path for path in sorted(ROOT.rglob("*.py")) if PROGRAMS not in path.parents}
 
 
 def is_name(node, name):
@@ -125,7 +130,8 @@ def test_order_inside_nn():
     order = ["scopes", "tensors", "inputs", "variables", "initializers", "counter_random", "activations"]
     order += ["data_formats", "windows", "bias", "convolutions", "transposed_convolutions"]
     order += ["separable_convolutions", "pooling", "normalization", "batch_renormalization", "dense"]
-    order += ["dropout", "recurrent_cells", "recurrent", "losses", "metrics", "attention", "beams", "blocks"]
+    order += ["dropout", "recurrent_cells", "recurrent", "losses", "metrics"]
+    order += ["regression_metrics", "ranking_metrics", "attention", "beams", "blocks"]
     for place, name in enumerate(order):
         later = {f"graphkit.nn.{other}" for other in order[place + 1 :]}
         assert not own_imports(f"graphkit.nn.{name}") & later

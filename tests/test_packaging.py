@@ -13,7 +13,7 @@ import pytest
 import graphkit as gk
 
 ROOT = Path(__file__).parents[1]
-SOURCES = ("graphkit", "scripts", "tests", "LICENSE", "README.md", "pyproject.toml", "setup.cfg")
+SOURCES = ("graphkit", "scripts", "tests", "LICENSE", "README.md", "pyproject.toml", "setup.cfg", "setup.py")
 PACKAGE = ROOT / "graphkit"
 VERSION = (
     f"{gk.__version__}.post1"  # another than the one that may be installed, so that pip has to install it
@@ -69,7 +69,9 @@ def test_metadata_names_the_extras(wheel):
     assert metadata["Name"] == "tf-graphkit"
     assert set(metadata.get_all("Provides-Extra")) == {
         "all",
+        "completion",
         "dev",
+        "docs",
         "gpu",
         "notebooks",
         "plots",

@@ -18,6 +18,8 @@ import tensorflow as tf
 
 import graphkit as gk
 from graphkit import runs
+from graphkit.benchmark import comparing
+from graphkit.commands import train
 from graphkit.train import optimizers
 
 ROOT = Path(__file__).parents[1]
@@ -71,15 +73,9 @@ def test_help_answers_without_loading_tensorflow(script):
     assert "usage:" in done.stdout
 
 
-def choices(name, script="train.py"):
-    code = ast.parse((FOLDER / script).read_text())
-    (value,) = (n.value for n in code.body if isinstance(n, ast.Assign) and n.targets[0].id == name)
-    return set(ast.literal_eval(value))
-
-
 def test_train_offers_every_model_and_optimizer():
-    assert choices("MODELS") == choices("MODELS", "dev/benchmark.py") == set(runs.MODELS)
-    assert choices("OPTIMIZERS") == set(optimizers.OPTIMIZERS)
+    assert set(train.MODELS) == set(comparing.MODELS) == set(runs.MODELS)
+    assert set(train.OPTIMIZERS) == set(optimizers.OPTIMIZERS)
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +239,7 @@ POSITIVE = ("us", "peak_fraction", "first_step", "first", "predicted", "peak", "
 def test_benchmark_writes_metrics_ratios_and_a_picture(tmp_path):
     contenders = ("handwritten", "handwritten-uint8", "graphkit", "graphkit-feed", "keras", "keras-jit-32")
     small = ("--data", "mnist_5k", "--examples", 256, "--epochs", 2, "--rounds", 1)
-    files = ("--json", tmp_path / "metrics.json", "--plot", tmp_path / "metrics.png")
+    files = ("--results", tmp_path / "metrics.json", "--plot", tmp_path / "metrics.png")
     out, _ = start("dev/benchmark.py", "--models", "mlp", "--contenders", *contenders, *small, *files)
     assert re.search(r"^graphkit +[\d,]+ +[\d.]+ +[\d.]+%", out, re.M)
     assert re.search(r"graphkit's time to the best of handwritten [\d.]+, keras [\d.]+", out)
@@ -266,7 +262,7 @@ def test_contenders_train_as_many_weights(library, contender, model, tmp_path):
         pytest.skip(f"{library} is not installed, or the contender has no such model")
     data = "words_5_languages" if model == "char_rnn" else "mnist_5k"
     small = ("--data", data, "--examples", 128, "--batch-size", 64, "--epochs", 2, "--rounds", 1)
-    chosen = ("--models", model, "--contenders", contender, "--json", tmp_path / "metrics.json")
+    chosen = ("--models", model, "--contenders", contender, "--results", tmp_path / "metrics.json")
     start("dev/benchmark.py", *chosen, *small)
     report = json.loads((tmp_path / "metrics.json").read_text())[model][contender]
     gk.runs.build_network(gk.runs.RunConfig.for_data(gk.load_dataset(data), model=model))

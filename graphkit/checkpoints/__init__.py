@@ -1,1 +1,1 @@
-"""Saving, restoring and exporting."""
+"""Saving and restoring."""

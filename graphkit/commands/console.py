@@ -1,21 +1,123 @@
-"""`graphkit COMMAND ...`: hands the rest of the line to the module of the command."""
+"""`graphkit COMMAND ...`: finds the module of a command, and shows what it returns."""
 
 import argparse
 import importlib
+import json
+import logging
+import os
 import sys
+import traceback
+from collections.abc import Sequence
+from types import ModuleType
 
 import graphkit
+from graphkit import checks
+from graphkit.commands import options
 
-# {command: (module whose `main(arguments, program)` returns the exit code, what it does)}
-COMMANDS = {"tf1": ("graphkit.tf1.programs.command", "run, check and upgrade programs of TensorFlow 1")}
+# {command: what it does}, in the order of a first hour. Each is a module of this folder that has
+# `add_arguments(parser)` and `run(options) -> Output`, except for those in PROGRAMS.
+COMMANDS = {
+    "train": "train a network and keep it in a folder",
+    "evaluate": "loss and accuracy of a run",
+    "predict": "class probabilities of images, words or rows of a table",
+    "export": "write a run's network for programs without graphkit",
+    "compare": "what differs between runs, or between two networks",
+    "summary": "layers, shapes, parameters, operations and bytes",
+    "check": "common mistakes in a graph, each with your line",
+    "plot": "pictures of a run or of a network",
+    "benchmark": "time training here, next to Keras, PyTorch and JAX",
+    "tf1": "run, check and upgrade programs of TensorFlow 1",
+}
+# {command: module whose `main(arguments, program)` parses its own command line and returns the exit code}
+PROGRAMS = {"tf1": "graphkit.tf1.programs.command"}
+EPILOG = "graphkit COMMAND --help says more about one."
+COMPLETION, SHELLS = "--print-completion", ("bash", "zsh", "tcsh")
+EXPECTED = (checks.GraphkitError, ValueError, TypeError, OSError, ImportError)
 
 
-def main() -> int:
-    """Runs the command that `sys.argv` names, and returns its exit code."""
-    parser = argparse.ArgumentParser("graphkit", description="Static graphs on today's TensorFlow.")
+def main(command: str | None = None) -> int:
+    """Runs a command, or that which `sys.argv` names, and returns its exit code."""
+    arguments = sys.argv[1:]
+    if command is None:
+        if arguments[:1] == [COMPLETION]:
+            return print_completion(arguments[1:])
+        parser = top_parser()
+        command, arguments = parser.parse_args(arguments[:1]).command, arguments[1:]
+    if command in PROGRAMS:
+        return importlib.import_module(PROGRAMS[command]).main(arguments, f"graphkit {command}")
+    return run(command, arguments)
+
+
+def top_parser(complete: bool = False) -> options.CommandParser:
+    """Returns the parser of `graphkit`; if complete, with the arguments of all commands."""
+    about = "Static graphs on today's TensorFlow: train, look into, export."
+    formatter = argparse.HelpFormatter
+    parser = options.CommandParser("graphkit", about, epilog=EPILOG, formatter_class=formatter)
     parser.add_argument("--version", action="version", version=f"graphkit {graphkit.__version__}")
+    parser.add_argument(COMPLETION, metavar="SHELL", help=f"print what completes commands in {SHELLS}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (_, purpose) in COMMANDS.items():
-        commands.add_parser(name, help=purpose, add_help=False)
-    command = parser.parse_args(sys.argv[1:2]).command
-    return importlib.import_module(COMMANDS[command][0]).main(sys.argv[2:], f"graphkit {command}")
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, add_help=complete)
+        if complete and name not in PROGRAMS:
+            add_arguments(command, module_of(name))
+    return parser
+
+
+def print_completion(arguments: Sequence[str]) -> int:
+    """Prints the script that completes commands and options in a shell."""
+    parser = options.CommandParser(f"graphkit {COMPLETION}")
+    parser.add_argument("shell", choices=SHELLS)
+    shell = parser.parse_args(arguments).shell
+    try:
+        shtab = checks.Checker("completion").optional_module("shtab", "completion")
+    except ImportError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(shtab.complete(top_parser(complete=True), shell))
+    return 0
+
+
+def module_of(command: str) -> ModuleType:
+    return importlib.import_module(f"graphkit.commands.{command}")
+
+
+def add_arguments(parser: options.CommandParser, module: ModuleType) -> None:
+    module.add_arguments(parser)
+    options.add_common(parser)
+
+
+def run(command: str, arguments: Sequence[str]) -> int:
+    """Runs a command; an error of the library is one line, and exit code 2."""
+    module = module_of(command)
+    parser = options.CommandParser(f"graphkit {command}", module.__doc__)
+    add_arguments(parser, module)
+    debug = "--debug" in arguments
+    try:
+        parsed = options.parse(parser, arguments)
+        debug = parsed.debug
+        set_up_logging(parsed)
+        output = module.run(parsed)
+        show(output, parsed.json)
+        return output.code
+    except BrokenPipeError:  # what reads the output, such as head, has enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it at the end
+        return 1
+    except EXPECTED as error:
+        if debug:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:  # without a traceback: `fit` has said how to continue
+        return 130
+
+
+def set_up_logging(parsed: argparse.Namespace) -> None:
+    level = logging.WARNING if parsed.quiet or parsed.json else logging.INFO
+    logging.basicConfig(format="%(message)s", level=level, stream=sys.stderr)
+
+
+def show(output: options.Output, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(output.fields, indent=1, ensure_ascii=False))
+    elif output.text:
+        print(output.text)

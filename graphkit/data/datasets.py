@@ -1,96 +1,33 @@
 """Named data sets and data files, each read into one record of three splits."""
 
+import logging
 import os
 import tarfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from graphkit import checks
-from graphkit.data import batches, readers, sources
+from graphkit.data import batches, folders, readers, sources, tables
+from graphkit.data.splits import (
+    TEST_FRACTION,
+    TEST_SEED,
+    Dataset,
+    FeatureSplit,
+    ImageSplit,
+    Split,
+    WordSplit,
+    take,
+)
 
-__all__ = ["Dataset", "FeatureSplit", "ImageSplit", "WordSplit", "load_dataset"]
+__all__ = ["load_dataset"]
 
+logger = logging.getLogger("graphkit")
 EMBEDDED = Path(__file__).parent / "files"
+MOST_NAMED = 10  # classes in a message
 NAMES = ("mnist_5k", "words_5_languages", *sources.SOURCES)
-TEST_FRACTION = 0.2  # of data that comes without a test set
-TEST_SEED = 0  # the test set stays the same, whatever seed the training has
-
-
-class ImageSplit(NamedTuple):
-    """Images and their labels.
-
-    Attributes:
-      images: uint8 (N, height, width, channels).
-      labels: int32 (N,).
-
-    Example:
-      >>> gk.load_dataset("mnist_5k").test.images.shape
-      (1000, 28, 28, 1)
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-
-
-class FeatureSplit(NamedTuple):
-    """Feature vectors and their labels.
-
-    Attributes:
-      features: (N, num_features), in the file's dtype.
-      labels: int32 (N,).
-
-    Example:
-      >>> gk.data.FeatureSplit(np.zeros((2, 3)), np.array([0, 1])).features.shape
-      (2, 3)
-    """
-
-    features: np.ndarray
-    labels: np.ndarray
-
-
-class WordSplit(NamedTuple):
-    """Words and their labels.
-
-    Attributes:
-      words: unicode strings (N,).
-      labels: int32 (N,).
-
-    Example:
-      >>> gk.load_dataset("words_5_languages").test.words.shape
-      (4000,)
-    """
-
-    words: np.ndarray
-    labels: np.ndarray
-
-
-Split = ImageSplit | FeatureSplit | WordSplit
-
-
-class Dataset(NamedTuple):
-    """A data set in three splits of one kind: `ImageSplit`, `FeatureSplit` or `WordSplit`.
-
-    Attributes:
-      name: the name or path that it was loaded by.
-      train: what a network is trained on.
-      valid: what is held back from the training set to choose settings and to stop early.
-      test: what is looked at last.
-      classes: names of the classes, in the order of their labels.
-
-    Example:
-      >>> gk.load_dataset("words_5_languages").classes
-      ('de', 'en', 'es', 'fr', 'it')
-    """
-
-    # `Any`, since the data decide which kind of split these are: with a union of the three, type checkers
-    # would refuse `data.train.images`.
-    name: str
-    train: Any
-    valid: Any
-    test: Any
-    classes: tuple[str, ...]
 
 
 def load_dataset(
@@ -99,18 +36,37 @@ def load_dataset(
     *,
     valid_fraction: float = 1 / 12,
     seed: int = 0,
+    image_size: int | Sequence[int] | None = None,
+    channels: int | None = None,
+    resize: bool = True,
+    label: str | None = None,
+    task: str | None = None,
+    missing: str = "refuse",
+    unknown: str = "refuse",
+    categories: str = "one_hot",
+    categorical: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    format: folders.ImageFormat | tables.TableFormat | None = None,
 ) -> Dataset:
-    """Loads a data set by name, or an `.npz` file or a folder of IDX files by path.
+    """Loads a data set by name, or a file or folder by path: images, features, words or a table.
 
-    `mnist_5k` (5,000 handwritten digits) and `words_5_languages` (20,000 words) come with the package.
-    `mnist`, `fashion_mnist`, `cifar10` and `cifar100` are read from their original files (IDX, gzipped
-    or not; CIFAR binary version), looked for in `folder`, in the folder that the environment variable
-    GRAPHKIT_DATA names and in the system's share/datasets, and in each of these also in a folder of
-    the data set's name. Found nowhere, they are downloaded once by Keras, which checks the hash.
+    - **A name.** `mnist_5k` (5,000 handwritten digits) and `words_5_languages` (20,000 words) come with
+      the package. `mnist`, `fashion_mnist`, `cifar10` and `cifar100` are read from their original files
+      (IDX, gzipped or not; CIFAR binary version), looked for in `folder`, in the folder that the
+      environment variable GRAPHKIT_DATA names and in the system's share/datasets, and in each of these also
+      in a folder of the data set's name. Found nowhere, they are downloaded once by Keras, which checks the
+      hash.
+    - **An `.npz`** holds `images`, `features` or `words` next to `labels` (and `classes` if they have names),
+      or Keras's `x_train, y_train, x_test, y_test`.
+    - **A folder of IDX files**, with the names of MNIST's.
+    - **A folder of images**: a folder of PNG and JPEG files for each class, or these inside of `train` and
+      `valid` or `test`. Pillow decodes them (extra `images`): up to 512 MiB once, to be kept in memory, more
+      than that for each mini-batch. Each file is checked first.
+    - **A table**: `.csv`, `.tsv` (also `.gz`) or `.parquet`, which pandas reads (extra `tables`); `label` is
+      the column to predict. Numbers are standardised, booleans become 0 or 1, texts are categories.
 
-    An `.npz` holds `images`, `features` or `words` next to `labels` (and `classes` if they have names),
-    or Keras's `x_train, y_train, x_test, y_test`. Where no test set is given, a fifth of each class is
-    set aside, the same whatever the seed.
+    Where no test set is given, a fifth of each class (or of all rows) is set aside, the same whatever the
+    seed.
 
     Args:
       name_or_path: one of the names above, or a path.
@@ -118,15 +74,32 @@ def load_dataset(
       valid_fraction: fraction of the training set that is held back for validation (a twelfth leaves
         55,000 of Fashion-MNIST's 60,000).
       seed: which examples those are.
+      image_size: (height, width) of a folder's images, or one number for both; None takes their own,
+        which must then be one.
+      channels: 1 for gray images and 3 for colors; None takes 1 if all files are gray.
+      resize: False refuses images of another size than `image_size`.
+      label: of a table, the column to predict.
+      task: of a table, "classification" or "regression"; None takes classes for texts, booleans and few
+        different integers, and regression for other numbers.
+      missing: of a table, "refuse", or "fill" for the median (numbers) or no category.
+      unknown: of a table, whether a category that the training rows do not have is refused in other tables
+        ("refuse"), or counts as no category ("ignore").
+      categories: of a table, "one_hot", or "embedded" for columns with many categories.
+      categorical: of a table, the columns of integers that are categories.
+      drop: of a table, the columns that are left out.
+      format: `data.format` of an earlier data set: these files are read as those were, with their image
+        size, their classes and the preprocessing that was fitted to them.
 
     Returns:
       A `gk.data.Dataset` with `.train`, `.valid` and `.test`; images are uint8 (N, height, width,
-      channels), labels int32 (N,). Train and valid are shuffled once.
+      channels), labels int32 (N,), those of a regression float32 (N,). Train and valid are shuffled once.
 
     Raises:
       FileNotFoundError: no data set has that name or path.
       OSError: a file cannot be read or downloaded.
-      ValueError: a file is cut off, damaged or not in one of these formats.
+      ValueError: a file is cut off, damaged or not in one of these formats, or an option does not belong to
+        what is loaded; the message names the file, and row and column of a table.
+      ImportError: Pillow or pandas is needed and not installed.
 
     Example:
       >>> data = gk.load_dataset("mnist_5k")
@@ -137,6 +110,67 @@ def load_dataset(
     valid_fraction = check.number("valid_fraction", valid_fraction, at_least=0, below=1)
     seed = check.integer("seed", seed, minimum=0, maximum=None)
     name = os.fspath(name_or_path)
+    check.require_type(isinstance(name, str), "name_or_path must be a name or a path", name_or_path=name)
+    image_options = check_image_options(check, image_size, channels, resize)
+    table_options = tables.TableOptions(label, task, missing, unknown, categories, categorical, drop)
+    if name in NAMES or not os.path.exists(name):
+        kind = "a named data set"
+    elif os.path.isdir(name) and not holds_idx(name) and folders.is_image_folder(Path(name)):
+        kind = "a folder of images"
+    elif os.path.isfile(name) and tables.is_table(name):
+        kind = "a table"
+    else:
+        kind = "arrays"
+    of_images, of_table = kind == "a folder of images", kind == "a table"
+    refuse_options(check, kind, image_options, not of_images, folders.ImageOptions(), "a folder of images")
+    refuse_options(check, kind, table_options, not of_table, tables.TableOptions(), "a table")
+    fits = folders.ImageFormat if of_images else tables.TableFormat if of_table else None
+    right = format is None or (fits is not None and isinstance(format, fits))
+    check.require_type(right, f"{name} is {kind}: format must be that of such data, or None", format=format)
+    if of_images:
+        return folders.load(check, name, image_options, valid_fraction, seed, format)  # type: ignore[arg-type]
+    if of_table:
+        return tables.load(check, name, table_options, valid_fraction, seed, format)  # type: ignore[arg-type]
+    return load_arrays(check, name, folder, valid_fraction, seed)
+
+
+def check_image_options(
+    check: checks.Checker, image_size: Any, channels: Any, resize: Any
+) -> folders.ImageOptions:
+    if image_size is not None:
+        image_size = check.integers("image_size", image_size, 2)
+    if channels is not None:
+        channels = check.integer("channels", channels)
+        check.require(channels in (1, 3), "channels must be 1 (gray) or 3 (colors)", channels=channels)
+    check.require_type(isinstance(resize, bool), "resize must be True or False", resize=resize)
+    return folders.ImageOptions(image_size, channels, resize)
+
+
+def refuse_options(
+    check: checks.Checker, kind: str, options: Any, wrong: bool, defaults: Any, meant: str
+) -> None:
+    """Refuses options that are given with data of another kind."""
+    given = {
+        option: value
+        for option, value in options._asdict().items()
+        if wrong and (type(value), value) != (type(defaults._asdict()[option]), defaults._asdict()[option])
+    }
+    check.require(not given, f"{', '.join(given)} is an option of {meant}, and this is {kind}", **given)
+
+
+def holds_idx(folder: str) -> bool:
+    source = sources.SOURCES["mnist"]
+    return any(sources.find_file(Path(folder), name) for name in source.train_files + source.test_files)
+
+
+def load_arrays(
+    check: checks.Checker,
+    name: str,
+    folder: str | os.PathLike[str] | None,
+    valid_fraction: float,
+    seed: int,
+) -> Dataset:
+    """Loads a data set whose files hold arrays."""
     train, test, classes = read_parts(check, name, folder)
     train, test = check_parts(check, name, train, test)
     if test is None:
@@ -147,10 +181,6 @@ def load_dataset(
     rule = f"{name}: valid_fraction must leave training examples"
     check.require(len(rest) > 0, rule, valid_fraction=valid_fraction)
     return Dataset(name, take(train, rest), take(train, held), test, classes)
-
-
-def take(split: Any, indices: np.ndarray) -> Any:
-    return type(split)(*(batches.take(array, indices) for array in split))
 
 
 def read_parts(
@@ -225,14 +255,18 @@ def read_npz_parts(check: checks.Checker, path: Path) -> tuple[Split, Split | No
         train, test = (
             kind(arrays[f"x_{part}"], arrays[f"y_{part}"].reshape(-1)) for part in ("train", "test")
         )
-        return train, test, ()
+        return train, test, names_in(arrays)
     for key, split in (("images", ImageSplit), ("features", FeatureSplit), ("words", WordSplit)):
         if key in arrays and "labels" in arrays:
-            names = arrays.get("classes", arrays.get("languages", np.array([])))
-            classes = tuple(str(item) for item in names.reshape(-1))
-            return split(arrays[key], arrays["labels"]), None, classes
+            return split(arrays[key], arrays["labels"]), None, names_in(arrays)
     rule = f"{path} must hold images, features or words next to labels, or x_train, y_train, x_test, y_test"
     raise ValueError(check.message(rule, arrays=sorted(arrays)))
+
+
+def names_in(arrays: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    """Returns the names of the classes that a file holds, () if it has none."""
+    names = arrays.get("classes", arrays.get("languages", np.array([])))
+    return tuple(str(item) for item in names.reshape(-1))
 
 
 def check_parts(
@@ -281,7 +315,24 @@ def check_classes(
         # One stray label of two billion must not make as many names.
         rule = f"{name}: without class names, labels must be below the number of examples"
         check.require(largest < len(labels), rule, largest=largest)
+        warn_of_gaps(name, labels, largest)
         return tuple(str(label) for label in range(largest + 1))
     rule = f"{name}: labels must lie in 0..{len(classes) - 1}"
     check.require(largest < len(classes), rule, minimum=int(labels.min()), maximum=largest)
     return classes
+
+
+def warn_of_gaps(name: str, labels: np.ndarray, largest: int) -> None:
+    """Logs which classes have no example, as class 0 of labels that begin at 1."""
+    missing = np.setdiff1d(np.arange(largest + 1), labels)
+    if len(missing):
+        remedy = "subtract 1 from the labels, or " if missing.tolist() == [0] else ""
+        logger.warning(
+            "load_dataset: %s has no example of class %s, but the labels reach %d: there will be %d classes; "
+            "%sstore the names of the classes in the file, as classes",
+            name,
+            ", ".join(map(str, missing[:MOST_NAMED])) + (" ..." if len(missing) > MOST_NAMED else ""),
+            largest,
+            largest + 1,
+            remedy,
+        )

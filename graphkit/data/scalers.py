@@ -4,12 +4,15 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from graphkit import checks
 from graphkit.data import array_checks
 
 __all__ = ["MinMaxScaler", "Standardizer"]
 
+PER = ("feature", "channel")
+NOT_FITTED = "fit must be called first, or the training examples be given"
 CHUNK = 1 << 18  # numbers held as float64 at a time: 2 MiB
 
 
@@ -19,9 +22,10 @@ class Standardizer:
     Make it from the training examples alone and call it on those and on all others, so that nothing of
     the validation and test examples leaks into the training. The statistics are accumulated in float64,
     some examples at a time: uint8 and memory-mapped examples are never copied to floats as a whole.
+    `Standardizer(examples)` is short for `Standardizer().fit(examples)`, and a call for `transform`.
 
     Args:
-      examples: finite numbers (N, ...), the training examples.
+      examples: finite numbers (N, ...), the training examples; None where `fit` is called later.
       per: "feature" measures each number of an example by itself, over the first axis; "channel"
         measures each channel, over all axes but the last.
 
@@ -44,25 +48,67 @@ class Standardizer:
       (array([2., 5.]), array([1., 0.]))
       >>> standardize(np.array([[4.0, 7.0]]))
       array([[2., 2.]], dtype=float32)
+      >>> standardize.inverse_transform(np.array([[2.0, 2.0]]))
+      array([[4., 7.]])
     """
 
-    def __init__(self, examples: np.ndarray, per: str = "feature") -> None:
+    mean: np.ndarray
+    std: np.ndarray
+
+    def __init__(self, examples: np.ndarray | None = None, per: str = "feature") -> None:
+        self.per = checks.Checker("Standardizer").choice("per", per, PER)
+        if examples is not None:
+            self.fit(examples)
+
+    def fit(self, examples: np.ndarray) -> "Standardizer":
+        """Measures mean and std of training examples, in place of those measured before.
+
+        Args:
+          examples: finite numbers (N, ...).
+
+        Returns:
+          The standardizer.
+
+        Raises:
+          TypeError: `examples` is not an array of numbers.
+          ValueError: there are no examples, or NaN or infinity among them.
+        """
         check = checks.Checker("Standardizer")
-        self.per, examples = check_training_examples(check, examples, per)
+        examples = check_training_examples(check, examples, self.per)
         self.mean, self.std = mean_and_std(check, examples, feature_shape(examples, self.per))
+        return self
 
     def __call__(self, examples: np.ndarray) -> np.ndarray:
+        """Returns `transform(examples)`."""
+        return self.transform(examples)
+
+    def transform(self, examples: np.ndarray) -> np.ndarray:
         """Returns examples of the same features (or channels) standardized, as float32 of their shape.
 
         A feature that never changed in training (std 0) is centred and not divided.
 
         Raises:
           TypeError: `examples` is not an array of numbers.
-          ValueError: the examples have other features than the training examples, or are not finite.
+          ValueError: nothing was fitted, or the examples have other features than the training examples,
+            or are not finite.
         """
+        check, mean, divisor = self.fitted()
+        return apply(check, examples, self.per, mean, lambda x: (x - mean) / divisor)
+
+    def inverse_transform(self, examples: np.ndarray) -> np.ndarray:
+        """Returns standardized examples in their units again: x * std + mean, as float64 of their shape.
+
+        Raises:
+          TypeError: `examples` is not an array of numbers.
+          ValueError: nothing was fitted, or the examples have other features, or are not finite.
+        """
+        check, mean, divisor = self.fitted()
+        return apply(check, examples, self.per, mean, lambda x: x * divisor + mean, np.float64)
+
+    def fitted(self) -> tuple[checks.Checker, np.ndarray, np.ndarray]:
         check = checks.Checker("Standardizer")
-        divisor = np.where(self.std > 0, self.std, 1.0)
-        return transform(check, examples, self.per, self.mean, lambda x: (x - self.mean) / divisor)
+        check.require(hasattr(self, "mean"), NOT_FITTED)
+        return check, self.mean, np.where(self.std > 0, self.std, 1.0)
 
 
 class MinMaxScaler:
@@ -70,9 +116,11 @@ class MinMaxScaler:
 
     Make it from the training examples alone and call it on those and on all others. Values outside the
     range of the training examples are not clipped: they come out below `low` or above `high`.
+    `MinMaxScaler(examples)` is short for `MinMaxScaler().fit(examples)`, and a call for `transform`.
 
     Args:
       examples: finite numbers (N, ...), the training examples; read some at a time, without a float copy.
+        None where `fit` is called later.
       low: what the least training value becomes.
       high: what the greatest training value becomes; above `low`.
       per: "feature" measures each number of an example by itself, over the first axis; "channel"
@@ -98,18 +146,49 @@ class MinMaxScaler:
       array([[0., 2.]], dtype=float32)
     """
 
+    minimum: np.ndarray
+    maximum: np.ndarray
+
     def __init__(
-        self, examples: np.ndarray, low: float = 0.0, high: float = 1.0, *, per: str = "feature"
+        self,
+        examples: np.ndarray | None = None,
+        low: float = 0.0,
+        high: float = 1.0,
+        *,
+        per: str = "feature",
     ) -> None:
         check = checks.Checker("MinMaxScaler")
         self.low = check.number("low", low)
         self.high = check.number("high", high)
         check.require(self.low < self.high, "low must be below high", low=low, high=high)
-        self.per, examples = check_training_examples(check, examples, per)
+        self.per = check.choice("per", per, PER)
+        if examples is not None:
+            self.fit(examples)
+
+    def fit(self, examples: np.ndarray) -> "MinMaxScaler":
+        """Measures the range of training examples, in place of the one measured before.
+
+        Args:
+          examples: finite numbers (N, ...).
+
+        Returns:
+          The scaler.
+
+        Raises:
+          TypeError: `examples` is not an array of numbers.
+          ValueError: there are no examples, or NaN or infinity among them.
+        """
+        check = checks.Checker("MinMaxScaler")
+        examples = check_training_examples(check, examples, self.per)
         shape = feature_shape(examples, self.per)
         self.minimum, self.maximum = minimum_and_maximum(check, examples, shape)
+        return self
 
     def __call__(self, examples: np.ndarray) -> np.ndarray:
+        """Returns `transform(examples)`."""
+        return self.transform(examples)
+
+    def transform(self, examples: np.ndarray) -> np.ndarray:
         """Returns examples of the same features (or channels) scaled, as float32 of their shape.
 
         A feature that never changed in training becomes `low`; its range counts as 1, so that a later value
@@ -117,21 +196,40 @@ class MinMaxScaler:
 
         Raises:
           TypeError: `examples` is not an array of numbers.
-          ValueError: the examples have other features than the training examples, or are not finite.
+          ValueError: nothing was fitted, or the examples have other features than the training examples,
+            or are not finite.
         """
-        span = self.maximum - self.minimum
-        divisor = np.where(span > 0, span, 1.0)
+        check, minimum, divisor = self.fitted()
 
         def scaled(values: np.ndarray) -> np.ndarray:
-            fraction = (values - self.minimum) / divisor
+            fraction = (values - minimum) / divisor
             # Unlike low + (high - low) * fraction, this is exact at both ends.
             return self.low * (1 - fraction) + self.high * fraction
 
-        return transform(checks.Checker("MinMaxScaler"), examples, self.per, self.minimum, scaled)
+        return apply(check, examples, self.per, minimum, scaled)
+
+    def inverse_transform(self, examples: np.ndarray) -> np.ndarray:
+        """Returns scaled examples in their units again, as float64 of their shape.
+
+        Raises:
+          TypeError: `examples` is not an array of numbers.
+          ValueError: nothing was fitted, or the examples have other features, or are not finite.
+        """
+        check, minimum, divisor = self.fitted()
+
+        def unscaled(values: np.ndarray) -> np.ndarray:
+            return (values - self.low) / (self.high - self.low) * divisor + minimum
+
+        return apply(check, examples, self.per, minimum, unscaled, np.float64)
+
+    def fitted(self) -> tuple[checks.Checker, np.ndarray, np.ndarray]:
+        check = checks.Checker("MinMaxScaler")
+        check.require(hasattr(self, "minimum"), NOT_FITTED)
+        span = self.maximum - self.minimum
+        return check, self.minimum, np.where(span > 0, span, 1.0)
 
 
-def check_training_examples(check: checks.Checker, examples: np.ndarray, per: str) -> tuple[str, np.ndarray]:
-    per = check.choice("per", per, ("feature", "channel"))
+def check_training_examples(check: checks.Checker, examples: np.ndarray, per: str) -> np.ndarray:
     examples = array_checks.check_numbers(check, "examples", examples)
     check.require(
         examples.ndim > 0 and examples.size > 0,
@@ -143,7 +241,7 @@ def check_training_examples(check: checks.Checker, examples: np.ndarray, per: st
         "examples must have an axis of channels after the first",
         shape=examples.shape,
     )
-    return per, examples
+    return examples
 
 
 def feature_shape(examples: np.ndarray, per: str) -> tuple[int, ...]:
@@ -188,19 +286,20 @@ def minimum_and_maximum(
     return minimum, maximum
 
 
-def transform(
+def apply(
     check: checks.Checker,
     examples: np.ndarray,
     per: str,
     fitted: np.ndarray,
     formula: Callable[[np.ndarray], np.ndarray],
+    dtype: DTypeLike = np.float32,
 ) -> np.ndarray:
-    """Returns float32 of the formula applied to each chunk of the examples."""
+    """Returns the formula applied to each chunk of the examples."""
     examples = array_checks.check_numbers(check, "examples", examples)
     shape = feature_shape(examples, per) if examples.ndim > (per == "channel") else None
     rule = f"examples must have {per}s of shape {fitted.shape}, as the training examples had"
     check.require(shape == fitted.shape, rule, shape=examples.shape)
-    results = np.empty(examples.shape, np.float32)
+    results = np.empty(examples.shape, dtype)
     for part, values in chunks(check, examples):
         results[part] = formula(values)
     return results

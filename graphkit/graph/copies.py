@@ -85,12 +85,15 @@ def input_name(text: str) -> str:
     return text if ":" in text or text.startswith("^") else f"{text}:0"
 
 
-def paste_body(op: tf.Operation, function: Any) -> list[tf.Operation]:
+def paste_body(op: tf.Operation, function: Any) -> tuple[list[tf.Operation], list[tf.Tensor]]:
     """Copies the ops of a function into the graph of the op that calls it, with the inputs of that op.
 
     Args:
       op: a call of the function, such as a while loop of which it is the body.
       function: its FunctionDef.
+
+    Returns:
+      The copied ops, and the tensors that the function returns.
     """
     arguments = function.signature.input_arg
     given = list(op.inputs)[len(op.inputs) - len(arguments) :]  # the first input of If and Case chooses
@@ -104,7 +107,7 @@ def paste_body(op: tf.Operation, function: Any) -> list[tf.Operation]:
                 inner = paste_node(node, values)
                 made.append(inner)
                 values.update(zip(output_names(node, inner.op_def), inner.outputs, strict=True))
-    return made
+    return made, [values[function.ret[result.name]] for result in function.signature.output_arg]
 
 
 def data_inputs(node: Any) -> list[str]:

@@ -167,7 +167,7 @@ def cost_of_body(
     op: tf.Operation, function: Any, examples: int, library: Mapping[str, Any]
 ) -> tuple[Count, Count]:
     """Returns the FLOPs and the kept bytes of a function that an op calls."""
-    ops = copies.paste_body(op, function)
+    ops, _ = copies.paste_body(op, function)
     chosen = set(ops)
     costs = [
         cost_in_batch(inner, kept_outputs(inner, chosen, ends=False), examples, library) for inner in ops

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphkit import checks
+from graphkit.running.step_values import StepValues
 from graphkit.running.steps import Run
 
 logger = logging.getLogger("graphkit")
@@ -14,8 +15,8 @@ class Callback:
     """What a trainer calls while it fits; override the methods that you need.
 
     Each method gets the trainer and may read all of its documented attributes. An exception ends the fit.
-    In each fit the order is: `on_fit_start`; in each epoch `on_epoch_start`, for each run of steps `on_step`
-    and `on_run_end`, then `on_validation_start`, `on_validation_end` and `on_epoch_end`; at last
+    In each fit the order is: `on_fit_start`; in each epoch `on_epoch_start`, for each run of steps `on_step`,
+    `on_steps` and `on_run_end`, then `on_validation_start`, `on_validation_end` and `on_epoch_end`; at last
     `on_fit_end`. `on_not_finite` or `on_op_error` is called where a step fails, `on_save_start` and
     `on_save_end` around each checkpoint.
 
@@ -40,6 +41,9 @@ class Callback:
     def on_step(self, trainer: Any, metrics: dict[str, Any]) -> None:
         """Called after each step with its {"loss": …, metric: …}; steps are then run one by one."""
 
+    def on_steps(self, trainer: Any, values: StepValues) -> None:
+        """Called after each run with the values of all its steps, which are run as fast as without it."""
+
     def on_run_end(self, trainer: Any) -> None:
         """Called after each run of one or more steps, `trainer.last_run`: several times a second."""
 
@@ -58,10 +62,10 @@ class Callback:
         """
 
     def on_validation_start(self, trainer: Any) -> None:
-        """Called before the validation of each epoch, where there is validation data."""
+        """Called before each validation: at the end of each epoch, and every `valid_every` steps."""
 
     def on_validation_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
-        """Called after the validation of each epoch with its {"valid_loss": …, "valid_…": …}."""
+        """Called after each validation with its {"valid_loss": …, "valid_…": …}, at `trainer.step`."""
 
     def on_epoch_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
         """Called after each epoch and its validation with the new row of the history."""
@@ -81,6 +85,13 @@ class Callback:
         A run is only resumed with equal ones, since others would not give the same bits.
         """
         return None
+
+    def best_names(self) -> list[str]:
+        """Returns the names of checkpoints of best weights that it keeps in the logdir, the best first.
+
+        Their names begin with "best-". Each checkpoint of the run names them; others are removed then.
+        """
+        return []
 
     def state_name(self) -> str:
         """Returns what a checkpoint calls the callback's state, to know it again in another order."""
@@ -113,6 +124,16 @@ def states_of(callbacks: Sequence[Callback]) -> list[list]:
     """Returns what a checkpoint keeps of callbacks: [name, state] of those that have a state."""
     kept = [[callback.state_name(), callback.state()] for callback in callbacks]
     return [[name, state] for name, state in kept if state is not None]
+
+
+def reads_steps(callback: Callback) -> bool:
+    """Whether the callback reads the values of steps."""
+    return type(callback).on_steps is not Callback.on_steps
+
+
+def best_names(callbacks: Sequence[Callback]) -> list[str]:
+    """Returns the names of the checkpoints of best weights, those of the first callback first."""
+    return [name for callback in callbacks for name in callback.best_names()]
 
 
 def restore_states(callbacks: Sequence[Callback], kept: Sequence[Sequence[Any]]) -> None:

@@ -37,15 +37,17 @@ class Wanted(NamedTuple):
       total_steps: of the training including resumed epochs.
       observed: whether a callback looks at each step.
       stops: a run ends at each step that is a multiple of one of these.
+      last_step: the number of the last step, or None.
       was_compiled: whether the run that is resumed was compiled by XLA, which "auto" then keeps to, since XLA
         rounds differently; None where none is resumed.
     """
 
     execution: str
     steps_per_run: int | None
-    total_steps: int
+    total_steps: float
     observed: bool
     stops: Sequence[int] = ()
+    last_step: int | None = None
     was_compiled: bool | None = None
 
 
@@ -67,6 +69,7 @@ class Runner:
       steps: what runs mini-batches.
       short_steps: what runs the last mini-batch of an epoch if it is shorter; None for `steps`.
       stops: a run ends at each step that is a multiple of one of these.
+      last_step: the number of the last step, after which no run begins; None for no limit.
 
     Attributes:
       keyed: whether random numbers are drawn from keys, as in the loops.
@@ -81,11 +84,12 @@ class Runner:
         steps: Steps,
         short_steps: Steps | None = None,
         stops: Sequence[int] = (),
+        last_step: int | None = None,
     ) -> None:
         self.execution, self.reason = execution, reason
         self.plan = plan
         self.steps, self.short_steps = steps, short_steps or steps
-        self.stops = stops
+        self.stops, self.last_step = stops, last_step
         self.keyed = steps.copied
         self.compiled = execution == "compiled"
 
@@ -97,6 +101,8 @@ class Runner:
           rates_of: function steps -> their learning rates, called when a run starts.
         """
         left = self.plan.epoch(position.epoch)[position.batch :]
+        if self.last_step is not None:
+            left = left[: max(0, self.last_step - position.step)]
         full = [indices for indices in left if len(indices) == self.plan.full_size]
         step = position.step
         yield from self.runs_of(full, step, rates_of)
@@ -176,7 +182,7 @@ def runner_for(
         steps, short_steps = workers.steps(plain_steps, plain_steps, examples, plan)
     logger.info('execution "%s"%s', execution, f" ({reason})" if reason else "")
     warn_of_differences(loops.doubts, execution, steps.copied)
-    return Runner(execution, reason, plan, steps, short_steps, wanted.stops)
+    return Runner(execution, reason, plan, steps, short_steps, wanted.stops, wanted.last_step)
 
 
 def warn_of_differences(doubts: Doubts, execution: str, copied: bool) -> None:
@@ -216,7 +222,8 @@ def feed_steps(
         return loop_steps(loops.plain, examples, 1, False)
     training = {step.training_input: np.bool_(True), **examples.constants}
     fed = Examples(examples.sources, training)
-    return FeedSteps(session, [*step.values, step.update], fed, step.rate_input, step=step)
+    reads = any(source.is_lazy for source in examples.sources)
+    return FeedSteps(session, [*step.values, step.update], fed, step.rate_input, reads, step)
 
 
 def choose(loops: Loops, examples: Examples, wanted: Wanted) -> tuple[str, str | None]:
@@ -235,6 +242,8 @@ def choose(loops: Loops, examples: Examples, wanted: Wanted) -> tuple[str, str |
     augmented = any(source.augment is not None for source in examples.sources)
     if wanted.execution == "resident" and augmented:
         return "chunks", "augmented rows are made for each mini-batch"
+    if wanted.execution == "resident" and any(source.accept for source in examples.sources):
+        return "chunks", "columns are read for each mini-batch"
     if wanted.execution in ("chunks", "resident"):
         return wanted.execution, None
     if not_compiled:
@@ -268,12 +277,12 @@ def can_be_resident(loop: Loop, examples: Examples) -> bool:
     """Whether each run can be given the complete arrays without a large copy."""
     total = 0
     for source in examples.sources:
-        if source.mapped or source.augment is not None:
+        if source.is_lazy or source.augment is not None:
             return False
         takes = loop.input_for(source).dtype.as_numpy_dtype
         # An array that is not aligned or has another dtype is copied, see `steps.resident_array`. Arrays with
         # one axis, such as labels, are small enough for that.
-        if not loop.stored and source.array.ndim > 1 and not batches.is_aligned(source.array, takes):
+        if not loop.stored and source.array.ndim > 1 and not batches.is_aligned(source.complete, takes):
             return False
         total += source.array.nbytes
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -4,21 +4,22 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.data import batches
+from graphkit.data import batches, columns
 from graphkit.graph import walk
 from graphkit.nn import inputs, tensors
+from graphkit.running import values
 
-CHUNK = 1 << 22  # bytes that are checked at a time, so that a mapped file need not fit into memory
-FINGERPRINT_ROWS = 64  # of mapped and very large arrays, evenly spaced, since reading all takes long
+FINGERPRINT_ROWS = 64  # of files and very large arrays, evenly spaced, since reading all takes long
 FINGERPRINT_BYTES = 1 << 30  # up to this size, all of an array in memory counts; that takes about a second
-DATA_RULE = "data must be {placeholder: array}"
+DATA_RULE = "data must be {placeholder or its name: array}, or a table with such columns"
 
+Accept = Callable[[np.ndarray, Sequence[int] | np.ndarray], None]
 Augment = Callable[[np.ndarray, tuple], np.ndarray]
 
 
@@ -27,20 +28,29 @@ class Source(NamedTuple):
 
     Attributes:
       placeholder: takes rows of the array.
-      array: all examples, in memory or memory-mapped.
+      array: all examples: in memory, memory-mapped, or a column.
       scaling: (offset, 1 / scale) for uint8 images, else None.
       augment: function (rows, seed) -> rows of training mini-batches, or None.
+      accept: function (rows, their numbers) that raises for rows of a column that cannot be used; None for
+        an array, which is checked in full before the first step.
     """
 
     placeholder: tf.Tensor
-    array: np.ndarray
+    array: np.ndarray | columns.Column
     scaling: tuple | None = None
     augment: Augment | None = None
+    accept: Accept | None = None
 
     @property
-    def mapped(self) -> bool:
-        """Whether the array is a file that is mapped into memory."""
-        return isinstance(self.array, np.memmap) or batches.mapping_of(self.array) is not None
+    def is_lazy(self) -> bool:
+        """Whether rows are read when they are needed: those of a mapped file or a column."""
+        is_read = isinstance(self.array, (np.memmap, columns.Column))
+        return is_read or batches.mapping_of(self.complete) is not None
+
+    @property
+    def complete(self) -> np.ndarray:
+        """The array of all examples, of a source that is not a column."""
+        return cast(np.ndarray, self.array)
 
     @property
     def changes(self) -> bool:
@@ -50,7 +60,8 @@ class Source(NamedTuple):
 
     def release(self) -> None:
         """Frees the pages of a mapped file that were read."""
-        batches.release(self.array)
+        if isinstance(self.array, np.ndarray):
+            batches.release(self.array)
 
     def sample(self) -> np.ndarray:
         """Returns the indices of a few examples, evenly spaced."""
@@ -58,22 +69,25 @@ class Source(NamedTuple):
 
     def raw_rows(self, selection: Any, seed: tuple | None = None) -> np.ndarray:
         """Returns the selected examples as the array holds them, augmented."""
-        values = self.array[selection]
+        rows = self.array[selection]
+        if self.accept is not None:
+            is_slice = isinstance(selection, slice)
+            self.accept(rows, range(len(self.array))[selection] if is_slice else selection)
         if self.augment is None:
-            return values
-        return self.augment(np.array(values), seed or ())  # a copy, since it may work in place
+            return rows
+        return self.augment(np.array(rows), seed or ())  # a copy, since it may work in place
 
     def rows(self, selection: Any, seed: tuple | None = None) -> np.ndarray:
         """Returns the selected examples as the placeholder takes them."""
-        values = self.raw_rows(selection, seed)
+        rows = self.raw_rows(selection, seed)
         dtype = self.placeholder.dtype.as_numpy_dtype
         if self.scaling is None:
-            return values if values.dtype == dtype else values.astype(dtype)
+            return rows if rows.dtype == dtype else rows.astype(dtype)
         offset, factor = self.scaling
-        values = values.astype(dtype)
-        values -= offset
-        values *= factor
-        return values
+        rows = rows.astype(dtype)
+        rows -= offset
+        rows *= factor
+        return rows
 
 
 class Examples:
@@ -112,16 +126,27 @@ class Examples:
     def fingerprint(self) -> str:
         """A text that differs for other data: made of names, shapes, dtypes and rows.
 
-        Of arrays that are mapped, or larger than a gibibyte, only some rows count.
+        Of arrays that are in files, or larger than a gibibyte, only some rows count.
         """
         digest = hashlib.sha256()
         for source in self.sources:
             array = source.array
             digest.update(repr((source.placeholder.name, array.shape, str(array.dtype))).encode())
-            some = source.mapped or array.nbytes > FINGERPRINT_BYTES
-            rows = np.ascontiguousarray(array[source.sample()] if some else array)
-            digest.update(repr(rows.tolist()).encode() if rows.dtype.hasobject else rows.view(np.uint8).data)
+            is_table = isinstance(array, columns.Column) and array.in_memory
+            if array.nbytes > FINGERPRINT_BYTES or (source.is_lazy and not is_table):
+                update(digest, array[source.sample()])
+            elif isinstance(array, columns.Column):
+                for _, rows in values.parts(array):
+                    update(digest, rows)
+            else:
+                update(digest, array)
         return digest.hexdigest()
+
+
+def update(digest: Any, rows: np.ndarray) -> None:
+    """Adds rows to a hash."""
+    rows = np.ascontiguousarray(rows)
+    digest.update(repr(rows.tolist()).encode() if rows.dtype.hasobject else rows.view(np.uint8).data)
 
 
 def check_examples(
@@ -133,31 +158,27 @@ def check_examples(
     own: Mapping[tf.Tensor, Any],
     augment: Any = None,
 ) -> Examples:
-    """Returns the examples of {placeholder: array}, all checked.
+    """Returns the examples of {placeholder: array}, checked; those of a column as they are read.
 
     Args:
       check: of the function that was called.
       graph: the trainer's graph.
-      data: {placeholder: array of all examples}.
-      feed: {placeholder: value} of what is fed unchanged, or None.
+      data: {placeholder or its name: array or column of all examples}, or a table of such columns.
+      feed: {placeholder or its name: value} of what is fed unchanged, or None.
       fetches: what is computed; each placeholder that it needs must have its data.
       own: {placeholder: value} of what the trainer feeds; None for a value that it feeds in each run.
-      augment: {placeholder: function (rows, seed) -> rows}, or None.
+      augment: {placeholder or its name: function (rows, seed) -> rows}, or None.
     """
     constants = check_feed(check, graph, feed)
-    check.require_type(isinstance(data, dict), DATA_RULE, data=type(data))
-    scalings = pixel_scalings(graph)
-    sources = []
-    for key, value in data.items():
-        placeholder = check_key(check, graph, key)
-        array = check_array(check, placeholder, value)
-        scaling = scalings.get(placeholder.name) if array.dtype == np.uint8 else None
-        sources.append(Source(placeholder, array, scaling))
+    sources = [
+        make_source(check, placeholder, value)
+        for placeholder, value in by_placeholder(check, graph, columns_of(check, data)).items()
+    ]
     lengths = {source.placeholder.name: len(source.array) for source in sources}
     same = len(set(lengths.values())) == 1 and min(lengths.values()) > 0
     rule = "all arrays must have the same number of examples, and at least one"
     check.require(same, rule, examples=lengths)
-    given = sorted(placeholder.name for placeholder in (*data, *constants))
+    given = sorted([*lengths, *(placeholder.name for placeholder in constants)])
     fed = {*given, *(placeholder.name for placeholder in own)}
     missing = [p.name for p in walk.needed_placeholders(fetches) if p.name not in fed]
     check.require(
@@ -174,8 +195,8 @@ def with_augment(
 ) -> list[Source]:
     """Returns the sources with their augmentations, each tried on the first two examples."""
     rule = "augment must be {placeholder: function (rows, seed) -> rows}"
-    check.require_type(isinstance(augment or {}, dict), rule, augment=augment)
-    changes = {check_key(check, graph, key).name: value for key, value in (augment or {}).items()}
+    check.require_type(isinstance(augment or {}, Mapping), rule, augment=augment)
+    changes = {p.name: change for p, change in by_placeholder(check, graph, augment or {}).items()}
     unknown = sorted(changes.keys() - {source.placeholder.name for source in sources})
     check.require(not unknown, "augment must name placeholders of data", augment=unknown)
     for source in sources:
@@ -198,10 +219,10 @@ def try_augment(check: checks.Checker, source: Source, change: Any) -> None:
 
 def check_feed(check: checks.Checker, graph: tf.Graph, feed: Any) -> dict[tf.Tensor, np.ndarray]:
     """Returns {placeholder: value} of what is fed unchanged in every step, as arrays of their dtypes."""
-    check.require_type(feed is None or isinstance(feed, dict), "feed must be {placeholder: value}", feed=feed)
+    is_feed = feed is None or isinstance(feed, Mapping)
+    check.require_type(is_feed, "feed must be {placeholder: value}", feed=feed)
     checked = {}
-    for key, value in (feed or {}).items():
-        placeholder = check_key(check, graph, key)
+    for placeholder, value in by_placeholder(check, graph, feed or {}).items():
         name = placeholder.name
         check.unmasked(f"feed of {name}", value)
         try:
@@ -227,21 +248,62 @@ def is_default(placeholder: tf.Tensor, value: Any) -> bool:
     return default is not None and np.array_equal(default, value)
 
 
+def columns_of(check: checks.Checker, data: Any) -> Mapping[Any, Any]:
+    """Returns {key: examples} of a dict, or of what has columns with names.
+
+    Such are a pandas DataFrame, a group of an HDF5 or zarr file, a Hugging Face `Dataset`.
+    """
+    if isinstance(data, Mapping):
+        return data
+    is_table = hasattr(data, "keys") or hasattr(data, "column_names")
+    check.require_type(is_table and hasattr(data, "__getitem__"), DATA_RULE, data=type(data))
+    names = list(data.keys() if hasattr(data, "keys") else data.column_names)
+    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    check.require(not twice, "columns must have different names", twice=twice)
+    return {name: data[name] for name in names}
+
+
+def by_placeholder(check: checks.Checker, graph: tf.Graph, named: Mapping[Any, Any]) -> dict[tf.Tensor, Any]:
+    """Returns {placeholder: value} of {placeholder or its name: value}."""
+    found: dict[str, tuple[tf.Tensor, Any]] = {}
+    for key, value in named.items():
+        placeholder = check_key(check, graph, key)
+        check.require(placeholder.name not in found, f"{placeholder.name} must be given once", key=key)
+        found[placeholder.name] = placeholder, value
+    return dict(found.values())
+
+
 def check_key(check: checks.Checker, graph: tf.Graph, key: Any) -> tf.Tensor:
-    """Returns the key, which must be a placeholder of the trainer's graph."""
-    rule = "keys must be placeholders of the trainer's graph"
+    """Returns the placeholder of the trainer's graph that a key is, or names ("images" or "images:0")."""
+    if isinstance(key, str):
+        known = {op.name: op.outputs[0] for op in graph.get_operations() if op.type in walk.PLACEHOLDERS}
+        name = key.removesuffix(":0")
+        users = [other for other in known if not other.startswith("graphkit/")]
+        near = checks.near(key, users) or f" (there are: {', '.join(users)})"
+        check.require(name in known, f"keys must name placeholders of the trainer's graph{near}", key=key)
+        return known[name]
+    rule = "keys must be placeholders of the trainer's graph, or their names"
     check.require_type(walk.is_graph_tensor(key), rule, key=key)
     check.require(key.graph is graph and walk.is_placeholder(key), rule, key=key.name, op=key.op.type)
     return key
 
 
-def check_array(check: checks.Checker, placeholder: tf.Tensor, value: Any) -> np.ndarray:
-    """Returns the array if its dtype and the shape of its examples fit the placeholder."""
+def make_source(check: checks.Checker, placeholder: tf.Tensor, value: Any) -> Source:
+    """Returns the source of examples whose dtype and shape fit the placeholder."""
+    array = check_array(check, placeholder, value)
+    is_pixels = array.dtype == np.uint8
+    scaling = pixel_scalings(placeholder.graph).get(placeholder.name) if is_pixels else None
+    accept = None
+    if isinstance(array, columns.Column):
+        accept = functools.partial(values.Limits(placeholder, array.dtype).check, check)
+    return Source(placeholder, array, scaling, accept=accept)
+
+
+def check_array(check: checks.Checker, placeholder: tf.Tensor, value: Any) -> np.ndarray | columns.Column:
+    """Returns the examples if their dtype and shape fit the placeholder."""
     name, takes, shape = placeholder.name, placeholder.dtype, placeholder.shape
-    # np.asanyarray keeps the mask of what an object's `__array__` returns, so that it is refused.
-    given = value if isinstance(value, (np.ndarray, list, tuple)) else np.asanyarray(value)
-    check.unmasked(f"data of {name}", given)
-    array = given if isinstance(given, np.ndarray) else np.asarray(given)
+    array = columns.as_examples(check, f"data of {name}", value)
+    check.unmasked(f"data of {name}", array)
     received = {"shape": array.shape, "dtype": str(array.dtype)}
     check.require_type(array.dtype.kind in kinds_for(takes), f"{name} takes {takes.name}", **received)
     fits = array.ndim > 0 and (shape.rank is None or shape[1:].is_compatible_with(array.shape[1:]))
@@ -268,43 +330,22 @@ def kinds_for(dtype: tf.DType) -> str:
         return "USO"
     if dtype.is_complex:
         return "uifc"
-    return "uif" if dtype.is_floating else "ui" if dtype.is_integer else "b"
+    return "uifb" if dtype.is_floating else "uib" if dtype.is_integer else "b"
 
 
 def check_values(check: checks.Checker, source: Source) -> None:
-    """Raises for numbers that are not finite, and integers that the ops using the placeholder cannot take."""
-    placeholder, array = source.placeholder, source.array
-    rows = max(1, CHUNK // max(1, array[:1].nbytes))
-    if array.dtype.kind == "f":
-        for start in range(0, len(array), rows):
-            check_finite(check, placeholder, array[start : start + rows], start)
-            source.release()
-    elif array.dtype.kind in "ui":
-        limit, op_type = walk.index_limit(placeholder)
-        lowest, highest = placeholder.dtype.min, placeholder.dtype.max
-        rule = f"{placeholder.name} takes {placeholder.dtype.name}"
-        if limit is not None:
-            lowest, highest = 0, limit - 1
-            rule = f"{placeholder.name} must lie in 0..{limit - 1}, which {op_type} takes"
-        elif np.can_cast(array.dtype, placeholder.dtype.as_numpy_dtype):
-            return
-        for start in range(0, len(array), rows):
-            part = array[start : start + rows]
-            refuse_where(check, (part < lowest) | (part > highest), part, rule, start)
-            source.release()
+    """Raises for numbers that are not finite, and integers that the ops using the placeholder cannot take.
 
-
-def check_finite(check: checks.Checker, placeholder: tf.Tensor, part: np.ndarray, start: int) -> None:
-    # A term that is not finite makes the sum not finite; unlike np.isfinite, summing needs no further array.
-    if not np.isfinite(part.sum(dtype=np.float64)):
-        refuse_where(check, ~np.isfinite(part), part, f"{placeholder.name} must be finite", start)
-
-
-def refuse_where(check: checks.Checker, wrong: np.ndarray, part: np.ndarray, rule: str, start: int) -> None:
-    """Raises `ValueError` for the first number that is wrong, and says which example it belongs to."""
-    if wrong.any():
-        at = tuple(int(axis[0]) for axis in np.nonzero(wrong))
-        raise ValueError(check.message(rule, value=part[at].item(), example=start + at[0]))
+    Of columns, those that are in memory or small are read; the others are checked as they are read.
+    """
+    array, limits = source.array, values.Limits(source.placeholder, source.array.dtype)
+    if isinstance(array, columns.Column):
+        is_read = array.in_memory or array.nbytes <= values.CHUNK
+    else:
+        is_read = limits.any
+    for numbers, rows in values.parts(array) if is_read else ():
+        limits.check(check, rows, numbers)
+        source.release()
 
 
 def pixel_scalings(graph: tf.Graph) -> dict[str, tuple]:

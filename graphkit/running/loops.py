@@ -55,7 +55,7 @@ class Loop(NamedTuple):
         for source in sources:
             name = self.input_for(source).name
             if name in self.stored:
-                self.stored[name].fill(session, source.array)
+                self.stored[name].fill(session, source.complete)
 
     def input_for(self, source: feeds.Source) -> tf.Tensor:
         """Returns the placeholder that takes the array of a source."""

@@ -239,7 +239,7 @@ def xla_message(text: str) -> str:
 def resident_array(loop: Loop, source: Source) -> np.ndarray:
     """Returns the complete array as the loop takes it: aligned, so that TensorFlow need not copy it."""
     dtype = loop.input_for(source).dtype.as_numpy_dtype
-    return batches.aligned(source.array, dtype)
+    return batches.aligned(source.complete, dtype)
 
 
 def chunk_of(

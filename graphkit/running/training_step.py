@@ -12,6 +12,19 @@ from graphkit.running.workers import Place
 FLOATS = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 
 
+class Averages(NamedTuple):
+    """Moving averages of the trained variables, which each step updates.
+
+    Attributes:
+      pairs: (variable, variable that holds its average).
+      total: float32 scalar variable: the sum of the weights of the values that were averaged, 0 before the
+        first step.
+    """
+
+    pairs: list[tuple[tf.Variable, tf.Variable]]
+    total: tf.Variable
+
+
 class TrainingStep(NamedTuple):
     """What a graph holds of a training step; a trainer makes it before the graph is finalized.
 
@@ -35,6 +48,7 @@ class TrainingStep(NamedTuple):
       place: placeholders that say which part of a mini-batch a worker has; None for all of it.
       remote: whether the session is on another machine, to which all that is fed travels.
       split: placeholders of examples of which each device takes some rows; empty where one device trains.
+      averages: moving averages of the trained variables, or None.
     """
 
     update: tf.Operation
@@ -53,6 +67,7 @@ class TrainingStep(NamedTuple):
     inference: Inference = NONE
     place: Place | None = None
     split: Sequence[tf.Tensor] = ()
+    averages: Averages | None = None
     remote: bool = False
 
     @property

@@ -20,7 +20,7 @@ def row_bytes(source: Source, dtype: tf.DType | None = None) -> int:
     """Returns the bytes of an example, as a placeholder takes it."""
     dtype = dtype or source.placeholder.dtype
     numbers = int(np.prod(source.array.shape[1:]))
-    return max(1, numbers * (source.array.itemsize if dtype == tf.string else dtype.size))
+    return max(1, numbers * (source.array.dtype.itemsize if dtype == tf.string else dtype.size))
 
 
 def check_batch(check: checks.Checker, remote: bool, examples: Examples, batch_size: int) -> None:

@@ -209,11 +209,11 @@ def evaluator(check: checks.Checker, trainer: Trainer, data: Any, feed: Any) -> 
 
 
 def place(source: feeds.Source) -> feeds.Source:
-    """Returns the source with its array as TensorFlow takes it, unless it is a mapped file or holds texts.
+    """Returns the source with its array as TensorFlow takes it, unless it is in a file or holds texts.
 
     The data is evaluated resolution² times: rows that were converted before need no conversion each time.
     """
-    if source.mapped or source.placeholder.dtype == tf.string:
+    if source.is_lazy or source.placeholder.dtype == tf.string:
         return source
     rows = source.rows(slice(None))
     return source._replace(array=batches.aligned(rows, rows.dtype), scaling=None)

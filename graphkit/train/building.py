@@ -14,6 +14,7 @@ from graphkit.nn import inputs, scopes
 from graphkit.nn.metrics import Metric
 from graphkit.running import feeds, inference, kernels, loops, session, towers, training_step, wire, workers
 from graphkit.running import metrics as running_metrics
+from graphkit.train import averages as moving_averages
 from graphkit.train import optimizers
 from graphkit.train.learning_rate import LearningRate
 
@@ -30,6 +31,8 @@ class Settings(NamedTuple):
     compute_dtype: str
     strict: bool
     workers: workers.Workers
+    clip_value: float | None
+    average_decay: float | None
     devices: Sequence[str] = ()
 
 
@@ -40,7 +43,18 @@ def check_settings(check: checks.Checker, *given: Any) -> Settings:
     if clip_norm is not None:
         clip_norm = check.number("clip_norm", clip_norm, above=0)
     accumulate = check.integer("accumulate", settings.accumulate)
-    return settings._replace(clip_norm=clip_norm, accumulate=accumulate)
+    clip_value, decay = settings.clip_value, settings.average_decay
+    if clip_value is not None:
+        clip_value = check.number("clip_value", clip_value, above=0)
+        both = {"clip_norm": clip_norm, "clip_value": clip_value}
+        check.require(clip_norm is None, "give clip_norm or clip_value, not both", **both)
+    if decay is not None:
+        decay = check.number("average_decay", decay, above=0, below=1)
+        rule = "parameter servers do not keep moving averages"
+        check.require(not settings.workers.shares, rule, average_decay=decay)
+    return settings._replace(
+        clip_norm=clip_norm, clip_value=clip_value, accumulate=accumulate, average_decay=decay
+    )
 
 
 class Built(NamedTuple):
@@ -134,11 +148,12 @@ def build_step(
     update = optimizers.apply(
         optimizer,
         combined.pairs,
-        clip_norm=settings.clip_norm,
+        clip=optimizers.clipping(settings.clip_norm, settings.clip_value),
         accumulate=settings.accumulate,
         global_step=global_step,
         before=combined.before,
     )
+    update, averages = moving_averages.add(update, [v for _, v in gradients], settings.average_decay)
     variables = changed_variables(check, loss.graph, [update, *values])
     step = training_step.TrainingStep(
         update=update,
@@ -156,6 +171,7 @@ def build_step(
         skips_overflow=isinstance(optimizer, optimizers.LossScaled),
         place=combined.place,
         split=split.rows,
+        averages=averages,
         remote=settings.workers.is_remote,
     )
     originals = {name: split.originals.get(one, one) for name, one in combined.originals.items()}

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -12,11 +13,15 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.checkpoints import saving
 from graphkit.data import batches
-from graphkit.running.callback import observes_steps
+from graphkit.running import step_values
+from graphkit.running.callback import observes_steps, reads_steps
 from graphkit.running.execution import Wanted
 from graphkit.running.metrics import Means, add_row
-from graphkit.running.steps import Evaluation, Run
+from graphkit.running.steps import Run
 from graphkit.train import identity, signals
+from graphkit.train.checkpointing import Checkpointing
+from graphkit.train.limits import Limits
+from graphkit.train.validating import Validation
 
 logger = logging.getLogger("graphkit")
 ANYWAY = "anyway"
@@ -69,31 +74,28 @@ def make_plan(check: checks.Checker, examples: int, batch_size: int, *rest: Any)
     return plan
 
 
-def validation(trainer: Any, valid: Any) -> Evaluation | None:
-    """Checks the validation data, names the metrics of the history; returns what evaluates, or None."""
-    trainer.metric_names = list(trainer.metrics)
-    if valid is None:
-        return None
-    trainer.metric_names += [f"valid_{name}" for name in trainer.metrics]
-    return trainer.evaluation(checks.Checker("fit (valid)"), valid, workers=trainer.workers)
-
-
-def wanted(trainer: Any, execution: str, count: int | None, last_epoch: int, earlier: Earlier) -> Wanted:
+def wanted(
+    trainer: Any, execution: str, count: int | None, limits: Limits, validation: Validation, earlier: Earlier
+) -> Wanted:
     """Returns what a fit asks for, by its arguments, its callbacks and the run that it resumes."""
+    stops = [c.every_steps for c in trainer.callbacks if c.every_steps is not None]
     return Wanted(
         execution,
         count,
-        total_steps=last_epoch * len(trainer.plan),
+        total_steps=limits.steps(len(trainer.plan)),
         observed=any(map(observes_steps, trainer.callbacks)),
-        stops=[c.every_steps for c in trainer.callbacks if c.every_steps is not None],
+        stops=[*stops, *([] if validation.every is None else [validation.every])],
+        last_step=limits.last_step,
         was_compiled=earlier.compiled,
     )
 
 
-def begin(trainer: Any, earlier: Earlier, resume: bool | str, total_steps: int) -> bool:
+def begin(trainer: Any, earlier: Earlier, resume: bool | str, limits: Limits) -> bool:
     """Restores the checkpoint to resume from, if any; returns whether the fit replaces an earlier run."""
     plan, found, folder = trainer.plan, earlier.found, trainer.folder
-    trainer.interrupted = False
+    trainer.interrupted, trainer.ended = False, None
+    total = limits.steps(len(plan))
+    total_steps = int(total) if math.isfinite(total) else len(plan)  # only time ends it: of one epoch
     now = identity.of_run(trainer, total_steps)
     if resume and found:
         resume_from(trainer, earlier, now, anyway=resume == ANYWAY)
@@ -106,8 +108,9 @@ def begin(trainer: Any, earlier: Earlier, resume: bool | str, total_steps: int) 
         state.plan != plan or state.identity is None or state.identity["data"] != now["data"]
     ):
         state.start_epoch()  # the last fit ended inside an epoch on other data
+    state.drop_unfinished()
     position = {"step": state.step, "epoch": state.epoch, "batch": state.batch, "steps": total_steps}
-    stops = {"every_steps of callbacks": sorted({*trainer.runner.stops})}
+    stops = {"every_steps of callbacks": sorted({*trainer.runner.stops}), "limits": [*limits.given.items()]}
     trainer.workers.agree("fit", {**now, **stops, "position": position})
     state.plan, state.identity = plan, now
     replaces = bool(found) and not resume and state.step == 0
@@ -130,6 +133,7 @@ def resume_from(trainer: Any, earlier: Earlier, now: dict, anyway: bool) -> None
         except (checks.GraphkitError, FileNotFoundError) as error:
             logger.warning("%s; trying the previous checkpoint", error)
             continue
+        trainer.folder.keep_best(state["best"])  # not those of steps after it, which are made again
         logger.info("resumed from %s at step %d", path, trainer.step)
         before, size = (state["identity"] or {}).get(identity.WORKERS, 1), trainer.workers.size
         if before != size:
@@ -156,13 +160,13 @@ def require_same_run(trainer: Any, path: str, was: dict | None, now: dict, anywa
     checks.Checker("fit").require(not different, f"{rule}; {ways}")
 
 
-def fit(trainer: Any, last_epoch: int, validate: Evaluation | None, replaces: bool) -> None:
-    """Trains until the last epoch, with the callbacks' start and end around it.
+def fit(trainer: Any, limits: Limits, validation: Validation, replaces: bool) -> None:
+    """Trains until a limit is reached, with the callbacks' start and end around it.
 
     Args:
       trainer: with all that `begin` has set.
-      last_epoch: its number, counted from 1.
-      validate: computes the metrics of the validation data, or None.
+      limits: where it ends.
+      validation: validates.
       replaces: whether the folder holds an earlier run, which this one replaces.
     """
     try:
@@ -173,7 +177,7 @@ def fit(trainer: Any, last_epoch: int, validate: Evaluation | None, replaces: bo
                 # The earlier run is replaced at once, now that nothing more can refuse the fit: if the
                 # process is killed after this, `resume` must not continue that one.
                 trainer.save()
-            train(trainer, last_epoch, validate)
+            train(trainer, limits, validation)
         finally:
             for callback in trainer.callbacks:
                 callback.on_fit_end(trainer)
@@ -182,22 +186,27 @@ def fit(trainer: Any, last_epoch: int, validate: Evaluation | None, replaces: bo
         raise
 
 
-def train(trainer: Any, last_epoch: int, validate: Evaluation | None) -> None:
-    """Trains and validates until the last epoch, or until a callback or a signal ends it."""
+def train(trainer: Any, limits: Limits, validation: Validation) -> None:
+    """Trains and validates until a limit is reached, or until a callback or a signal ends it."""
     with signals.Interrupts(trainer.workers.decides) as interrupts:
         try:
-            while trainer.epoch < last_epoch and trainer.state.stop_reason is None:
+            started, late = time.perf_counter(), False
+            while limits.allow(trainer.state) and trainer.state.stop_reason is None and not late:
                 started = time.perf_counter()
                 for callback in trainer.callbacks:
                     callback.on_epoch_start(trainer)
-                if train_epoch(trainer, interrupts):
-                    if trainer.epoch + 1 == last_epoch:
+                if train_epoch(trainer, limits, validation, interrupts):
+                    if limits.is_last_epoch(trainer.state):
                         trainer.workers.end_steps(interrupts.check)
-                    end_epoch(trainer, validate, started, interrupts)
+                    end_epoch(trainer, validation, started, interrupts)
                 if trainer.workers.any_wishes(trainer.state.stop_reason is not None):
                     trainer.stop(trainer.state.stop_reason or "another worker stopped the training")
                 interrupts.check()
+                late = limits.deadline is not None and trainer.workers.any_wishes(limits.is_late())
             trainer.workers.end_steps(interrupts.check)
+            reached = limits.reached(trainer.state, late)
+            if reached is not None and trainer.state.stop_reason is None:
+                end_early(trainer, reached, validation, started, interrupts)
         except signals.Interrupted:
             trainer.workers.take_leave()
             trainer.interrupted = True
@@ -205,24 +214,29 @@ def train(trainer: Any, last_epoch: int, validate: Evaluation | None) -> None:
             raise interrupts.exception() from None
 
 
-def train_epoch(trainer: Any, interrupts: signals.Interrupts) -> bool:
+def train_epoch(trainer: Any, limits: Limits, validation: Validation, interrupts: signals.Interrupts) -> bool:
     """Runs the steps of the current epoch; returns whether it was completed."""
     state = trainer.state
 
     def rates(steps: range) -> list[float]:
         return trainer.learning_rate.rates(steps, state.rate_factor)
 
+    def validate_if_due() -> None:
+        if 0 < state.batch < len(trainer.plan) and validation.is_due(state):
+            validation.run(trainer, interrupts.check)
+
+    validate_if_due()  # where the fit before was interrupted in a validation
     # Closed at once if the loop ends early, so that no thread continues to prepare mini-batches.
     with contextlib.closing(trainer.runner.runs(state, rates)) as runs:
         for run in complete(trainer, runs):
             record(trainer, run)
             interrupts.check()
-            stops = trainer.workers.decides("stop now", trainer.stops_now)
+            validate_if_due()
+            stops = trainer.workers.decides("stop now", trainer.stops_now or limits.is_late())
             if stops and state.batch < len(trainer.plan):
-                if trainer.logdir is not None:
-                    trainer.save()
+                save(trainer)
                 return False
-    return True
+    return trainer.state.batch == len(trainer.plan) or limits.allow(trainer.state)
 
 
 def complete(trainer: Any, runs: Iterable[Run]) -> Iterator[Run]:
@@ -257,9 +271,13 @@ def record(trainer: Any, run: Run) -> None:
     if valid < len(finite):
         refuse_loss(trainer, run, valid)
     state.rate = run.rates[-1] if run.rates else None
+    read = any(map(reads_steps, trainer.callbacks))
+    values = step_values.of_run(run, trainer.metrics, state.step) if read else None
     for callback in trainer.callbacks:
         if observes_steps(callback):
             callback.on_step(trainer, metrics_of(trainer, run.last()))
+        if reads_steps(callback):
+            callback.on_steps(trainer, values)
         callback.on_run_end(trainer)
 
 
@@ -280,28 +298,59 @@ def metrics_of(trainer: Any, run: Run) -> dict[str, Any]:
     return means.result()
 
 
-def end_epoch(
-    trainer: Any, validate: Evaluation | None, started: float, interrupts: signals.Interrupts
-) -> None:
+def end_epoch(trainer: Any, validation: Validation, started: float, interrupts: signals.Interrupts) -> None:
     """Validates, adds a row to the history and calls the callbacks."""
-    state, seconds = trainer.state, time.perf_counter() - started
-    row = {"epoch": state.epoch + 1, "step": state.step, **state.means.result()}
-    if validate is not None:
-        for callback in trainer.callbacks:
-            callback.on_validation_start(trainer)
-        validated = {f"valid_{name}": value for name, value in validate(interrupts.check).items()}
-        for callback in trainer.callbacks:
-            callback.on_validation_end(trainer, validated)
-        row |= validated
-    if state.rate is not None:
-        row["learning_rate"] = float(state.rate)
-    row["seconds"] = seconds
-    row["examples_per_second"] = state.means.examples / seconds
+    row, state = next_row(trainer, validation, started, interrupts), trainer.state
     state.epoch += 1
     state.start_epoch()
     add_row(state.history, row)
     for callback in trainer.callbacks:
         callback.on_epoch_end(trainer, row)
+
+
+def next_row(
+    trainer: Any, validation: Validation, started: float, interrupts: signals.Interrupts
+) -> dict[str, Any]:
+    """Validates; returns the row of the history for the current epoch, or for the part that was made."""
+    state, seconds = trainer.state, time.perf_counter() - started
+    row = {"epoch": state.epoch + 1, "step": state.step, **state.means.result()}
+    row |= validation.run(trainer, interrupts.check)
+    if state.rate is not None:
+        row["learning_rate"] = float(state.rate)
+    row["seconds"] = seconds
+    row["examples_per_second"] = state.means.examples / seconds
+    return row
+
+
+def end_early(
+    trainer: Any, reached: str, validation: Validation, started: float, interrupts: signals.Interrupts
+) -> None:
+    """Ends a fit at a limit of steps or time; says how to continue.
+
+    Inside an epoch, what was reached is saved and validated, and is a row of the history until the epoch goes
+    on: the checkpoint does not hold the row.
+    """
+    state = trainer.state
+    if state.batch:
+        save(trainer)  # before the validation, since time may be short
+        row = next_row(trainer, validation, started, interrupts)
+        if validation.evaluate is not None:
+            save(trainer)  # names the best weights of this validation
+        add_row(state.history, row)
+    inside = f", in epoch {state.epoch + 1}" if state.batch else f", after epoch {state.epoch}"
+    goes_on = "another fit continues from here, while this trainer is open"
+    if trainer.logdir is not None:
+        more = reached.split("=")[0]
+        goes_on = f"fit(resume=True) with {'a larger' if more == 'max_steps' else 'more'} {more} continues"
+    trainer.ended = f"{reached} at step {state.step}{inside}; {goes_on}"
+    logger.info("ended by %s", trainer.ended)
+
+
+def save(trainer: Any) -> None:
+    """Saves a training that ends inside an epoch, if it has a logdir, as its `Checkpointing` does."""
+    if trainer.logdir is not None:
+        found = (callback for callback in trainer.callbacks if isinstance(callback, Checkpointing))
+        trainer.save(keep=next(found).keep)
 
 
 def leave(trainer: Any) -> None:

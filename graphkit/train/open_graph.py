@@ -1,5 +1,6 @@
 """A finished graph with an open session: evaluates, predicts, returns weights, exports."""
 
+import contextlib
 import os
 import weakref
 from collections.abc import Mapping, Sequence
@@ -9,18 +10,20 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.checkpoints import exporting, saving
+from graphkit.checkpoints import saving
 from graphkit.data import batches
+from graphkit.exports import card, exporting
 from graphkit.graph import walk
 from graphkit.nn.metrics import Metric
 from graphkit.running import feeds, remote, steps, wire
 from graphkit.running.callback import Callback
 from graphkit.running.training_step import TrainingStep
 from graphkit.running.workers import ALONE, Workers
+from graphkit.train import averages
 
 EVALUATION_BATCH = 1024  # examples; more are hardly faster and need more memory
 
-Feed = Mapping[tf.Tensor, Any]
+Feed = Mapping[Any, Any]  # {placeholder or its name: value}
 T = TypeVar("T", bound="OpenGraph")
 
 
@@ -50,6 +53,7 @@ class OpenGraph:
         self.graph, self.metrics, self.training_step = graph, metrics, step
         self.checkpoints, self.config, self.seed = checkpoints, config, seed
         self.callbacks: list[Callback] = []
+        self.has_averages = False  # whether the variables hold their moving averages
         self.session = remote.open_session(workers.target, graph, config, step.remote)
         # Also when this is garbage collected.
         self.closer = weakref.finalize(self, workers.close, self.session)
@@ -78,7 +82,7 @@ class OpenGraph:
             fetches = copy.tensors(fetches)
             sources = [copy.source(source) for source in examples.sources]
             examples = feeds.Examples(sources, examples.constants)
-        prepared = any(source.changes or source.mapped for source in examples.sources)
+        prepared = any(source.changes or source.is_lazy for source in examples.sources)
         return steps.FeedSteps(self.session, fetches, examples, prefetches=prepared, step=self.training_step)
 
     def evaluate(
@@ -110,13 +114,22 @@ class OpenGraph:
         feed: Feed | None = None,
         batch_size: int = EVALUATION_BATCH,
         workers: Workers = ALONE,
+        most: int | None = None,
     ) -> steps.Evaluation:
-        """Checks the data; returns the function by which the workers compute the metrics over it."""
+        """Checks the data; returns the function by which the workers compute the metrics over it.
+
+        Args:
+          check: of the function that users called.
+          data, feed, batch_size: see `evaluate`.
+          workers: the processes that evaluate.
+          most: how many of the examples are evaluated, None for all.
+        """
         values = self.training_step.evaluated
         examples = self.check_examples(check, data, feed, values)
         wire.check_batch(check, self.training_step.remote, examples, batch_size)
         evaluator = self.evaluator(examples, values)
-        plan = batches.Plan(len(examples), batch_size, shuffle=False)
+        count = len(examples) if most is None else min(most, len(examples))
+        plan = batches.Plan(count, batch_size, shuffle=False)
         return lambda after_batch: steps.evaluate(evaluator, plan, self.metrics, after_batch, workers)
 
     def predict(
@@ -156,6 +169,30 @@ class OpenGraph:
             parts.append(part)
         return np.concatenate(parts)
 
+    def averages(self) -> contextlib.AbstractContextManager[None]:
+        """Returns a block in which the trained variables hold their moving averages.
+
+        In it, `evaluate`, `predict`, `weights`, `export`, and `save` to a path of its own use them; after it,
+        the variables have their values again, so that training goes on as without it. Before the first step
+        they are the variables themselves.
+
+        Raises:
+          ValueError: the trainer was made without `average_decay`, or this is inside of such a block.
+          RuntimeError: the trainer is closed.
+
+        Example:
+          >>> features, labels = gk.feature_input(2), gk.label_input()
+          >>> loss = gk.softmax_cross_entropy(gk.dense(features, 2), labels)
+          >>> data = {features: np.eye(2), labels: np.arange(2)}
+          >>> with gk.Trainer(loss, average_decay=0.99) as trainer:
+          ...     history = trainer.fit(data, epochs=9, progress=False)
+          ...     with trainer.averages():
+          ...         averaged = trainer.evaluate(data)["loss"]
+          ...     averaged > trainer.evaluate(data)["loss"]  # they follow the weights
+          True
+        """
+        return averages.instead_of_weights(self, self.check_open("averages"))
+
     def weights(self) -> dict[str, np.ndarray]:
         """Returns the values of the model's variables by name, without the optimizer's variables.
 
@@ -169,30 +206,56 @@ class OpenGraph:
         self.check_open("weights")
         return self.session.run(self.checkpoints.weights)
 
-    def export(self, folder: str | os.PathLike, outputs: Any, feed: Feed | None = None) -> str:
-        """Writes a SavedModel that computes some outputs as `predict` does, for programs without graphkit.
+    def export(
+        self,
+        path: str | os.PathLike,
+        outputs: Any,
+        feed: Feed | None = None,
+        *,
+        pixels: bool = False,
+        info: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Writes a model that computes some outputs as `predict` does, for programs without graphkit.
+
+        The path's suffix says the format:
+
+        | path | format | who loads it |
+        |---|---|---|
+        | `model` | SavedModel, a folder | `tf.saved_model.load`, `keras.layers.TFSMLayer`, TensorFlow Serving, `restore` |
+        | `model.tflite` | TFLite | LiteRT, on phones and small computers |
+        | `model.onnx` | ONNX (extra `onnx`) | onnxruntime, from many languages |
+        | `model.pb` | frozen graph: weights are constants | `tf.compat.v1.import_graph_def`, `gk.revive` |
 
         It contains only the ops and variables that the outputs need. Its inputs are the placeholders without
-        a default that the outputs depend on, under their names. A `gk.image_input` takes floats that have
-        been scaled, as by `gk.scale_pixels`. All other placeholders have the values of `predict`: dropout is
-        off, and `gk.batch_norm` uses its moving averages. Reference variables become resource variables.
-
-        The signature is "serving_default", the tag "serve". The graph has no devices, and computes in float32
+        a default that the outputs depend on, under their names; outputs have the names that are given here.
+        The batch can have any size. All other placeholders have the values of `predict`: dropout is off, and
+        `gk.batch_norm` uses its moving averages. Nothing is placed on a device, and all is computed in float32
         whatever the trainer's `compute_dtype` is. The trainer is not changed.
 
+        Each export holds `model.json`, which says what the inputs and the outputs are, how pixels are scaled,
+        and what `info` says: as a file in the folder of a SavedModel; in the ZIP archive at the end of a
+        `.tflite` file; in the metadata of an `.onnx` file; as the string constant `model.json` of a `.pb`. The
+        signature of a SavedModel is "serving_default", its tag "serve".
+
         Args:
-          folder: a new or empty folder to write to; an export that fails leaves it as it was.
+          path: a new file, or a new or empty folder; an export that fails leaves it as it was.
           outputs: a tensor of the trainer's graph, which is then called "output", or {name: tensor}.
           feed: {placeholder: value} of what becomes a constant, such as a keep_prob without a default.
+          pixels: True makes a `gk.image_input` take uint8 pixels, which are scaled in the model; False takes
+            floats that have been scaled, as by `gk.scale_pixels`.
+          info: what else `model.json` is to say, such as {"classes": data.classes}.
 
         Returns:
-          The path of the folder, as `tf.saved_model.load` and `restore` take it.
+          The path, as `tf.saved_model.load` and `restore` take it.
 
         Raises:
           TypeError: outputs are not tensors, or names are not strings; see `fit` for the feed.
           ValueError: there are no outputs, or one is of another graph, does not depend on any input, or
-            depends on a Python function or on state other than variables and constant tables.
-          OSError: the folder is not empty, or cannot be written.
+            depends on a Python function, on state other than variables and constant tables, or on ops that
+            the format cannot hold, which are listed; pixels without a `gk.image_input`; classes of which no
+            output has a column each.
+          ImportError: an `.onnx` file without the extra `onnx`.
+          OSError: the path is taken, or cannot be written.
           RuntimeError: the trainer is closed.
 
         Example:
@@ -201,13 +264,15 @@ class OpenGraph:
           >>> logits = gk.dense(features, 3)
           >>> outputs = {"probabilities": gk.softmax(logits)}
           >>> with gk.Trainer(gk.softmax_cross_entropy(logits, labels)) as trainer:
-          ...     path = trainer.export(tempfile.mkdtemp(), outputs)
+          ...     path = trainer.export(tempfile.mkdtemp(), outputs, info={"classes": ["a", "b", "c"]})
           >>> tf.saved_model.contains_saved_model(path)
           True
         """
         check = self.check_open("export")
-        target = exporting.check_folder(folder)
-        outputs = exporting.check_outputs(self.graph, outputs)
+        target = exporting.check_path(check, path)
+        outputs = exporting.check_outputs(check, self.graph, outputs)
+        fields = card.check_info(check, info, outputs)
+        check.require_type(isinstance(pixels, bool), "pixels must be True or False", pixels=pixels)
         fed = feeds.check_feed(check, self.graph, feed)
         for callback in self.callbacks:
             callback.on_save_start(self)
@@ -219,7 +284,7 @@ class OpenGraph:
             **fed,
         }
         needed = feeds.Examples([], constants).constants_for(list(outputs.values()))
-        exporting.write(self.session, target, outputs, needed)
+        exporting.write(check, self.session, target, outputs, needed, pixels=pixels, info=fields)
         return str(target)
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ Keys = tf.compat.v1.GraphKeys
 LossScaled = tf.compat.v1.mixed_precision.MixedPrecisionLossScaleOptimizer
 
 Pairs = list[tuple[Any, tf.Variable]]  # (gradient, variable); the gradient of a gather is an IndexedSlices
+Clip = Callable[[Pairs], Pairs]  # clips gradients
 
 
 class AdamW(tf.compat.v1.train.AdamOptimizer):
@@ -205,7 +206,7 @@ def apply(
     optimizer: Any,
     pairs: Pairs,
     *,
-    clip_norm: float | None,
+    clip: Clip,
     accumulate: int,
     global_step: tf.Variable,
     before: Sequence[tf.Tensor | tf.Operation],
@@ -215,27 +216,27 @@ def apply(
     Args:
       optimizer: a `tf.compat.v1.train.Optimizer`.
       pairs: (gradient, variable) of each variable to train.
-      clip_norm: largest global norm of the gradients, or None.
+      clip: function pairs -> pairs with clipped gradients, see `clipping`.
       accumulate: number of steps whose gradients are averaged into one update.
       global_step: counts the steps, also those that update nothing.
       before: tensors and ops that must run before the update.
     """
     if accumulate > 1:
-        return apply_accumulated(optimizer, pairs, clip_norm, accumulate, global_step, before)
+        return apply_accumulated(optimizer, pairs, clip, accumulate, global_step, before)
     with tf.control_dependencies(before):
         if not isinstance(optimizer, LossScaled):
-            return optimizer.apply_gradients(ready(optimizer, pairs, clip_norm), global_step=global_step)
+            return optimizer.apply_gradients(ready(optimizer, pairs, clip), global_step=global_step)
         with branches_that_write(pairs):
-            applied = optimizer.apply_gradients(ready(optimizer, pairs, clip_norm))
+            applied = optimizer.apply_gradients(ready(optimizer, pairs, clip))
     # The optimizer that scales the loss would not count a step whose gradients overflow. Positions, seeds
     # and schedules count all mini-batches, so the step is counted here.
     with tf.control_dependencies([applied]):
         return global_step.assign_add(1, read_value=False)
 
 
-def ready(optimizer: Any, pairs: Pairs, clip_norm: float | None) -> Pairs:
+def ready(optimizer: Any, pairs: Pairs, clip: Clip) -> Pairs:
     """Returns the gradients as the optimizer applies them: clipped, without rows that repeat."""
-    clipped = clip(pairs, clip_norm)
+    clipped = clip(pairs)
     if type(optimizer) in SUMS_ROWS:
         return clipped
     return [(with_sums(gradient), variable) for gradient, variable in clipped]
@@ -254,16 +255,31 @@ def with_sums(gradient: Any) -> Any:
     return tf.IndexedSlices(values, indices, gradient.dense_shape)
 
 
-def clip(pairs: Pairs, clip_norm: float | None) -> Pairs:
+def clipping(clip_norm: float | None, clip_value: float | None) -> Clip:
+    """Returns the function pairs -> pairs that clips gradients: by their norm, by value, or not at all."""
+    if clip_norm is not None:
+        return lambda pairs: clip_by_norm(pairs, clip_norm)
+    if clip_value is not None:
+        return lambda pairs: [(clip_by_value(gradient, clip_value), variable) for gradient, variable in pairs]
+    return lambda pairs: pairs
+
+
+def clip_by_norm(pairs: Pairs, clip_norm: float) -> Pairs:
     """Scales all gradients together to a global norm of at most `clip_norm`."""
-    if clip_norm is None:
-        return pairs
     gradients, variables = zip(*pairs, strict=True)
     # TensorFlow takes the rows of a sparse gradient one by one: if 64 tokens look up 4 rows 16 times each, it
     # measures a quarter of the norm of the gradient, and the step would be four times `clip_norm` long.
     norm = tf.linalg.global_norm([summed(gradient) for gradient in gradients])
     clipped, _ = tf.clip_by_global_norm(gradients, clip_norm, use_norm=norm)
     return list(zip(clipped, variables, strict=True))
+
+
+def clip_by_value(gradient: Any, limit: float) -> Any:
+    """Returns the gradient with each number between -limit and limit; of a row that repeats, its sum."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return tf.clip_by_value(gradient, -limit, limit)
+    rows = with_sums(gradient)
+    return tf.IndexedSlices(tf.clip_by_value(rows.values, -limit, limit), rows.indices, rows.dense_shape)
 
 
 def summed(gradient: Any) -> tf.Tensor:
@@ -276,7 +292,7 @@ def summed(gradient: Any) -> tf.Tensor:
 def apply_accumulated(
     optimizer: Any,
     pairs: Pairs,
-    clip_norm: float | None,
+    clip: Clip,
     accumulate: int,
     global_step: tf.Variable,
     before: Sequence[tf.Tensor | tf.Operation],
@@ -299,7 +315,7 @@ def apply_accumulated(
 
     def update() -> tf.Tensor:
         means = [(total / accumulate, variable) for total, (_, variable) in zip(sums, pairs, strict=True)]
-        applied = optimizer.apply_gradients(clip(means, clip_norm))
+        applied = optimizer.apply_gradients(clip(means))
         with tf.control_dependencies([applied]):
             cleared = [total.assign(tf.zeros_like(total), read_value=False) for total in sums]
         with tf.control_dependencies(cleared):

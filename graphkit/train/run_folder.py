@@ -1,11 +1,11 @@
 """A run's folder: who may write it, and which checkpoints stay in it."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from graphkit import checks
 from graphkit.checkpoints import locks, saving
-from graphkit.train.callbacks import best_of
 
 
 class RunFolder:
@@ -54,10 +54,17 @@ class RunFolder:
             self.replaced = [old for old in self.replaced if old != str(self.logdir / target.name)]
         return str(target) if path is None else os.fspath(path)
 
-    def keep(self, path: str, step: int, count: int) -> None:
+    def keep(self, path: str, step: int, count: int, best: Collection[str] | None = None) -> None:
         """Declares a checkpoint the newest one, then deletes the oldest so that `count` remain.
 
-        In this order, so that a process that is killed in between leaves a checkpoint to resume from.
+        In this order, so that a process that is killed in between leaves a checkpoint to resume from. Best
+        weights that the checkpoint does not name go, too: no checkpoint leads to them any more.
+
+        Args:
+          path: of the checkpoint.
+          step: its step.
+          count: how many stay.
+          best: names of the checkpoints of best weights that it names; None leaves all.
         """
         earlier = [old for old in saving.kept(self.logdir) if old not in (path, *self.replaced)]
         newest = [path, *earlier][:count]
@@ -66,6 +73,14 @@ class RunFolder:
             for old in {*saving.paths_in(self.logdir, "model"), *self.replaced} - set(newest):
                 saving.remove(old)
             self.replaced = []
+            if best is not None:
+                self.keep_best(best)
+
+    def keep_best(self, names: Collection[str]) -> None:
+        """Deletes the checkpoints of best weights except for those of these names."""
+        for path in saving.paths_in(self.logdir, "best") if self.writes else ():
+            if os.path.basename(path) not in names:
+                saving.remove(path)
 
     def release(self) -> None:
         """Gives up the lock."""
@@ -86,10 +101,10 @@ def find_weights(logdir: str | os.PathLike[str]) -> str | None:
             state = saving.read_state(path)
         except checks.GraphkitError:
             continue
-        name = best_of(state) if state else None
-        if name is None:
+        named = [str(Path(logdir) / name) for name in (state["best"] if state else ())]
+        if not named:
             return paths[0]
-        named = str(Path(logdir) / name)
-        # Of a damaged newest checkpoint it is not known which one it names: the one before may be removed.
-        return named if named in saving.paths_in(logdir, "best") else saving.best(logdir) or paths[0]
+        there = saving.paths_in(logdir, "best")
+        # Of a damaged newest checkpoint it is not known which ones it names: those before may be removed.
+        return next((path for path in named if path in there), None) or saving.best(logdir) or paths[0]
     return paths[0] if paths else saving.best(logdir)

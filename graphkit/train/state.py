@@ -25,6 +25,7 @@ class TrainingState:
       rate: learning rate of the last step; None before the first, or where the optimizer brings its own.
       rate_factor: factor of the learning rate, which callbacks change.
       history: {name: list with a value for each epoch}.
+      validations: {name: list with a value for each validation}: step, valid_loss, ….
       stop_reason: why a callback ended the training, or None.
     """
 
@@ -37,6 +38,7 @@ class TrainingState:
     rate: float | None = None
     rate_factor: float = 1.0
     history: dict[str, list] = dataclasses.field(default_factory=dict)
+    validations: dict[str, list] = dataclasses.field(default_factory=dict)
     stop_reason: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -57,6 +59,12 @@ class TrainingState:
     def copy(self) -> "TrainingState":
         """Returns a state that does not change with this one."""
         return TrainingState.from_json(copy.deepcopy(self.to_json()), self.means.metrics)
+
+    def drop_unfinished(self) -> None:
+        """Removes the row of the history that is of a part of an epoch, when the epoch goes on."""
+        while self.history.get("epoch", [0])[-1:] > [self.epoch]:
+            for column in self.history.values():
+                column.pop()
 
     def start_epoch(self) -> None:
         """Resets the mini-batches and means of the current epoch."""

@@ -1,6 +1,6 @@
 """The trainer: owns the session of a finished graph, and fits, evaluates, predicts, saves, restores."""
 
-import logging
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,20 +9,18 @@ from typing import Any
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.checkpoints import restoring, saving
+from graphkit.checkpoints import saving
 from graphkit.graph import walk
 from graphkit.running import execution as executions
 from graphkit.running import feeds, remote, session, steps
 from graphkit.running import metrics as running_metrics
-from graphkit.running.callback import Callback, check_callbacks, restore_states, states_of
-from graphkit.train import building, fitting, optimizers
-from graphkit.train import callbacks as built_in
+from graphkit.running.callback import Callback, check_callbacks
+from graphkit.train import building, built_in, dry_runs, fitting, limits, optimizers, saved_runs, validating
 from graphkit.train.learning_rate import LearningRate
 from graphkit.train.open_graph import Feed, OpenGraph
+from graphkit.train.progress import Progress
 from graphkit.train.run_folder import RunFolder
 from graphkit.train.state import TrainingState
-
-logger = logging.getLogger("graphkit")
 
 
 class Trainer(OpenGraph):
@@ -51,6 +49,9 @@ class Trainer(OpenGraph):
         loss scaling) to let TensorFlow's rewriter run matrix products and convolutions in it; variables and
         checkpoints stay float32.
       clip_norm: largest global norm of the gradients, to which longer ones are scaled; None for any.
+      clip_value: largest magnitude of each number of a gradient, to which larger ones are cut; None for any.
+      average_decay: decay of moving averages of the trained variables, such as 0.999, which each step updates
+        and `averages` puts in their place; None for no averages.
       accumulate: number of mini-batches whose gradients are averaged into one update, to emulate a batch
         that does not fit in memory; `step` and schedules count mini-batches. Sparse gradients become dense.
       variables: the variables to train; None for all trainable ones.
@@ -71,7 +72,11 @@ class Trainer(OpenGraph):
       step, epoch, batch: the number of mini-batches trained on, of epochs finished, and of mini-batches of
         the epoch under way.
       history: {name: list with a value for each epoch}: epoch, step, loss, the metrics, valid_loss and
-        valid_… of each metric, learning_rate, seconds, examples_per_second.
+        valid_… of each metric (valid_averaged_… with moving averages), learning_rate, seconds,
+        examples_per_second. A fit that max_steps or max_seconds ends inside an epoch adds a row for the part,
+        which the row of the epoch replaces when the training goes on.
+      validations: {name: list with a value for each validation}: step, valid_loss, …
+      ended: what ended the last fit before its last epoch (max_steps, max_seconds) and how to go on, or None.
       rate_factor: what the learning rate of the next steps is multiplied by, 1.0 unless it is set.
       learning_rate: the `LearningRate`; its `schedule` is None where the optimizer brings its own.
       training_step: the `TrainingStep`: loss, update, gradients and variables.
@@ -112,6 +117,8 @@ class Trainer(OpenGraph):
         device: str = "auto",
         compute_dtype: str = "float32",
         clip_norm: float | None = None,
+        clip_value: float | None = None,
+        average_decay: float | None = None,
         accumulate: int = 1,
         variables: Sequence[tf.Variable] | None = None,
         session_config: Any = None,
@@ -129,8 +136,18 @@ class Trainer(OpenGraph):
         self.compute_dtype = compute_dtype
         self.workers = remote.workers_of(check, cluster, target, device, compute_dtype)
         config = self.workers.configure(session.make_config(device, session_config, compute_dtype))
-        given = (optimizer, clip_norm, accumulate, variables, compute_dtype, strict, self.workers)
-        settings = building.check_settings(check, *given, session.all_devices(device, config))
+        given = (
+            optimizer,
+            clip_norm,
+            clip_value,
+            accumulate,
+            average_decay,
+            variables,
+            compute_dtype,
+            strict,
+        )
+        devices = session.all_devices(device, config)
+        settings = building.check_settings(check, *given, self.workers, devices)
         built = building.build(loss, checked_metrics, self.learning_rate, seed, settings)
         self.loops, self.fingerprint, self.unsaved = built.loops, built.fingerprint, built.unsaved
         super().__init__(graph, config, built.metrics, built.step, built.checkpoints, seed, self.workers)
@@ -138,6 +155,7 @@ class Trainer(OpenGraph):
         self.folder = None if folder is None else RunFolder(folder, writes=self.workers.is_chief)
         self.metric_names = list(self.metrics)
         self.interrupted = self.stops_now = False
+        self.ended: str | None = None
         self.last_run: steps.Run | None = None
         try:
             self.workers.start(self.session, built.initializer, {"graph": self.fingerprint, "seed": seed})
@@ -166,6 +184,10 @@ class Trainer(OpenGraph):
         return self.state.history
 
     @property
+    def validations(self) -> dict[str, list]:
+        return self.state.validations
+
+    @property
     def rate_factor(self) -> float:
         return self.state.rate_factor
 
@@ -177,10 +199,13 @@ class Trainer(OpenGraph):
         self,
         data: Feed,
         feed: Feed | None = None,
-        epochs: int = 1,
+        epochs: int | None = None,
         *,
+        max_steps: int | None = None,
+        max_seconds: float | None = None,
         batch_size: int = 128,
         valid: Feed | None = None,
+        valid_every: int | None = None,
         callbacks: Sequence[Callback] = (),
         shuffle: bool = True,
         drop_remainder: bool = False,
@@ -189,8 +214,9 @@ class Trainer(OpenGraph):
         progress: bool = True,
         execution: str = "auto",
         steps_per_run: int | str = "auto",
+        dry_run: bool = False,
     ) -> dict[str, list]:
-        """Trains for some epochs of shuffled mini-batches; returns the history.
+        """Trains for some epochs, steps or seconds in shuffled mini-batches; returns the history.
 
         Everything is checked before the first step. With a logdir, a checkpoint and `history.csv` are
         written after each epoch, and a checkpoint each minute inside long ones (see `Checkpointing`); a run
@@ -206,9 +232,15 @@ class Trainer(OpenGraph):
             memory-mapped), whose first axis is the example. uint8 images for a `gk.image_input` are
             scaled as it says; all else is fed as it is, in the placeholder's dtype.
           feed: {placeholder: value} of what stays the same in every training step, such as keep_prob.
-          epochs: how many epochs to train; with `resume`, how many in all.
+          epochs: how many epochs to train; with `resume`, how many in all. None is 1, or as many as max_steps
+            and max_seconds allow.
+          max_steps: ends it after so many mini-batches, also inside an epoch; with `resume`, of the whole
+            training. What was reached is validated and saved, and `resume` goes on with the epoch.
+          max_seconds: the same after so many seconds of this fit, when the steps under way are done.
           batch_size: examples in a mini-batch.
-          valid: like `data`, to be evaluated after each epoch, with placeholders at their defaults.
+          valid: like `data`, to be evaluated after each epoch, with placeholders at their defaults; where
+            there are moving averages, with these too.
+          valid_every: steps after which it is evaluated inside epochs, too; see `validations`.
           callbacks: `gk.Callback`s, called in this order.
           shuffle: False visits the examples in the order of the data; else (seed, epoch) set the order.
           drop_remainder: True leaves out a last mini-batch of fewer than batch_size examples.
@@ -223,6 +255,8 @@ class Trainer(OpenGraph):
             takes what is fastest for the graph and the data. Batches and masks are the same in all of them,
             and so are the results, to the bit except for XLA's rounding.
           steps_per_run: steps of a loop, or "auto" for as many as take a fifth of a second.
+          dry_run: True makes one step and validates one batch, with all callbacks, saves, restores, exports,
+            in a folder that is removed; then trainer and logdir are as before.
 
         Returns:
           The history, see `Trainer`.
@@ -237,28 +271,32 @@ class Trainer(OpenGraph):
           OSError: a checkpoint cannot be written; earlier ones are as they were.
         """
         check = self.check_open("fit")
-        epochs = check.integer("epochs", epochs, minimum=0)
+        check.require(not self.has_averages, "fit inside of trainer.averages() is not possible")
+        limited = limits.check_limits(check, epochs, max_steps, max_seconds)
         batch_size = check.integer("batch_size", batch_size)
         execution = check.choice("execution", execution, executions.EXECUTIONS)
         count = None if steps_per_run == "auto" else check.integer("steps_per_run", steps_per_run)
-        fetches = [*self.training_step.values, self.training_step.update]
-        self.examples = self.check_examples(check, data, feed, fetches, augment)
-        self.plan = fitting.make_plan(
-            check, len(self.examples), batch_size, bool(shuffle), bool(drop_remainder), self.seed
-        )
-        validation = fitting.validation(self, valid)
-        self.callbacks = built_in.with_built_in(check_callbacks(check, callbacks), self)
-        self.stops_now = False
-        earlier = fitting.find_earlier(self, resume)
-        last_epoch = epochs if resume else self.epoch + epochs
-        if progress and self.workers.is_chief:
-            self.callbacks.append(built_in.Progress(last_epoch))
-        wanted = fitting.wanted(self, execution, count, last_epoch, earlier)
-        self.runner = executions.runner_for(
-            self.session, self.training_step, self.loops, self.examples, self.plan, wanted, self.workers
-        )
-        replaces = fitting.begin(self, earlier, resume, wanted.total_steps)
-        fitting.fit(self, last_epoch, validation, replaces)
+        with dry_runs.trial(self) if dry_run else contextlib.nullcontext() as trial:
+            fetches = [*self.training_step.values, self.training_step.update]
+            self.examples = self.check_examples(check, data, feed, fetches, augment)
+            self.plan = fitting.make_plan(
+                check, len(self.examples), batch_size, bool(shuffle), bool(drop_remainder), self.seed
+            )
+            validation = validating.validation_of(self, valid, valid_every, batch_size if dry_run else None)
+            self.callbacks = built_in.with_built_in(check_callbacks(check, callbacks), self)
+            self.stops_now = False
+            earlier = fitting.find_earlier(self, resume)
+            limit = limits.limits_of(self, limited, resume)
+            if progress and self.workers.is_chief:
+                self.callbacks.append(Progress(limit.last_epoch))
+            wanted = fitting.wanted(self, execution, count, limit, validation, earlier)
+            self.runner = executions.runner_for(
+                self.session, self.training_step, self.loops, self.examples, self.plan, wanted, self.workers
+            )
+            replaces = fitting.begin(self, earlier, resume, limit)
+            if trial is not None:
+                return trial.run(validation)
+            fitting.fit(self, limit, validation, replaces)
         return self.history
 
     def save(self, path: str | os.PathLike | None = None, *, keep: int = 2) -> str:
@@ -276,26 +314,7 @@ class Trainer(OpenGraph):
           GraphkitError: another trainer writes the logdir.
           OSError: the files cannot be written; earlier checkpoints are as they were.
         """
-        check = self.check_open("save")
-        keep = check.integer("keep", keep)
-        if self.folder is not None:
-            target = self.folder.prepare(path, self.step)
-        elif path is not None:
-            target = os.fspath(path)
-        else:
-            raise ValueError(check.message("a path is needed where the trainer has no logdir", path=path))
-        for callback in self.callbacks:
-            callback.on_save_start(self)
-        kept = states_of(self.callbacks)
-        state = {**self.state.to_json(), "seed": self.seed, "callbacks": kept}
-        if not self.workers.is_chief:
-            return target
-        written = self.checkpoints.save(self.session, target, state)
-        if path is None and self.folder is not None:
-            self.folder.keep(written, self.step, keep)
-        for callback in self.callbacks:
-            callback.on_save_end(self, written)
-        return written
+        return saved_runs.save(self, path, keep)
 
     def restore(
         self,
@@ -329,34 +348,7 @@ class Trainer(OpenGraph):
             a rename of what is not there; a run of another seed.
           GraphkitError: the files are damaged or cut off.
         """
-        check = self.check_open("restore")
-        if not self.workers.gives_values and (weights_only or partial):
-            return
-        if path is None:
-            path = self.logdir and saving.latest(self.logdir)
-            if not path:
-                rule, logdir = "there is no checkpoint in the trainer's logdir", self.logdir
-                raise FileNotFoundError(check.message(rule, logdir=logdir))
-        path = restoring.find_checkpoint(path)
-        state = None if weights_only or partial else saving.read_state(path)
-        variables = self.checkpoints.weights if state is None else self.checkpoints.variables
-        plan = restoring.plan_restore(path, variables, rename)
-        if partial:
-            check.require(plan.matched, f"the checkpoint must hold a variable of the model\n{plan}")
-        else:
-            restoring.require_complete(plan, self.checkpoints.weights)
-        if state is not None:
-            same = state["seed"] == self.seed
-            check.require(same, f"{path} was trained with another seed", seed=state["seed"])
-        if self.workers.gives_values:
-            self.checkpoints.load(self.session, plan)
-        if not plan.complete:
-            logger.warning("restored in part: %s", plan)
-        if state is not None:
-            self.state = TrainingState.from_json(state, self.metrics)
-            restore_states(self.callbacks, state["callbacks"])
-        elif not (weights_only or partial):
-            logger.warning("%s was not written by graphkit: only its weights are restored", path)
+        saved_runs.restore(self, path, weights_only, partial, rename)
 
     def stop(self, reason: str, *, now: bool = False) -> None:
         """Ends `fit` after the epoch under way; callbacks call it.

@@ -1,9 +1,13 @@
-"""`graphkit` on the command line."""
+"""`graphkit` on the command line: commands, options of a file, refusals, completion."""
+
+import json
+import subprocess
+import sys
 
 import pytest
 
 import graphkit
-from graphkit.commands import console
+from graphkit.commands import console, options
 
 
 def test_it_hands_the_rest_to_the_command(monkeypatch, capsys, tmp_path):
@@ -21,6 +25,9 @@ def test_it_hands_the_rest_to_the_command(monkeypatch, capsys, tmp_path):
         ([], 2, "COMMAND"),
         (["tf3"], 2, "tf3"),
         (["tf1"], 2, "graphkit tf1"),
+        (["train", "--epoch", "3"], 2, "unrecognized arguments: --epoch 3"),
+        (["train", "--epochs", "three"], 2, "invalid int value: 'three'; see graphkit train --help"),
+        (["--print-completion", "fish"], 2, "invalid choice: 'fish'"),
     ],
 )
 def test_exit_codes(monkeypatch, capsys, arguments, code, text):
@@ -29,3 +36,101 @@ def test_exit_codes(monkeypatch, capsys, arguments, code, text):
         console.main()
     assert end.value.code == code
     assert text in "".join(capsys.readouterr())
+
+
+def test_help_does_not_load_tensorflow():
+    probe = "import sys; from graphkit.commands import console\n"
+    probe += "for name in console.COMMANDS.keys() - console.PROGRAMS.keys():\n"
+    probe += "    try: console.run(name, ['--help'])\n"
+    probe += "    except SystemExit as end: assert not end.code\n"
+    probe += "console.top_parser(complete=True)\n"
+    probe += "assert 'tensorflow' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("usage: ") == len(console.COMMANDS) - len(console.PROGRAMS)
+
+
+def test_completion_is_a_script_of_the_shell(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["graphkit", "--print-completion", "bash"])
+    assert console.main() == 0
+    script = capsys.readouterr().out
+    # What bash offers after `graphkit eval` and after `graphkit evaluate --sp`.
+    for words, expected in (("graphkit eval", "evaluate"), ("graphkit evaluate --sp", "--split")):
+        ask = f"COMP_WORDS=({words}); COMP_CWORD={len(words.split()) - 1}; _shtab_graphkit\n"
+        ask += 'printf "%s\\n" "${COMPREPLY[@]}"'
+        done = subprocess.run(["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True)
+        assert done.stdout.split() == [expected], done.stderr
+
+
+@pytest.fixture
+def parsed(tmp_path):
+    """A function that returns the options of a command from the text of a file and a command line."""
+
+    def parse(text, *arguments, command="train"):
+        path = tmp_path / "options.toml"
+        path.write_text(text)
+        parser = options.CommandParser(f"graphkit {command}")
+        console.add_arguments(parser, console.module_of(command))
+        return options.parse(parser, ["--config", str(path), *arguments])
+
+    return parse
+
+
+def test_options_of_a_file_are_those_of_the_command_line(parsed):
+    found = parsed('model = "mlp"\nbatch_size = 32\nlearning-rate = 1\nresume = true\nquiet = false\n')
+    assert (found.model, found.batch_size, found.learning_rate) == ("mlp", 32, 1.0)
+    assert found.resume and not found.quiet and found.epochs == 15
+    assert parsed('models = ["mlp", "convnet"]\n', command="benchmark").models == ["mlp", "convnet"]
+
+
+def test_the_command_line_wins(parsed):
+    found = parsed("batch_size = 32\nseed = -1\n", "--batch-size", "64")
+    assert (found.batch_size, found.seed) == (64, -1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch = 3", r"'epoch', which is not an option \(near it: epochs"),
+        ("epochs = '3'", "epochs must be an integer; received epochs='3'"),
+        ("epochs = 3.5", "epochs must be an integer; received epochs=3.5"),
+        ("epochs = true", "epochs must be an integer; received epochs=True"),
+        ("epochs = [3]", "epochs must be one value"),
+        ("l2 = 'none'", "l2 must be a number"),
+        ("model = 'mlpp'", "model must be one of softmax_regression, mlp, "),
+        ("logdir = 3", "logdir must be a string"),
+        ("resume = 1", "resume must be true or false"),
+        ("config = 'other.toml'", "'config', which is not an option"),
+        ("[train]\nepochs = 3", "'train', which is not an option"),
+        ("epochs = ", "options.toml is not TOML: Invalid value"),
+    ],
+)
+def test_refusals_of_a_file(parsed, text, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        parsed(text)
+
+
+def test_an_error_is_one_line_and_a_traceback_if_wished(capsys):
+    assert console.run("evaluate", ["no/such/run"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert (
+        said.err.startswith("error: load_run: there is no run in this folder") and said.err.count("\n") == 1
+    )
+    assert console.run("evaluate", ["no/such/run", "--debug"]) == 2
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def test_json_is_all_that_is_printed(monkeypatch, capsys):
+    output = options.Output("for a person", {"loss": 0.5, "classes": ["é"]})
+    monkeypatch.setattr("graphkit.commands.evaluate.run", lambda parsed: output)
+    assert console.run("evaluate", ["run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == output.fields
+
+
+def test_the_next_command_names_the_python_that_runs(monkeypatch, tmp_path):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert options.command_line("evaluate", "my run") == f"{sys.executable} -m graphkit evaluate 'my run'"
+    monkeypatch.setattr("shutil.which", lambda name: str(tmp_path / name))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    assert options.command_line("evaluate", "run") == "graphkit evaluate run"

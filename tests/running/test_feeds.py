@@ -7,7 +7,7 @@ import tensorflow as tf
 import graphkit as gk
 from graphkit import checks
 from graphkit.data import batches
-from graphkit.running import feeds
+from graphkit.running import feeds, values
 
 v1 = tf.compat.v1
 POINTS = np.random.default_rng(0).normal(size=(70, 3)).astype(np.float32)
@@ -165,18 +165,19 @@ def test_augmented_rows_are_a_copy_and_are_scaled_after():
 def test_mapped_arrays_are_told_from_those_in_memory(tmp_path):
     np.save(tmp_path / "values.npy", np.ones((4, 2)))
     mapped = np.load(tmp_path / "values.npy", mmap_mode="r")
-    assert source(mapped).mapped and source(mapped[1:]).mapped and not source(np.array(mapped)).mapped
+    assert source(mapped).is_lazy and source(mapped[1:]).is_lazy and not source(np.array(mapped)).is_lazy
 
 
 def test_kinds_of_arrays_that_a_placeholder_takes():
-    kinds = {tf.float32: "uif", tf.bfloat16: "uif", tf.int64: "ui", tf.bool: "b", tf.string: "USO"}
+    kinds = {tf.float32: "uifb", tf.bfloat16: "uifb", tf.int64: "uib", tf.bool: "b", tf.string: "USO"}
     assert {dtype: feeds.kinds_for(dtype) for dtype in kinds} == kinds
     assert feeds.kinds_for(tf.complex64) == "uifc"
 
 
 # What is refused, in the same words by each function that takes data.
 
-NO_KEY = "keys must be placeholders of the trainer's graph"
+NO_KEY = "keys must be placeholders of the trainer's graph, or their names"
+NO_NAME = "keys must name placeholders of the trainer's graph"
 REFUSED = [
     (
         lambda p: {p.points: POINTS},
@@ -200,7 +201,12 @@ REFUSED = [
         ValueError,
         "all arrays must have the same number of examples, and at least one; received examples={}",
     ),
-    (lambda p: [POINTS], TypeError, "data must be {placeholder: array}; received data=<class 'list'>"),
+    (
+        lambda p: [POINTS],
+        TypeError,
+        "data must be {placeholder or its name: array}, or a table with such columns; "
+        "received data=<class 'list'>",
+    ),
     (
         lambda p: {p.points: POINTS[:, :2], p.kinds: KINDS},
         ValueError,
@@ -246,7 +252,18 @@ REFUSED = [
         ValueError,
         f"{NO_KEY}; received key='logits/BiasAdd:0', op='BiasAdd'",
     ),
-    (lambda p: {"points": POINTS}, TypeError, f"{NO_KEY}; received key='points'"),
+    (lambda p: {3: POINTS}, TypeError, f"{NO_KEY}; received key=3"),
+    (lambda p: {"feature": POINTS}, ValueError, f"{NO_NAME} (near it: features); received key='feature'"),
+    (
+        lambda p: {"x": POINTS},
+        ValueError,
+        f"{NO_NAME} (there are: features, labels, keep_prob); received key='x'",
+    ),
+    (
+        lambda p: {"features": POINTS, p.points: POINTS},
+        ValueError,
+        "features:0 must be given once; received key=<tf.Tensor 'features:0' shape=(None, 3) dtype=float32>",
+    ),
 ]
 
 
@@ -266,7 +283,7 @@ def test_a_placeholder_of_another_graph_is_refused(problem):
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 def test_a_single_bad_number_at_the_end_is_found(number, problem, monkeypatch):
-    monkeypatch.setattr(feeds, "CHUNK", 200)  # bytes, that is 16 rows
+    monkeypatch.setattr(values, "CHUNK", 200)  # bytes, that is 16 rows
     points = POINTS.copy()
     points[-1, 2] = number
     with pytest.raises(ValueError) as caught:
@@ -297,7 +314,8 @@ def test_lists_are_arrays_too(problem):
 
 FEEDS = [
     (3, TypeError, "feed must be {placeholder: value}; received feed=3"),
-    ({"keep_prob": 1}, TypeError, f"{NO_KEY}; received key='keep_prob'"),
+    ({"keep": 1}, ValueError, f"{NO_NAME} (near it: keep_prob); received key='keep'"),
+    ({"keep_prob": 0.5}, None, None),
     (0, ValueError, "keep_prob:0 is a probability to keep, in (0, 1]; received value=0.0"),
     (-0.5, ValueError, "keep_prob:0 is a probability to keep, in (0, 1]; received value=-0.5"),
     (1.5, ValueError, "keep_prob:0 is a probability to keep, in (0, 1]; received value=1.5"),

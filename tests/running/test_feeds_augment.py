@@ -210,7 +210,7 @@ def test_unknown_placeholders_are_refused():
         for key, error, message in (
             (stranger, ValueError, "fit: augment must name placeholders of data; received .*stranger:0"),
             (problem.flat, ValueError, "fit: keys must be placeholders of the trainer's graph"),
-            ("images", TypeError, "fit: keys must be placeholders of the trainer's graph"),
+            ("label", ValueError, "fit: keys must name placeholders of the trainer's graph"),
         ):
             with pytest.raises(error, match=message):
                 trainer.fit(problem.data, augment={key: flip}, progress=False)

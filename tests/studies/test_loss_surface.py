@@ -333,7 +333,7 @@ def test_one_trained_number_is_refused():
         ({"paths": {"sgd": np.zeros((3, 2))}}, TypeError, "loss_surface: paths must be"),
         ({"paths": {"sgd": gk.WeightPath()}}, ValueError, "must hold points.*received path='sgd'"),
         ({"data": {}}, ValueError, "loss_surface: all arrays must have the same number of examples"),
-        ({"data": 3}, TypeError, "loss_surface: data must be {placeholder: array}"),
+        ({"data": 3}, TypeError, "loss_surface: data must be {placeholder or its name: array}"),
         ({"feed": 3}, TypeError, "loss_surface: feed must be {placeholder: value}"),
     ],
 )

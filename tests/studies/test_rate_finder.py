@@ -215,7 +215,7 @@ def test_an_optimizer_object_is_refused():
         ({"steps": 2.5}, TypeError, "find_learning_rate: steps .*integer"),
         ({"batch_size": 0}, ValueError, "batch_size .*at least 1"),
         ({"data": {}}, ValueError, "all arrays must have the same number of examples"),
-        ({"data": 3}, TypeError, "data must be {placeholder: array}"),
+        ({"data": 3}, TypeError, "data must be {placeholder or its name: array}"),
     ],
 )
 def test_bad_arguments_are_refused_and_change_nothing(options, error, message):

@@ -101,7 +101,7 @@ def test_bar_on_a_terminal_shows_loss_and_speed(monkeypatch):
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr("graphkit.train.callbacks.Progress.REFRESH", 0.0)
+    monkeypatch.setattr("graphkit.train.progress.Progress.REFRESH", 0.0)
     trainer, data = line_fit()
     with trainer:
         trainer.fit(data, epochs=1, batch_size=2)

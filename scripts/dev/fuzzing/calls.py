@@ -208,11 +208,15 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "global_max_pool": lambda: {"inputs": images()},
     "l2_loss": lambda: {"tensor": features()},
     "l2_penalty": lambda: {"beta": 0.1, "variables": [v1.get_variable("kernel", (2, 3))]},
-    "mean_squared_error": lambda: {"predictions": features(), "targets": features()},
+    **{
+        name: lambda: {"predictions": features(), "targets": features()}
+        for name in ("mean_absolute_error", "mean_squared_error", "r2_score", "root_mean_squared_error")
+    },
     "sigmoid_cross_entropy": lambda: {"logits": features(), "labels": features()},
     "softmax_cross_entropy": logits_and_labels,
     "rnn": lambda: {"inputs": v1.placeholder(tf.float32, (None, 3, 2)), "units": 2},
     "accuracy": logits_and_labels,
+    "auc": logits_and_labels,
     "confusion_matrix": logits_and_labels,
     "f1_score": logits_and_labels,
     "precision": logits_and_labels,
@@ -303,6 +307,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "sizes.training_flops": lambda: {"forward": 100},
     "sizes.unshared_conv2d_parameters": lambda: SIZES,
     # training
+    "BestCheckpoint": lambda: {},
     "Checkpointing": lambda: {},
     "EarlyStopping": lambda: {},
     "MetricsFile": lambda: {"every": 2},
@@ -312,6 +317,10 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "cosine_decay": lambda: {"learning_rate": 0.1, "decay_steps": 10},
     "exponential_decay": lambda: {"learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5},
     "inverse_time_decay": lambda: {"learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5},
+    "cosine_decay_restarts": lambda: {"learning_rate": 0.1, "first_decay_steps": 10},
+    "linear_warmup": lambda: {"schedule": 0.1, "warmup_steps": 10},
+    "one_cycle": lambda: {"learning_rate": 0.1, "total_steps": 10},
+    "polynomial_decay": lambda: {"learning_rate": 0.1, "decay_steps": 10},
     "piecewise_constant": lambda: {"boundaries": [1, 2], "rates": [0.1, 0.2, 0.3]},
     "find_learning_rate": lambda: {"trainer": Trained.get(), "data": Trained.data(), "steps": 2},
     "WeightPath": lambda: {},
@@ -364,6 +373,9 @@ METHODS: dict[str, Callable[[], Callable[..., Any]]] = {
     "Trainer.export": lambda: Trained.get().export,
     "Trainer.stop": lambda: Trained.get().stop,
 }
+
+
+OTHER_SCHEDULES = ("linear_warmup", "one_cycle", "piecewise_constant")
 
 
 def iterate(batches, _):
@@ -423,10 +435,7 @@ def is_duration(seconds, _):
 # {name: function (result, arguments) that uses the result}.
 USES: dict[str, Callable[[Any, dict[str, Any]], object]] = {
     "minibatches": iterate,
-    **{
-        n: ask_rates
-        for n in ("cosine_decay", "exponential_decay", "inverse_time_decay", "piecewise_constant")
-    },
+    **{name: ask_rates for name in CALLS if "_decay" in name or name in OTHER_SCHEDULES},
     **{n: initialize for n in ("glorot_uniform", "he_normal", "truncated_normal", "zeros")},
     "Standardizer": transform,
     "MinMaxScaler": transform,

@@ -1,0 +1,84 @@
+"""Compares runs, or networks.
+
+Folders of runs: the settings in which they differ, and the metrics of the epoch with the best validation
+loss. With --inputs, two networks: whether they compute the same from the same weights (see `gk.compare`), and
+where they begin to differ; exit code 1 if they do.
+"""
+
+import argparse
+import dataclasses
+from typing import Any
+
+import graphkit as gk
+from graphkit import checks
+from graphkit.commands import targets
+from graphkit.commands.options import CommandParser, Output
+from graphkit.commands.plot import read_history
+
+
+def add_arguments(parser: CommandParser) -> None:
+    parser.add_argument("targets", metavar="TARGET", nargs="+", help=targets.HELP)
+    parser.add_argument(
+        "--inputs", metavar="FILE", help=".npz file with an array for each placeholder, by name"
+    )
+
+
+def run(options: argparse.Namespace) -> Output:
+    check = checks.Checker("compare")
+    check.require(len(options.targets) > 1, "at least two are needed", targets=options.targets)
+    return networks(check, options) if options.inputs else runs(check, options.targets)
+
+
+def networks(check: checks.Checker, options: argparse.Namespace) -> Output:
+    check.require(len(options.targets) == 2, "--inputs compares two networks", targets=options.targets)
+    old, new = (targets.find(check, name) for name in options.targets)
+    found = gk.compare(side(old), side(new), gk.data.read_npz(options.inputs))
+    fields = {**dataclasses.asdict(found), "old": old.name, "new": new.name}
+    return Output(str(found), fields, code=0 if found.equal else 1)
+
+
+def side(target: targets.Target) -> Any:
+    """Returns a network as `gk.compare` takes it: its loss if it has one, which has gradients."""
+    return target.outputs[0] if target.loss is None else target.loss
+
+
+def runs(check: checks.Checker, names: list[str]) -> Output:
+    for name in names:
+        rule = f"{name} is not the folder of a run (two networks are compared with --inputs)"
+        check.require(targets.is_run(name), rule)
+    settings = {name: dataclasses.asdict(gk.runs.read_config(name)) for name in names}
+    first = next(iter(settings.values()))
+    differing = [key for key in first if any(one.get(key) != first[key] for one in settings.values())]
+    found = [
+        {"run": name, **{key: settings[name].get(key) for key in differing}, **best_epoch(check, name)}
+        for name in names
+    ]
+    return Output(table(found), {"runs": found})
+
+
+def best_epoch(check: checks.Checker, logdir: str) -> dict[str, float]:
+    """Returns the metrics of the epoch with the least validation loss."""
+    history = read_history(check, logdir)
+    losses = history.get("valid_loss", history["loss"])
+    place = losses.index(min(losses))
+    names = [name for name in history if name not in ("step", "seconds", "examples_per_second")]
+    return {name: history[name][place] for name in names}
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Returns rows as columns of text."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [names, *([text_of(row.get(name)) for name in names] for row in rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(names))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    )
+
+
+def text_of(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() and abs(value) >= 1 else f"{value:.4g}"
+    return str(value)

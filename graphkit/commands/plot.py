@@ -1,0 +1,60 @@
+"""Draws a network; of a run also its curves and its confusion matrix on the test set.
+
+The pictures are called network, curves and confusion_matrix.
+"""
+
+import argparse
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import graphkit as gk
+from graphkit import checks
+from graphkit.commands import targets
+from graphkit.commands.options import CommandParser, Output
+
+
+def add_arguments(parser: CommandParser) -> None:
+    parser.add_argument("target", metavar="TARGET", help=targets.HELP)
+    parser.add_argument("--folder", default=".", help="where the pictures are written")
+    parser.add_argument("--format", choices=("svg", "png", "pdf"), default="svg", help="of the pictures")
+
+
+def run(options: argparse.Namespace) -> Output:
+    check = checks.Checker("plot")
+    target = targets.find(check, options.target)
+    figures = {"network": gk.plots.plot_graph(list(target.outputs))}
+    if target.config is not None:
+        figures |= of_run(check, options.target)
+    with check.system_errors(f"{options.folder} cannot be written"):
+        os.makedirs(options.folder, exist_ok=True)
+        paths = {name: Path(options.folder) / f"{name}.{options.format}" for name in figures}
+        for name, figure in figures.items():
+            figure.savefig(paths[name], bbox_inches="tight")
+    shown = [str(path) for path in paths.values()]
+    return Output("\n".join(shown), {"target": target.name, "pictures": shown})
+
+
+def of_run(check: checks.Checker, logdir: str) -> dict[str, Any]:
+    """Returns the figures of a run's folder."""
+    run = gk.runs.load_run(logdir)
+    with run.trainer as trainer:
+        config = run.config
+        data = gk.load_dataset(config.data, folder=config.data_folder, seed=config.seed).test
+        probabilities = trainer.predict(run.network.probabilities, run.network.feed(data))
+    matrix = np.zeros((len(config.classes),) * 2, int)
+    np.add.at(matrix, (np.asarray(data.labels), probabilities.argmax(axis=1)), 1)
+    return {
+        "curves": gk.plots.plot_history(read_history(check, logdir)),
+        "confusion_matrix": gk.plots.plot_confusion_matrix(matrix, config.classes),
+    }
+
+
+def read_history(check: checks.Checker, logdir: str) -> dict[str, list[float]]:
+    path = Path(logdir) / "history.csv"
+    with check.system_errors(f"{path} cannot be read"), open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: [float(row[name]) for row in rows] for name in rows[0]}

@@ -1,0 +1,233 @@
+"""Examples that are read when they are needed: of HDF5 and zarr files, Hugging Face data sets, tables."""
+
+import collections
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from graphkit import checks
+
+# What holds its numbers in memory has one of these. A file that is read in parts has at most `__array__`,
+# which reads all of it.
+IN_MEMORY = ("__dlpack__", "__array_interface__", "__array_struct__")
+
+
+class Column:
+    """Examples that are read when they are needed. It is indexed along its first axis, as an array is.
+
+    Args:
+      read: function (int64 indices, increasing, each once) -> rows of these examples, an array.
+      shape: of all examples; the first axis is the example.
+      dtype: of the rows.
+      in_memory: whether `read` takes rows out of memory, so that reading all of them takes little time.
+
+    Example:
+      >>> squares = Column(lambda indices: indices**2, (1_000_000,), np.int64)
+      >>> squares[np.array([3, 999_999, 3])].tolist(), len(squares)
+      ([9, 999998000001, 9], 1000000)
+    """
+
+    def __init__(
+        self,
+        read: Callable[[np.ndarray], np.ndarray],
+        shape: Sequence[int],
+        dtype: DTypeLike,
+        *,
+        in_memory: bool = False,
+    ) -> None:
+        self.read = read
+        self.shape, self.dtype = tuple(shape), np.dtype(dtype)
+        self.in_memory = in_memory
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, selection: slice | np.ndarray) -> np.ndarray:
+        """Returns the rows of a slice, or of an array of indices in any order."""
+        if isinstance(selection, slice):
+            selection = np.arange(*selection.indices(len(self)))
+        # HDF5 reads increasing indices only, and each format reads them faster than others.
+        indices, places = np.unique(np.asarray(selection, np.int64), return_inverse=True)
+        if not len(indices):
+            return np.empty((0, *self.shape[1:]), self.dtype)
+        rows = self.read(indices)
+        return rows if np.array_equal(indices, selection) else rows[places]
+
+
+def as_examples(check: checks.Checker, name: str, value: Any) -> "np.ndarray | Column":
+    """Returns examples as an array if they are in memory, else as a `Column`; nothing is copied as a whole.
+
+    Args:
+      check: of the function that was called.
+      name: what the examples are called in messages.
+      value: an array, or what converts to one; or anything with `len` that is indexed by an array of
+        increasing indices and returns these rows; if it has a shape and a dtype, also by a slice.
+    """
+    if isinstance(value, (np.ndarray, Column)):
+        return value
+    if isinstance(value, (list, tuple, range, collections.deque)):
+        return np.asarray(check.unmasked(name, value))
+    if hasattr(value, "iloc") and hasattr(value, "to_numpy"):
+        return of_table(check, name, value)
+    if is_read_in_parts(value):
+        return of_rows(check, name, value)
+    # np.asanyarray keeps the mask of what an object's `__array__` returns, so that it is refused.
+    return np.asanyarray(value)
+
+
+def is_read_in_parts(value: Any) -> bool:
+    """Whether rows are taken out of an object by indices, and not all of it converted to an array."""
+    if isinstance(value, (str, Mapping)) or any(hasattr(value, name) for name in IN_MEMORY):
+        return False
+    try:
+        memoryview(value)
+    except TypeError:
+        pass
+    else:
+        return False
+    if not hasattr(type(value), "__getitem__"):
+        return False
+    return has_shape(value) or (hasattr(type(value), "__len__") and not hasattr(value, "__array__"))
+
+
+def has_shape(value: Any) -> bool:
+    is_shape = isinstance(getattr(value, "shape", None), tuple)
+    return is_shape and isinstance(getattr(value, "dtype", None), np.dtype)
+
+
+def of_rows(check: checks.Checker, name: str, value: Any) -> Column:
+    """Returns the column of an object that is indexed by an array of indices."""
+
+    def read(indices: np.ndarray) -> np.ndarray:
+        # In zarr, an array of indices between brackets may select points, not rows. What is not like an array
+        # may not know slices.
+        indexed = getattr(value, "oindex", value)
+        selection = consecutive(indices) if is_array else indices
+        return as_rows(check, name, indexed[selection], indices)
+
+    is_array = has_shape(value)
+    if is_array:
+        shape, dtype = value.shape, value.dtype
+    elif len(value):
+        try:
+            first = read(np.zeros(1, np.int64))
+        except (TypeError, KeyError, AttributeError) as error:
+            rule = (
+                f"{name} must be an array, or an object with a length that is indexed by an array of indices"
+            )
+            raise TypeError(check.message(rule, type=type(value), error=str(error))) from error
+        shape, dtype = (len(value), *first.shape[1:]), stored_dtype(value, first.dtype)
+    else:
+        shape, dtype = (0,), np.dtype(float)
+    dtype = np.dtype(object) if dtype.kind in "TUS" else dtype
+
+    def read_alike(indices: np.ndarray) -> np.ndarray:
+        rows = read(indices)
+        alike = rows.shape == (len(indices), *shape[1:]) and is_alike(rows.dtype, dtype)
+        converted = rows.astype(dtype, copy=False) if alike else rows
+        if rows.dtype != dtype:
+            alike = alike and np.array_equal(converted, rows, equal_nan=rows.dtype.kind == "f")
+        received = {"shape": rows.shape, "dtype": str(rows.dtype), "example": int(indices[0])}
+        rule = f"examples of {name} must have the shape {shape[1:]} and the dtype {dtype}"
+        check.require(alike, rule, **received)
+        return converted
+
+    return Column(read_alike, shape, dtype)
+
+
+def stored_dtype(value: Any, read: np.dtype) -> np.dtype:
+    """Returns the dtype in which the column of a Hugging Face `Dataset` is stored.
+
+    It returns all integers as int64, also the pixels of images. Of other objects it is the dtype read.
+    """
+    feature: Any = getattr(value, "features", None)
+    while hasattr(feature, "feature"):  # of lists
+        feature = feature.feature
+    try:
+        stored = np.dtype(getattr(feature, "dtype", read))
+    except TypeError:  # of pictures
+        return read
+    return stored if is_alike(read, stored) else read
+
+
+def is_alike(read: np.dtype, dtype: np.dtype) -> bool:
+    """Whether what was read may be of the dtype: both are integers, or both floats, for example."""
+    return read.kind == dtype.kind or (read.kind in "ui" and dtype.kind in "ui") or np.can_cast(read, dtype)
+
+
+def consecutive(indices: np.ndarray) -> "slice | np.ndarray":
+    """Returns increasing indices as a slice, which is read much faster, if they leave out none."""
+    first, last = int(indices[0]), int(indices[-1])
+    return slice(first, last + 1) if last - first + 1 == len(indices) else indices
+
+
+def as_rows(check: checks.Checker, name: str, read: Any, indices: np.ndarray) -> np.ndarray:
+    """Returns what was read at the indices as one array."""
+    if isinstance(read, (list, tuple)):
+        parts = [as_row(row) for row in read]
+        for part, index in zip(parts, indices, strict=False):
+            missing = part.dtype == object and part.ndim == 0 and part.item() is None
+            check.require(not missing, f"{name} has a missing value", example=int(index))
+            rule = f"examples of {name} must have one shape, as the first one read, {parts[0].shape}"
+            check.require(part.shape == parts[0].shape, rule, shape=part.shape, example=int(index))
+        read = np.array(parts)
+    rows = np.asarray(check.unmasked(name, read))
+    return rows.astype(object) if rows.dtype.kind in "TUS" else rows
+
+
+def as_row(value: Any) -> np.ndarray:
+    """Returns an example as an array; a picture of Pillow with an axis for its channels."""
+    if not hasattr(value, "getbands"):
+        return np.asarray(value)
+    if value.mode in ("1", "P"):  # bits, and numbers of a palette's colors
+        value = value.convert("L" if value.mode == "1" else "RGB")
+    pixels = np.asarray(value)
+    return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+
+
+def of_table(check: checks.Checker, name: str, table: Any) -> "np.ndarray | Column":
+    """Returns the examples of a pandas Series, or the matrix (examples, columns) of a DataFrame."""
+    is_frame = hasattr(table, "columns")
+    kinds = list(table.dtypes) if is_frame else [table.dtype]
+    if not is_frame and isinstance(kinds[0], np.dtype) and kinds[0].kind != "O":
+        return table.to_numpy()  # the Series' own memory
+    dtypes = [numpy_dtype(kind) for kind in kinds]
+    numeric = [dtype.kind in "buifc" for dtype in dtypes]
+    if any(numeric) and not all(numeric):
+        at = numeric.index(False)
+        rule = f"{name} must hold numbers in all of its columns"
+        raise TypeError(check.message(rule, column=table.columns[at], dtype=str(kinds[at])))
+    dtype = np.result_type(*dtypes) if dtypes and all(numeric) else np.dtype(object)
+
+    def read(indices: np.ndarray) -> np.ndarray:
+        part = table.iloc[consecutive(indices)]
+        missing = part.isna().to_numpy()
+        if missing.any():
+            at = np.argwhere(missing)[0]
+            place = {"column": table.columns[at[1]]} if is_frame else {}
+            rule = f"{name} has a missing value: fill it, or leave out its example"
+            raise ValueError(check.message(rule, example=int(indices[at[0]]), **place))
+        return part.to_numpy(dtype=dtype)
+
+    return Column(read, table.shape, dtype, in_memory=True)
+
+
+def numpy_dtype(dtype: Any) -> np.dtype:
+    """Returns the dtype of what a column of a table holds; object for what are not numbers."""
+    if isinstance(dtype, np.dtype):
+        return dtype
+    # Of nullable dtypes and Arrow's, and of sparse ones.
+    found = getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", None))
+    if isinstance(found, np.dtype) and getattr(dtype, "kind", "O") in "buifc":
+        return found
+    return np.dtype(object)

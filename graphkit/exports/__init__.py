@@ -1,0 +1,1 @@
+"""Models for programs without graphkit: SavedModel, TFLite, ONNX and frozen graphs."""

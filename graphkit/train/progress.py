@@ -1,0 +1,73 @@
+"""What a person sees of a fit: a bar, and a line for each epoch."""
+
+import sys
+import time
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from graphkit.running.callback import Callback
+
+
+class Progress(Callback):
+    """Shows a progress bar on a terminal or in a notebook, and prints a line for each epoch.
+
+    Args:
+      epochs: the number of the last epoch, for the bar's title; None if it is not known.
+    """
+
+    REFRESH = 0.1  # seconds
+
+    def __init__(self, epochs: int | None) -> None:
+        self.of_all = "" if epochs is None else f"/{epochs}"
+        self.width = max(0, len(self.of_all) - 1)
+        self.bar: Any = None
+        self.shown = 0.0
+        self.hidden = not (sys.stderr.isatty() or "ipykernel" in sys.modules)  # as in a log file
+
+    def on_run_end(self, trainer: Any) -> None:
+        if self.hidden:
+            return
+        if self.bar is None:
+            self.bar = tqdm(
+                total=trainer.plan.examples_per_epoch,
+                desc=f"epoch {trainer.epoch + 1}{self.of_all}",
+                unit=" examples",
+                unit_scale=True,
+                leave=False,
+                mininterval=self.REFRESH,
+            )
+        now = time.perf_counter()
+        if now - self.shown > self.REFRESH:
+            self.shown = now
+            self.bar.set_postfix(readable(trainer.state.means.result()), refresh=False)
+            self.bar.update(trainer.state.means.examples - self.bar.n)
+
+    def on_epoch_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
+        self.show(trainer, metrics)
+
+    def show(self, trainer: Any, row: dict[str, Any], part: str = "") -> None:
+        """Prints a row of the history."""
+        self.close()
+        shown = {name: row[name] for name in trainer.metric_names}
+        text = "  ".join(f"{name} {value}" for name, value in readable(shown).items())
+        speed = f"{row['examples_per_second']:,.0f} examples/s"
+        print(f"epoch {row['epoch']:{self.width}}{self.of_all}{part}  {text}  {speed}", flush=True)
+
+    def on_fit_end(self, trainer: Any) -> None:
+        self.close()
+        if trainer.ended is not None and trainer.batch:
+            row = {name: column[-1] for name, column in trainer.history.items()}
+            self.show(trainer, row, f", step {trainer.step}")
+        if trainer.state.stop_reason is not None or trainer.ended is not None:
+            print(f"stopped: {trainer.state.stop_reason or trainer.ended}", flush=True)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+def readable(metrics: dict[str, Any]) -> dict[str, str]:
+    """Returns {name: text} of the metrics that are single numbers; matrices are only in the history."""
+    return {name: f"{value:.4f}" for name, value in metrics.items() if isinstance(value, float)}

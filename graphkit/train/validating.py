@@ -1,0 +1,68 @@
+"""The validations of a fit: at the end of each epoch, and every some steps."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from graphkit import checks
+from graphkit.running.metrics import add_row
+from graphkit.running.steps import Evaluation
+from graphkit.train import averages
+
+
+class Validation(NamedTuple):
+    """What validates in a fit.
+
+    Attributes:
+      evaluate: computes the metrics over the validation data, or None where there are none.
+      every: steps between validations inside an epoch, or None.
+    """
+
+    evaluate: Evaluation | None
+    every: int | None
+
+    def is_due(self, state: Any) -> bool:
+        """Whether the step that a training has made inside an epoch is to be validated."""
+        if self.evaluate is None or self.every is None or state.step == 0:
+            return False
+        return state.step % self.every == 0 and state.validations.get("step", [])[-1:] != [state.step]
+
+    def run(self, trainer: Any, check_interrupt: Callable[[], None]) -> dict[str, Any]:
+        """Validates and calls the callbacks; returns the metrics, none where there are no data."""
+        if self.evaluate is None:
+            return {}
+        for callback in trainer.callbacks:
+            callback.on_validation_start(trainer)
+        found = {f"valid_{name}": value for name, value in self.evaluate(check_interrupt).items()}
+        if trainer.training_step.averages is not None:
+            with averages.instead_of_weights(trainer, checks.Checker("fit")):
+                averaged = self.evaluate(check_interrupt)
+            found |= {f"valid_{averages.PREFIX}{name}": value for name, value in averaged.items()}
+        state = trainer.state
+        if state.validations.get("step", [])[-1:] != [state.step]:  # an epoch that ended may begin again
+            add_row(state.validations, {"step": state.step, **found})
+        for callback in trainer.callbacks:
+            callback.on_validation_end(trainer, found)
+        return found
+
+
+def validation_of(trainer: Any, valid: Any, every: Any, examples: int | None) -> Validation:
+    """Checks the validation data, and names the metrics of the history.
+
+    Args:
+      trainer: the `Trainer`.
+      valid: the data, or None.
+      every: steps between validations, or None for one at the end of each epoch.
+      examples: how many of the examples are evaluated, or None for all.
+    """
+    check = checks.Checker("fit")
+    if every is not None:
+        every = check.integer("valid_every", every)
+        check.require(valid is not None, "valid_every needs validation data", valid=None)
+    trainer.metric_names = list(trainer.metrics)
+    if valid is None:
+        return Validation(None, None)
+    kinds = ["valid_"] if trainer.training_step.averages is None else ["valid_", f"valid_{averages.PREFIX}"]
+    trainer.metric_names += [f"{kind}{name}" for kind in kinds for name in trainer.metrics]
+    check = checks.Checker("fit (valid)")
+    evaluate = trainer.evaluation(check, valid, workers=trainer.workers, most=examples)
+    return Validation(evaluate, every)
