@@ -175,9 +175,7 @@ def png(figure: "Figure") -> bytes:
 def learning_curves(draws: Any, trainer: Any) -> list[Any]:
     """Returns a picture for each metric; the file has all in one."""
     history = trainer.history
-    names = [
-        name for name in trainer.metrics if all(number(v) is not None for v in history.get(name, [None]))
-    ]
+    names = [name for name in trainer.metrics if np.ndim(history.get(name, [[]])) == 1]
     drawn = {"epoch": history["epoch"]}
     for name in names:
         drawn |= {column: history[column] for column in (name, f"valid_{name}") if column in history}
