@@ -26,13 +26,13 @@ class Settings(NamedTuple):
 
     optimizer: Any
     clip_norm: float | None
+    clip_value: float | None
     accumulate: int
+    average_decay: float | None
     variables: Any
     compute_dtype: str
     strict: bool
     workers: workers.Workers
-    clip_value: float | None
-    average_decay: float | None
     devices: Sequence[str] = ()
 
 

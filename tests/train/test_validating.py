@@ -1,0 +1,85 @@
+"""Validation every some steps: its rows, its callbacks, and that training stays as it was."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import graphkit as gk
+
+ROWS = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+
+
+class Seen(gk.Callback):
+    def __init__(self, interrupt_at=None):
+        self.steps, self.interrupt_at = [], interrupt_at
+
+    def on_validation_start(self, trainer):
+        if trainer.step == self.interrupt_at:
+            raise KeyboardInterrupt
+
+    def on_validation_end(self, trainer, metrics):
+        self.steps.append((trainer.step, metrics["valid_loss"]))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Returns the function that trains for two epochs; it returns (weights, history, validations, runs)."""
+    folder = tmp_path_factory.mktemp("run")
+    with tf.Graph().as_default():
+        x, keep_prob = gk.feature_input(3), gk.keep_prob_input()
+        loss = tf.reduce_mean(gk.dense(gk.dropout(gk.dense(x, 4), keep_prob), 1) ** 2)
+        with gk.Trainer(loss, "adam", 0.01, seed=1, logdir=folder / "logs") as trainer:
+            start = trainer.save(folder / "start")
+
+            def train(execution, seen=None, **fit):
+                trainer.restore(start)
+                options = {"batch_size": 4, "progress": False, "valid": {x: ROWS[:6]}, "epochs": 2}
+                callbacks = [Runs()] if seen is None else [seen, Runs()]
+                options |= {"callbacks": callbacks, "execution": execution, **fit}
+                trainer.fit({x: ROWS}, {keep_prob: 0.5}, **options)
+                assert trainer.runner.execution == execution
+                return trainer.weights(), trainer.history, trainer.validations, callbacks[-1].counts
+
+            yield train
+
+
+class Runs(gk.Callback):
+    """Counts the steps of each run."""
+
+    def __init__(self):
+        self.counts = []
+
+    def on_steps(self, trainer, values):
+        self.counts.append(len(values.steps))
+
+
+def assert_equal(one, other):
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, other[name])
+
+
+@pytest.mark.parametrize(
+    "executions", [("feed", "chunks", "resident"), pytest.param(("compiled",), marks=pytest.mark.slow)]
+)
+def test_rows_by_step_and_training_as_without(executions, run):
+    for execution in executions:
+        seen = Seen()
+        weights, history, rows, runs = run(execution, seen, valid_every=4)
+        plain, plain_history, plain_rows, _ = run(execution)
+        assert execution == "feed" or runs == [4, 4, 2, 2, 4, 4]  # the loop stays
+        assert_equal(weights, plain)
+        assert history["valid_loss"] == plain_history["valid_loss"] == plain_rows["valid_loss"]
+        assert history["loss"] == plain_history["loss"] and history["step"] == plain_rows["step"] == [10, 20]
+        assert rows["step"] == [4, 8, 10, 12, 16, 20]
+        assert list(zip(rows["step"], rows["valid_loss"], strict=True)) == seen.steps
+        assert [rows["valid_loss"][place] for place in (2, 5)] == history["valid_loss"]
+
+
+def test_an_interrupted_validation_is_made_when_the_run_goes_on(run):
+    expected = run("chunks", valid_every=4)
+    often = gk.Checkpointing(every_steps=4)
+    with pytest.raises(KeyboardInterrupt):
+        run("chunks", valid_every=4, callbacks=[Seen(interrupt_at=8), often, Runs()])
+    found = run("chunks", valid_every=4, resume=True)
+    assert found[2] == expected[2]
+    assert_equal(found[0], expected[0])
