@@ -31,6 +31,7 @@ img { max-width: 100%; height: auto; display: block; margin: .5rem 0; }
   h2 { break-after: avoid; }
   img, tr, .numbers li { break-inside: avoid; }
   img { max-height: 20cm; }
+  .row img { max-width: 48%; }
   .scroll { overflow: visible; }
 }
 @page { margin: 15mm; }

@@ -97,6 +97,10 @@ def report(
         check.require_type(is_dict, f"{name} must be {{name: value}}", **{name: value})
     check.require(trainer.history, "the trainer must have been fitted for an epoch or more", epoch=0)
     found = check_predictions(check, labels, predictions)
+    if examples is not None:
+        rule, count = "examples must be those of the predictions", 0 if found is None else len(found.labels)
+        check.require_type(hasattr(examples, "__len__"), rule, examples=type(examples))
+        check.require(len(examples) == count, rule, examples=len(examples), predictions=count)
     matrix = matrix_of(check, found, predictions, classes, test or {}, trainer.history)
     draws = drawer(check, target)
     sections = [
@@ -107,7 +111,7 @@ def report(
         names = [str(number) for number in range(len(matrix))] if classes is None else list(map(str, classes))
         sections += [page.Section("Confusion matrix", confusion(draws, matrix, names, classes))]
         if found is not None and examples is not None:
-            sections.append(wrong_examples(check, draws, found, examples, names))
+            sections.append(wrong_examples(draws, found, examples, names))
     sections += [
         page.Section("Settings", [page.Table(rows_of({**known_settings(trainer), **(settings or {})}))]),
         page.Section("Computed by", [page.Table(rows_of(facts_now()))]),
@@ -203,13 +207,8 @@ def confusion(draws: Any, matrix: np.ndarray, names: list[str], classes: Any) ->
     return [*picture, *errors, "By class:", page.Table(by_class(matrix, names), columns)]
 
 
-def wrong_examples(
-    check: checks.Checker, draws: Any, found: Any, examples: Any, names: list[str]
-) -> page.Section:
+def wrong_examples(draws: Any, found: Any, examples: Any, names: list[str]) -> page.Section:
     """Returns the wrong predictions of which the model was surest: images, or a table of texts."""
-    rule = "examples must be those of the predictions"
-    check.require_type(hasattr(examples, "__len__"), rule, examples=type(examples))
-    check.require(len(examples) == len(found.labels), rule, examples=len(examples), labels=len(found.labels))
     places = found.worst(MOST_EXAMPLES)
     title = "Wrong examples" if found.probabilities is None else "Wrong examples, the most confident first"
     shape = getattr(examples, "shape", (0,))
@@ -231,7 +230,7 @@ def wrong_examples(
 
 
 def draw_wrong(pictures: np.ndarray, labels: np.ndarray, wrong: np.ndarray, names: list[str]) -> "Figure":
-    return images.plot_images(pictures, labels, wrong, classes=names)
+    return images.plot_images(pictures, labels, wrong, classes=names, columns=4)
 
 
 def probability(found: Any, place: int) -> float | None:
@@ -283,7 +282,7 @@ def known_settings(trainer: Any) -> dict[str, Any]:
         known |= {"training examples": plan.examples, "batch_size": plan.batch_size}
     if trainer.learning_rate.schedule is not None:
         known["learning_rate"] = trainer.learning_rate.schedule(0)
-    shapes = [variable.shape for variable in trainer.training_step.variables]
+    shapes = [variable.shape for variable in trainer.training_step.trained]
     return known | {"trained parameters": sum(shape.num_elements() for shape in shapes)}
 
 

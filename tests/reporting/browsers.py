@@ -1,8 +1,7 @@
 """Headless Chromium, as Debian installs it, driven by selenium."""
 
 import contextlib
-
-from selenium import webdriver
+import importlib
 
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 FLAGS += " --disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars"
@@ -11,6 +10,8 @@ FLAGS += " --disable-component-update --disable-sync --disable-dev-shm-usage --h
 @contextlib.contextmanager
 def browser(profile, width=1400, height=1000):
     """Yields a driver of a new Chromium with an empty profile in a folder."""
+    # Of the extra interop, which the default tests do without.
+    webdriver = importlib.import_module("selenium.webdriver")
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     for flag in [*FLAGS.split(), f"--user-data-dir={profile}", f"--window-size={width},{height}"]:
@@ -21,3 +22,8 @@ def browser(profile, width=1400, height=1000):
         yield driver
     finally:
         driver.quit()
+
+
+def waiting(driver, seconds=60):
+    """Returns what waits until a function of the driver is true."""
+    return importlib.import_module("selenium.webdriver.support.ui").WebDriverWait(driver, seconds)

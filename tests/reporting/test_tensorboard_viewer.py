@@ -11,8 +11,7 @@ import urllib.request
 import numpy as np
 import pytest
 from reporting import boards
-from reporting.browsers import browser
-from selenium.webdriver.support.ui import WebDriverWait
+from reporting.browsers import browser, waiting
 
 import graphkit as gk
 
@@ -76,7 +75,7 @@ def logdir(tmp_path_factory):
 def test_it_has_the_curves_and_all_else(logdir, fast, tmp_path):
     folder, history = logdir
     with viewer(folder.parent, fast) as address, browser(tmp_path) as driver:
-        wait = WebDriverWait(driver, 60)
+        wait = waiting(driver)
         wait.until(lambda _: {"first", "first/train", "first/valid"} <= set(ask(address, "runs")))
         path = "plugin/scalars/scalars"
         for run, column in (("train", "loss"), ("valid", "valid_loss")):

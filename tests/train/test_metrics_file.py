@@ -52,14 +52,8 @@ def train(logdir, epochs, callbacks=(), resume=False, feed=False):
         trainer, data = make_trainer(logdir)
         with trainer:
             steps = {"execution": "feed"} if feed else {"steps_per_run": 3}
-            rest = {
-                "valid": data,
-                "valid_every": 2,
-                "callbacks": callbacks,
-                "resume": resume,
-                "progress": False,
-            }
-            trainer.fit(data, epochs=epochs, batch_size=8, **steps, **rest)
+            rest = {"callbacks": callbacks, "resume": resume, "progress": False}
+            trainer.fit(data, epochs=epochs, batch_size=8, valid=data, valid_every=2, **steps, **rest)
             return trainer.history
 
 
@@ -95,7 +89,7 @@ def test_steps_are_the_same_one_by_one_and_the_loop_stays_fast(complete, tmp_pat
     rows = without_times(lines(tmp_path / "metrics.jsonl"))
     for row, expected in zip(rows, without_times(complete[1]), strict=True):
         assert row.keys() == expected.keys()
-        assert row["loss"] == pytest.approx(expected["loss"], rel=1e-6)
+        assert row.get("loss", 0) == pytest.approx(expected.get("loss", 0), rel=1e-6)
 
 
 def test_a_resumed_run_holds_each_step_once(complete, tmp_path):
