@@ -60,7 +60,7 @@ class MetricsFile(Callback):
         self.write(trainer, [{"kind": "step", "epoch": trainer.epoch + 1, **row} for row in rows])
 
     def on_validation_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
-        if trainer.batch < len(trainer.plan):  # at the end of an epoch it is in the row of the history
+        if not trainer.plan.ends(trainer.epoch, trainer.batch):  # else it is in its row
             row = {"kind": "validation", "epoch": trainer.epoch + 1, "step": trainer.step, **metrics}
             self.write(trainer, [row])
 
