@@ -228,8 +228,8 @@ def train_run(
     resume: bool = False,
     device: str = "auto",
     cluster: Any = None,
-    progress: bool = True,
     report: bool = False,
+    **fit: Any,
 ) -> dict[str, float]:
     """Trains a network, saves it in a run's folder and evaluates it on the test set.
 
@@ -242,8 +242,8 @@ def train_run(
       resume: True continues the run in the folder, if there is one.
       device: see `Trainer`.
       cluster: see `Trainer`.
-      progress: False shows neither bar nor lines.
       report: True writes `report.html` and its pictures to the folder, see `gk.report`.
+      **fit: other arguments of `Trainer.fit`, such as max_steps and progress.
 
     Returns:
       {"loss": float, "accuracy": float} on the test set, with "mean_absolute_error" (in the unit of the
@@ -285,7 +285,7 @@ def train_run(
                 valid=network.feed(data.valid) if len(data.valid.labels) else None,
                 callbacks=observers,
                 resume=resume,
-                progress=progress,
+                **fit,
             )
             test = trainer.evaluate(network.feed(data.test))
             if report and trainer.workers.is_chief:
