@@ -225,10 +225,10 @@ class Trainer(OpenGraph):
         seconds or more, from which the step is found whose loss or gradient was not finite.
 
         Args:
-          data: {placeholder: array of all examples}: a feed_dict of whole arrays (in memory or
-            memory-mapped), whose first axis is the example. uint8 images for a `gk.image_input` are
-            scaled as it says; all else is fed as it is, in the placeholder's dtype.
-          feed: {placeholder: value} of what stays the same in every training step, such as keep_prob.
+          data: {placeholder or its name: all examples}, or a table with such columns; arrays, or what is read
+            batch by batch (pandas, HDF5, zarr, Hugging Face, see docs/your_own_data.md). uint8 images for a
+            `gk.image_input` are scaled as it says; all else is fed as it is, in the placeholder's dtype.
+          feed: {placeholder or its name: value} of what stays the same in every step, such as keep_prob.
           epochs: how many epochs to train; with `resume`, how many in all. None is 1, or as many as max_steps
             and max_seconds allow.
           max_steps: ends it after so many mini-batches, also inside an epoch; with `resume`, of the whole
@@ -259,7 +259,7 @@ class Trainer(OpenGraph):
           The history, see `Trainer`.
 
         Raises:
-          TypeError: keys are not placeholders, or arrays have a dtype that does not fit.
+          TypeError: keys are not placeholders or names, or arrays have a dtype that does not fit.
           ValueError: arrays of unequal length, of other shapes, with NaN, with labels out of range; a
             placeholder without data; a number out of range; a run to resume of other data or another graph.
           NotFiniteError: the loss, a gradient or a variable is not finite; it says where and why.
