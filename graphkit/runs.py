@@ -1,5 +1,6 @@
 """Runs of the scripts: a run's folder holds checkpoints and a `run.json` that says how to load it again."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import tensorflow as tf
 from graphkit import checks, models, run_data
 from graphkit.data import splits, tables
 from graphkit.nn import activations, inputs, losses, metrics, regression_metrics
+from graphkit.reporting import report as reports
 from graphkit.run_config import RunConfig, RunFile, check_dataset, check_same, read_config
 from graphkit.run_data import FeatureScaling, read_images
 from graphkit.running import callback
@@ -227,6 +229,7 @@ def train_run(
     device: str = "auto",
     cluster: Any = None,
     progress: bool = True,
+    report: bool = False,
 ) -> dict[str, float]:
     """Trains a network, saves it in a run's folder and evaluates it on the test set.
 
@@ -240,6 +243,7 @@ def train_run(
       device: see `Trainer`.
       cluster: see `Trainer`.
       progress: False shows neither bar nor lines.
+      report: True writes `report.html` and its pictures to the folder, see `gk.report`.
 
     Returns:
       {"loss": float, "accuracy": float} on the test set, with "mean_absolute_error" (in the unit of the
@@ -283,4 +287,20 @@ def train_run(
                 resume=resume,
                 progress=progress,
             )
-            return trainer.evaluate(network.feed(data.test))
+            test = trainer.evaluate(network.feed(data.test))
+            if report and trainer.workers.is_chief:
+                write_report(trainer, config, network, data, test)
+            return test
+
+
+def write_report(
+    trainer: trainers.Trainer, config: RunConfig, network: Network, data: splits.Dataset, test: dict
+) -> None:
+    """Writes the report of a run, with its confusion matrix on the test set where it predicts classes."""
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "classes"}
+    predicted: dict[str, Any] = {}
+    if network.probabilities is not None:
+        examples, labels = data.test
+        found = trainer.predict(network.probabilities, {network.inputs: network.encode(examples)})
+        predicted = {"labels": labels, "predictions": found, "examples": examples, "classes": config.classes}
+    reports.report(trainer, test=test, settings=settings, **predicted)

@@ -167,7 +167,7 @@ def test_what_is_not_finite_is_refused_with_its_position(chunk, scaler, value):
 @pytest.mark.parametrize(
     ("examples", "per", "error", "message"),
     [
-        ([[1.0]], "feature", TypeError, "examples must be an array"),
+        (1.0, "feature", TypeError, "examples must be an array"),
         (np.array([["a"]]), "feature", TypeError, "examples must hold numbers; received dtype='<U1'"),
         (np.array([True]), "feature", TypeError, "examples must hold numbers; received dtype='bool'"),
         (np.zeros((0, 3)), "feature", ValueError, r"at least one example.*received shape=\(0, 3\)"),
@@ -193,7 +193,7 @@ def test_refused_training_examples(scaler, examples, per, error, message):
         ("feature", np.array(0.0), ValueError, r"received shape=\(\)"),
         ("channel", np.zeros((5, 4, 1)), ValueError, r"channels of shape \(2,\).*shape=\(5, 4, 1\)"),
         ("channel", np.zeros(2), ValueError, r"received shape=\(2,\)"),
-        ("channel", [0.0, 0.0], TypeError, "examples must be an array"),
+        ("channel", 0.0, TypeError, "examples must be an array"),
         ("channel", np.zeros((1, 2), bool), TypeError, "must hold numbers"),
     ],
 )

@@ -67,6 +67,14 @@ def small_config(**settings):
     return gk.runs.RunConfig.for_data(digits(), model="softmax_regression", keep_prob=1.0, **settings)
 
 
+def fitted():
+    """Returns a shared trainer that has a history."""
+    trainer = Trained.get()
+    if not trainer.history:
+        trainer.fit(Trained.data(), progress=False, execution="feed")
+    return trainer
+
+
 class Trained:
     """A trainer shared by many cases; made again after a case has closed it."""
 
@@ -353,13 +361,14 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         {"trainer": Trained.get(), "data": Trained.data(), "paths": Trained.path(), "resolution": 2}
     ),
     "Trainer": lambda: {"loss": small_loss()},
+    "report": lambda: {"trainer": fitted(), "path": "report.html", "settings": {"l2": 0.1}},
     "Trainer.fit": lambda: {"data": Trained.data(), "progress": False, "execution": "feed"},
     "Trainer.evaluate": lambda: {"data": Trained.data()},
     "Trainer.predict": lambda: {"data": Trained.data(), "tensor": Trained.outputs()},
     "Trainer.weights": lambda: {},
     "Trainer.save": lambda: {"path": "model"},
     "Trainer.restore": lambda: {"path": Trained.get().save("saved")},
-    "Trainer.export": lambda: {"folder": f"exported-{next(Trained.numbers)}", "outputs": Trained.outputs()},
+    "Trainer.export": lambda: {"path": f"exported-{next(Trained.numbers)}", "outputs": Trained.outputs()},
     "Trainer.stop": lambda: {"reason": "enough"},
 }
 
