@@ -91,7 +91,8 @@ def build_network(config: RunConfig) -> Network:
     keep_prob = inputs.keep_prob_input()
     kind = config.kind(check)
     given = kind.model()
-    logits = model(given.inputs, len(config.classes) or 1, keep_prob=keep_prob, **given.arguments)
+    settings = {"num_classes": len(config.classes) or 1, "keep_prob": keep_prob} | given.arguments
+    logits = model(given.inputs, **settings)
     ends = ClassEnds() if config.classes else NumberEnds(config.format)
     loss = ends.loss(logits, labels)
     if config.l2:
@@ -154,7 +155,9 @@ def check_config(check: checks.Checker, config: RunConfig) -> str:
     check.require(names, "classes must be a tuple of names", classes=classes)
     numbers = isinstance(config.format, tables.TableFormat) and not config.format.classes
     check.require(
-        bool(classes) != numbers, "classes must have a name, unless numbers are predicted", classes=classes
+        bool(classes) != numbers,
+        "classes must be one or more names, unless numbers are predicted",
+        classes=classes,
     )
     kind.check(check, config)
     return model
