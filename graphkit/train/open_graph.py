@@ -91,7 +91,7 @@ class OpenGraph:
         """Returns the loss and the metrics over a data set, with placeholders at their defaults.
 
         Args:
-          data: {placeholder: array of all examples}, see `fit`.
+          data: {placeholder or its name: all examples}, see `fit`.
           feed: {placeholder: value} that replaces the defaults of some placeholders.
           batch_size: examples in a run; it changes the result only by rounding.
 
@@ -139,7 +139,7 @@ class OpenGraph:
 
         Args:
           tensor: a tensor of the trainer's graph whose first axis is the example.
-          data: {placeholder: array of all examples} for the placeholders that the tensor needs.
+          data: {placeholder or its name: all examples} for what the tensor needs, see `fit`.
           feed: {placeholder: value} that replaces the defaults of some placeholders.
           batch_size: examples in a run.
 
