@@ -250,7 +250,7 @@ def train_run(
 
     Returns:
       {"loss": float, "accuracy": float} on the test set, with "mean_absolute_error" (in the unit of the
-      labels) and "r2" for "accuracy" where numbers are predicted.
+      labels) and "r2" for "accuracy" where numbers are predicted; nothing after a dry run.
 
     Raises:
       TypeError: config is not a `RunConfig`, or data is not a `Dataset`.
@@ -274,7 +274,7 @@ def train_run(
     check.require(len(data.test.labels), f"{data.name} is too small: its test set holds no examples")
     if resume:
         check_same(check, logdir, config)
-    observers: list[callback.Callback] = [RunFile(config, logdir)]
+    observers: list[callback.Callback] = [RunFile(config)]
     if patience is not None:
         observers.append(EarlyStopping("valid_loss", patience))
     with tf.Graph().as_default():
@@ -290,6 +290,8 @@ def train_run(
                 resume=resume,
                 **fit,
             )
+            if fit.get("dry_run"):
+                return {}
             test = trainer.evaluate(network.feed(data.test))
             if report and trainer.workers.is_chief:
                 write_report(trainer, config, network, data, test)

@@ -98,9 +98,7 @@ def run(options: argparse.Namespace) -> Output:
         progress=not (options.quiet or options.json),
     )
     fields = {"logdir": logdir, "model": config.model, "data": config.data, "test": metrics}
-    if cluster is not None and not cluster.is_chief:
+    if options.dry_run or (cluster is not None and not cluster.is_chief):
         return Output("", fields)
-    if options.dry_run:
-        return Output("one mini-batch went through everything; nothing was kept", fields)
     numbers = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
     return Output(f"test  {numbers}\nsaved in {logdir}; next: {command_line('evaluate', logdir)}", fields)

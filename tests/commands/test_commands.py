@@ -149,9 +149,10 @@ def test_a_folder_of_images_is_trained_on_and_asked(call, tmp_path):
 @pytest.mark.slow
 def test_a_dry_run_and_limits(call, tmp_path):
     given = ("--model", "softmax_regression", "--logdir", tmp_path / "run")
-    call("train", *given, "--dry-run")
-    assert not (tmp_path / "run").exists()
+    assert call("train", *given, "--dry-run")["test"] == {}
+    assert not list((tmp_path / "run").iterdir())
     call("train", *given, "--max-steps", 5, "--valid-every", 2)
+    assert call("evaluate", tmp_path / "run")["examples"] == 1000
     steps = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert max(row["step"] for row in steps) == 5
 
