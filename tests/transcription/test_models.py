@@ -75,7 +75,7 @@ def test_ten_steps_with_numpy_alone(name, numpy_alone, tmp_path):
     targets = RANDOM.randint(0, 5, 40).astype(np.int32)
     loss = gk.softmax_cross_entropy(logits, labels) + gk.l2_penalty(1e-4)
     with gk.Trainer(
-        loss, OPTIMIZERS[name], 0.01, metrics={"accuracy": gk.accuracy(logits, labels)}
+        loss, OPTIMIZERS[name], 1e-3, metrics={"accuracy": gk.accuracy(logits, labels)}
     ) as trainer:
         gk.to_numpy(trainer, tmp_path / "model.py")
         np.savez(tmp_path / "data.npz", **{inputs.op.name: values, "labels": targets})
