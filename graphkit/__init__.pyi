@@ -80,6 +80,7 @@ from .nn.regression_metrics import r2_score as r2_score
 from .nn.regression_metrics import root_mean_squared_error as root_mean_squared_error
 from .nn.separable_convolutions import separable_conv2d as separable_conv2d
 from .nn.transposed_convolutions import conv2d_transpose as conv2d_transpose
+from .reporting.report import report as report
 from .reporting.tensorboard import TensorBoard as TensorBoard
 from .revival.reviving import revive as revive
 from .running.callback import Callback as Callback
