@@ -102,3 +102,4 @@ from .train.schedules import one_cycle as one_cycle
 from .train.schedules import piecewise_constant as piecewise_constant
 from .train.schedules import polynomial_decay as polynomial_decay
 from .train.trainer import Trainer as Trainer
+from .transcription.to_numpy import to_numpy as to_numpy

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from graphkit import checks, models, run_data
 from graphkit.data import splits, tables
-from graphkit.nn import activations, inputs, losses, metrics
+from graphkit.nn import activations, inputs, losses, metrics, regression_metrics
 from graphkit.reporting import report as reports
 from graphkit.run_config import RunConfig, RunFile, check_dataset, check_same, read_config
 from graphkit.run_data import FeatureScaling, read_images
@@ -130,7 +130,11 @@ class NumberEnds:
         return losses.mean_squared_error(tf.squeeze(logits, axis=1), (labels - self.mean) / self.std)
 
     def metrics(self, logits: tf.Tensor, labels: tf.Tensor) -> dict[str, Any]:
-        return {"mean_absolute_error": tf.reduce_mean(tf.abs(self.outputs(logits) - labels))}
+        outputs = self.outputs(logits)
+        return {
+            "mean_absolute_error": regression_metrics.mean_absolute_error(outputs, labels),
+            "r2": regression_metrics.r2_score(outputs, labels),
+        }
 
     def outputs(self, logits: tf.Tensor) -> tf.Tensor:
         return tf.squeeze(logits, axis=1) * self.std + self.mean
@@ -242,8 +246,8 @@ def train_run(
       report: True writes `report.html` and its pictures to the folder, see `gk.report`.
 
     Returns:
-      {"loss": float, "accuracy": float} on the test set, with "mean_absolute_error" for "accuracy" where
-      numbers are predicted.
+      {"loss": float, "accuracy": float} on the test set, with "mean_absolute_error" (in the unit of the
+      labels) and "r2" for "accuracy" where numbers are predicted.
 
     Raises:
       TypeError: config is not a `RunConfig`, or data is not a `Dataset`.

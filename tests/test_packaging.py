@@ -73,9 +73,13 @@ def test_metadata_names_the_extras(wheel):
         "dev",
         "docs",
         "gpu",
+        "interop",
+        "images",
         "notebooks",
+        "onnx",
         "plots",
         "ray",
+        "tables",
         "test",
     }
     required = metadata.get_all("Requires-Dist")

@@ -6,18 +6,34 @@ from typing import Any
 import numpy as np
 
 from graphkit import checks
+from graphkit.data import columns
+
+
+def as_array(check: checks.Checker, name: str, value: Any, rank: int | None = None) -> np.ndarray:
+    """Returns all of what `fit` takes for a placeholder as an array, in the order of its rows."""
+    examples = columns.as_examples(check, name, value)
+    array = examples[:] if isinstance(examples, columns.Column) else examples
+    is_array = array.ndim > 0 or isinstance(value, (np.ndarray, np.generic))
+    check.require_type(is_array, f"{name} must be an array", **{name: type(value)})
+    return check.array(name, array, rank)
 
 
 def check_numbers(check: checks.Checker, name: str, value: Any) -> np.ndarray:
     """Returns an array of integers or floats; booleans and complex numbers are refused."""
-    value = check.array(name, value)
-    check.require_type(value.dtype.kind in "uif", f"{name} must hold numbers", dtype=str(value.dtype))
-    return value
+    return number_rows(check, name, as_array(check, name, value))
+
+
+def number_rows(check: checks.Checker, name: str, value: Any) -> Any:
+    """Returns an array or a column of integers or floats, of which nothing is read yet."""
+    examples = columns.as_examples(check, name, value)
+    examples = examples if isinstance(examples, columns.Column) else as_array(check, name, value)
+    check.require_type(examples.dtype.kind in "uif", f"{name} must hold numbers", dtype=str(examples.dtype))
+    return examples
 
 
 def check_integers(check: checks.Checker, name: str, value: Any, *, rank: int) -> np.ndarray:
     """Returns an array of integers with `rank` axes."""
-    value = check.array(name, value, rank=rank)
+    value = as_array(check, name, value, rank)
     check.require_type(value.dtype.kind in "ui", f"{name} must be integers", dtype=str(value.dtype))
     return value
 

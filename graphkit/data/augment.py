@@ -122,7 +122,7 @@ class Augmentation:
 
 
 def check_images(check: checks.Checker, images: np.ndarray) -> np.ndarray:
-    images = check.array("images", images, rank=4)
+    images = array_checks.as_array(check, "images", images, rank=4)
     check.require_type(
         images.dtype == np.uint8 or images.dtype.kind == "f",
         "images must be uint8 or floating-point",
@@ -233,7 +233,7 @@ def fill_rare_classes(
       [0, 0, 0, 1, 1, 1]
     """
     check = checks.Checker("fill_rare_classes")
-    images = check.array("images", images)
+    images = array_checks.as_array(check, "images", images)
     labels = balance.check_labels(check, labels)
     check.require(
         images.shape[:1] == labels.shape,

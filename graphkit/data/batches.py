@@ -3,13 +3,14 @@
 import dataclasses
 import math
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from graphkit import checks
+from graphkit.data import array_checks, columns
 
 __all__ = ["epoch_order", "minibatches", "split_indices"]
 
@@ -46,7 +47,7 @@ def epoch_order(num_examples: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def minibatches(
-    arrays: Sequence[np.ndarray],
+    arrays: Sequence[Any],
     batch_size: int,
     *,
     seed: int = 0,
@@ -57,7 +58,8 @@ def minibatches(
     """Yields the mini-batches of one epoch; the last one may be shorter, unless it is dropped.
 
     Args:
-      arrays: a sequence of arrays whose first axis is the example, all of one length.
+      arrays: a sequence of arrays, or of what else `fit` takes for a placeholder: lists, columns of tables,
+        files that are read batch by batch. The first axis is the example; all have one length.
       batch_size: examples in a mini-batch.
       seed: sets the order, together with `epoch`.
       epoch: number of the epoch, counted from 0.
@@ -79,13 +81,16 @@ def minibatches(
     check = checks.Checker("minibatches")
     batch_size = check.integer("batch_size", batch_size)
     rule = "arrays must be a sequence of arrays"
-    check.require_type(not hasattr(arrays, "dtype"), rule, arrays=type(arrays))
-    arrays = tuple(check.array("each of arrays", array) for array in arrays)
-    lengths = [len(array) for array in arrays]
+    is_one = hasattr(arrays, "dtype") or hasattr(arrays, "iloc") or isinstance(arrays, (str, Mapping))
+    check.require_type(not is_one, rule, arrays=type(arrays))
+    examples = [columns.as_examples(check, "each of arrays", array) for array in arrays]
+    for array in examples:
+        check.require_type(check.unmasked("each of arrays", array).ndim, rule, arrays=type(arrays))
+    lengths = [len(array) for array in examples]
     rule = "arrays must be one or more arrays with the same number of examples"
     check.require(len(set(lengths)) == 1 and lengths[0] > 0, rule, lengths=lengths)
     plan = Plan(lengths[0], batch_size, shuffle, drop_remainder, seed)
-    return (tuple(array[indices] for array in arrays) for indices in plan.epoch(epoch))
+    return (tuple(array[indices] for array in examples) for indices in plan.epoch(epoch))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,9 +226,7 @@ def split_indices(
     if labels is None:
         count = round(num_examples * fraction)
         return order[count:], order[:count]
-    check.unmasked("labels", labels)
-    array = np.asarray(labels) if isinstance(labels, (tuple, list)) else labels
-    array = check.array("labels", array)
+    array = array_checks.as_array(check, "labels", labels)
     check.require(
         array.shape == (num_examples,), "labels must have one label for each example", shape=array.shape
     )

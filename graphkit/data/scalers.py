@@ -230,7 +230,7 @@ class MinMaxScaler:
 
 
 def check_training_examples(check: checks.Checker, examples: np.ndarray, per: str) -> np.ndarray:
-    examples = array_checks.check_numbers(check, "examples", examples)
+    examples = array_checks.number_rows(check, "examples", examples)
     check.require(
         examples.ndim > 0 and examples.size > 0,
         "examples must be (N, ...) with at least one example and one number in it",
@@ -295,7 +295,7 @@ def apply(
     dtype: DTypeLike = np.float32,
 ) -> np.ndarray:
     """Returns the formula applied to each chunk of the examples."""
-    examples = array_checks.check_numbers(check, "examples", examples)
+    examples = array_checks.number_rows(check, "examples", examples)
     shape = feature_shape(examples, per) if examples.ndim > (per == "channel") else None
     rule = f"examples must have {per}s of shape {fitted.shape}, as the training examples had"
     check.require(shape == fitted.shape, rule, shape=examples.shape)

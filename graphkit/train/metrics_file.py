@@ -98,7 +98,7 @@ def steps_of_run(trainer: Any, every: int | None) -> Iterator[dict[str, Any]]:
     steps = wanted_steps(first, trainer.step, every)
     columns = numbers_of(trainer, run, [step - first for step in steps]) if steps else {}
     for row, step in enumerate(steps):
-        rate = {"learning_rate": float(run.rates[step - first])} if run.rates else {}
+        rate = trainer.learning_rate.columns(run.rates[step - first]) if run.rates else {}
         yield {"step": step, **{name: column[row] for name, column in columns.items()}, **rate}
 
 

@@ -11,7 +11,7 @@ import graphkit as gk
 EXAMPLES = settings(deadline=None, derandomize=True, database=None, max_examples=100)
 LABELS = arrays_of.arrays(np.int32, st.integers(1, 40), elements=st.integers(0, 4))
 REFUSED_LABELS = [
-    ([0, 1], TypeError, "labels must be an array"),
+    (3, TypeError, "labels must be an array"),
     (np.zeros((2, 1), int), ValueError, r"labels must have 1 axes; received shape=\(2, 1\)"),
     (np.zeros(2), TypeError, "labels must be integers; received dtype='float64'"),
     (np.zeros(2, bool), TypeError, "labels must be integers"),

@@ -66,7 +66,7 @@ def test_scale_pixels_takes_arrays_that_are_not_contiguous():
     np.testing.assert_array_equal(gk.scale_pixels(images, 0, 1), images)
 
 
-@pytest.mark.parametrize("images", [None, 3, "image", [1, 2], (1, 2), {"a": 1}], ids=repr)
+@pytest.mark.parametrize("images", [None, 3, "image", {"a": 1}], ids=repr)
 def test_scale_pixels_refuses_what_is_not_an_array(images):
     with pytest.raises(TypeError, match=r"^scale_pixels: images "):
         gk.scale_pixels(images)
@@ -216,7 +216,7 @@ def test_grayscale_of_other_numbers_is_their_float32_mean(dtype):
         (np.zeros((2, 3, 4)), ValueError, r"three channels .* last axis; received shape=\(2, 3, 4\)"),
         (np.array(1.0), ValueError, r"received shape=\(\)"),
         (np.zeros((2, 3), bool), TypeError, "images must hold numbers"),
-        ([[1, 2, 3]], TypeError, "images must be an array"),
+        ("images", TypeError, "images must be an array"),
     ],
 )
 def test_grayscale_refusals(images, error, message):

@@ -156,7 +156,7 @@ def test_refused_vocabularies(call, error, message):
             ValueError,
             "at most length characters, or truncate=True .*length=2, characters=3, position=1",
         ),
-        (lambda v: v.decode([[2]]), TypeError, "decode: tokens must be an array"),
+        (lambda v: v.decode(2), TypeError, "decode: tokens must be an array"),
         (lambda v: v.decode(np.array([2])), ValueError, "tokens must have 2 axes"),
         (lambda v: v.decode(np.array([[2.0]])), TypeError, "tokens must be integers; .*dtype='float64'"),
         (lambda v: v.decode(np.array([[2, 5]])), ValueError, r"lie in 0..4; received minimum=2, maximum=5"),

@@ -1,0 +1,111 @@
+"""Examples that are read when they are needed, and the helpers that take them, by position."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+import graphkit as gk
+from graphkit import checks
+from graphkit.data import columns, scalers
+
+CHECK = checks.Checker("fit")
+ORDER = np.random.default_rng(5).permutation(12)
+LABELS = np.array([0, 1, 2, 1] * 3)
+SERIES = pd.Series(LABELS, index=ORDER)
+
+
+def counting(length=10):
+    """Returns (a column of squares, the indices that were read)."""
+    reads = []
+
+    def read(indices):
+        reads.append(indices.tolist())
+        return np.stack([indices, indices**2], axis=1)
+
+    return columns.Column(read, (length, 2), np.int64), reads
+
+
+def test_a_column_is_indexed_as_an_array_and_reads_each_row_once_in_order():
+    column, reads = counting()
+    array = np.stack([np.arange(10), np.arange(10) ** 2], axis=1)
+    assert (len(column), column.ndim, column.nbytes, column.size) == (10, 2, 160, 20)
+    for selection, read in (
+        (np.array([7, 2, 7, 0]), [0, 2, 7]),
+        (np.array([1, 2, 3], np.int32), [1, 2, 3]),
+        (slice(2, 4), [2, 3]),
+        (slice(8, 99), [8, 9]),
+        (slice(None, None, -3), [0, 3, 6, 9]),
+    ):
+        assert (column[selection] == array[selection]).all()
+        assert reads.pop() == read
+    assert column[np.array([], int)].shape == column[5:5].shape == (0, 2) and not reads
+
+
+@pytest.mark.parametrize("outside", [[10], [-1], [3, -11]])
+def test_indices_outside_are_refused(outside):
+    column, reads = counting()
+    with pytest.raises(IndexError, match="10 examples"):
+        column[np.array(outside)]
+    assert not reads
+
+
+def test_what_is_in_memory_stays_an_array():
+    array = np.arange(6.0)
+    assert columns.as_examples(CHECK, "x", array) is array
+    series = pd.Series(array)
+    assert np.shares_memory(columns.as_examples(CHECK, "x", series), series.to_numpy())
+    for value in (
+        [1, 2],
+        (1, 2),
+        range(1, 3),
+        memoryview(b"\x01\x02"),
+    ):
+        found = columns.as_examples(CHECK, "x", value)
+        assert isinstance(found, np.ndarray) and found.tolist() == [1, 2]
+    with pytest.raises(ValueError, match="fit: x must be an array: its rows differ in shape"):
+        columns.as_examples(CHECK, "x", [[1], [1, 2]])
+    with tf.Graph().as_default(), pytest.raises(TypeError, match="fit: x must be an array"):
+        columns.as_examples(CHECK, "x", tf.compat.v1.placeholder(tf.int32, (None,)))
+
+
+def test_helpers_take_series_lists_and_columns_by_position():
+    frame = pd.DataFrame({"a": np.arange(12.0), "b": LABELS}, index=ORDER)
+    batches = list(gk.minibatches([frame, SERIES, LABELS.tolist()], 5, seed=3))
+    expected = list(gk.minibatches([frame.to_numpy(), LABELS, LABELS], 5, seed=3))
+    for found, wanted in zip(batches, expected, strict=True):
+        assert all((one == other).all() for one, other in zip(found, wanted, strict=True))
+    column = columns.Column(lambda indices: LABELS[indices], (12,), LABELS.dtype)
+    for labels in (SERIES, SERIES.astype("Int16"), column, LABELS.tolist()):
+        for call in (
+            lambda y: np.concatenate(gk.split_indices(12, 0.25, 0, y)),
+            lambda y: gk.class_weights(y),
+            lambda y: gk.data.resample(y, seed=2),
+            lambda y: gk.one_hot(y, 3),
+            lambda y: gk.Standardizer(y)(y),
+            lambda y: gk.data.fill_rare_classes(np.zeros((12, 2, 2, 1)), y, gk.Augmentation())[1],
+        ):
+            np.testing.assert_array_equal(call(labels), call(LABELS))
+    pixels = frame[["a", "b"]].astype("uint8")
+    assert (gk.scale_pixels(pixels) == gk.scale_pixels(pixels.to_numpy())).all()
+
+
+def test_scalers_read_a_column_in_parts(monkeypatch):
+    monkeypatch.setattr(scalers, "CHUNK", 8)  # numbers, that is four rows
+    column, reads = counting()
+    for scaler in (gk.Standardizer(column), gk.MinMaxScaler(column)):
+        assert (scaler(column) == type(scaler)(column[:])(column[:])).all()
+    assert max(len(read) for read in reads if len(read) != 10) == 4
+
+
+@pytest.mark.parametrize("arrays", [LABELS, SERIES, SERIES.to_frame(), {"x": LABELS}, "labels", [1, 2]])
+def test_minibatches_refuse_what_is_no_sequence_of_arrays(arrays):
+    with pytest.raises(TypeError, match=r"^minibatches: arrays must be a sequence of arrays"):
+        gk.minibatches(arrays, 2)
+
+
+def test_missing_values_of_a_table_are_refused_by_row():
+    labels = SERIES.astype("Int64").where(LABELS != 2)
+    for call in (lambda y: gk.class_weights(y), lambda y: gk.split_indices(12, 0.5, 0, y)):
+        with pytest.raises(ValueError, match="labels has a missing value: .* received example=2$"):
+            call(labels)
