@@ -76,6 +76,16 @@ def test_tables_of_arrow(tmp_path):
             trainer.evaluate({"features": missing, "labels": arrow["a"]})
 
 
+def test_augmented_rows_of_a_column(tmp_path):
+    problem = Problem()
+    with problem.trainer as trainer:
+        start = trainer.save(tmp_path / "start")
+        jitter, data = {"images": gk.Augmentation(shift=1, flip=True)}, {**DATA, "images": Counted(IMAGES)}
+        expected = trained(problem, start, DATA, augment=jitter, execution="chunks")
+        assert trained(problem, start, data, augment=jitter) == expected
+        assert trained(problem, start, DATA, execution="chunks") != expected
+
+
 def test_studies_take_the_same_data():
     problem = Problem()
     column = {"images": Counted(IMAGES), "labels": Counted(LABELS)}
