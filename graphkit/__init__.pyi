@@ -80,6 +80,7 @@ from .nn.regression_metrics import r2_score as r2_score
 from .nn.regression_metrics import root_mean_squared_error as root_mean_squared_error
 from .nn.separable_convolutions import separable_conv2d as separable_conv2d
 from .nn.transposed_convolutions import conv2d_transpose as conv2d_transpose
+from .reporting.report import report as report
 from .reporting.tensorboard import TensorBoard as TensorBoard
 from .revival.reviving import revive as revive
 from .running.callback import Callback as Callback
@@ -101,3 +102,4 @@ from .train.schedules import one_cycle as one_cycle
 from .train.schedules import piecewise_constant as piecewise_constant
 from .train.schedules import polynomial_decay as polynomial_decay
 from .train.trainer import Trainer as Trainer
+from .transcription.to_numpy import to_numpy as to_numpy

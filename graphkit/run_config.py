@@ -148,8 +148,11 @@ class RunConfig:
           {class: probability}, the most probable first; {label: number} where numbers are predicted.
         """
         check = checks.Checker("RunConfig.answers")
-        values = np.asarray(output, np.float64).reshape(-1)
         rule = f"output must have {len(self.classes) or 1} numbers"
+        try:
+            values = np.asarray(check.unmasked("output", output), np.float64).reshape(-1)
+        except (ValueError, TypeError, NotImplementedError):  # the last of a tensor
+            raise TypeError(check.message(rule, output=output)) from None
         check.require(len(values) == (len(self.classes) or 1), rule, shape=np.shape(output))
         if not self.classes:
             return {self.label: float(values[0])}
@@ -181,7 +184,7 @@ class RunConfig:
         """
         names = {field.name for field in dataclasses.fields(cls)}
         if set(fields) != names:
-            raise ValueError(f"its fields are {sorted(fields)}, not {sorted(names)}")
+            raise ValueError(f"its settings are {sorted(fields)}, not {sorted(names)}")
         known = dict(fields)
         for name in ("image_shape", "classes"):
             if not isinstance(known[name], (list, tuple, type(None))):

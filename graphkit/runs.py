@@ -1,5 +1,6 @@
 """Runs of the scripts: a run's folder holds checkpoints and a `run.json` that says how to load it again."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -9,7 +10,8 @@ import tensorflow as tf
 
 from graphkit import checks, models, run_data
 from graphkit.data import splits, tables
-from graphkit.nn import activations, inputs, losses, metrics
+from graphkit.nn import activations, inputs, losses, metrics, regression_metrics
+from graphkit.reporting import report as reports
 from graphkit.run_config import RunConfig, RunFile, check_dataset, check_same, read_config
 from graphkit.run_data import FeatureScaling, read_images
 from graphkit.running import callback
@@ -128,7 +130,11 @@ class NumberEnds:
         return losses.mean_squared_error(tf.squeeze(logits, axis=1), (labels - self.mean) / self.std)
 
     def metrics(self, logits: tf.Tensor, labels: tf.Tensor) -> dict[str, Any]:
-        return {"mean_absolute_error": tf.reduce_mean(tf.abs(self.outputs(logits) - labels))}
+        outputs = self.outputs(logits)
+        return {
+            "mean_absolute_error": regression_metrics.mean_absolute_error(outputs, labels),
+            "r2": regression_metrics.r2_score(outputs, labels),
+        }
 
     def outputs(self, logits: tf.Tensor) -> tf.Tensor:
         return tf.squeeze(logits, axis=1) * self.std + self.mean
@@ -223,6 +229,7 @@ def train_run(
     device: str = "auto",
     cluster: Any = None,
     progress: bool = True,
+    report: bool = False,
 ) -> dict[str, float]:
     """Trains a network, saves it in a run's folder and evaluates it on the test set.
 
@@ -236,10 +243,11 @@ def train_run(
       device: see `Trainer`.
       cluster: see `Trainer`.
       progress: False shows neither bar nor lines.
+      report: True writes `report.html` and its pictures to the folder, see `gk.report`.
 
     Returns:
-      {"loss": float, "accuracy": float} on the test set, with "mean_absolute_error" for "accuracy" where
-      numbers are predicted.
+      {"loss": float, "accuracy": float} on the test set, with "mean_absolute_error" (in the unit of the
+      labels) and "r2" for "accuracy" where numbers are predicted.
 
     Raises:
       TypeError: config is not a `RunConfig`, or data is not a `Dataset`.
@@ -279,4 +287,20 @@ def train_run(
                 resume=resume,
                 progress=progress,
             )
-            return trainer.evaluate(network.feed(data.test))
+            test = trainer.evaluate(network.feed(data.test))
+            if report and trainer.workers.is_chief:
+                write_report(trainer, config, network, data, test)
+            return test
+
+
+def write_report(
+    trainer: trainers.Trainer, config: RunConfig, network: Network, data: splits.Dataset, test: dict
+) -> None:
+    """Writes the report of a run, with its confusion matrix on the test set where it predicts classes."""
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "classes"}
+    predicted: dict[str, Any] = {}
+    if network.probabilities is not None:
+        examples, labels = data.test
+        found = trainer.predict(network.probabilities, {network.inputs: network.encode(examples)})
+        predicted = {"labels": labels, "predictions": found, "examples": examples, "classes": config.classes}
+    reports.report(trainer, test=test, settings=settings, **predicted)

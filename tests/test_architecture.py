@@ -29,6 +29,7 @@ ALLOWED = {
     "tf1": "checks graph data nn inspection running checkpoints train",
     "revival": "checks graph nn running checkpoints",
     "comparison": "checks graph nn running checkpoints train",
+    "transcription": "_version checks graph inspection running train",
     "benchmark": "checks sizes cluster plots",
     "commands": "checks tf1 benchmark",
     "__main__": "commands",

@@ -74,9 +74,12 @@ def test_metadata_names_the_extras(wheel):
         "docs",
         "gpu",
         "interop",
+        "images",
         "notebooks",
+        "onnx",
         "plots",
         "ray",
+        "tables",
         "test",
     }
     required = metadata.get_all("Requires-Dist")

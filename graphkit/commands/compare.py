@@ -46,7 +46,7 @@ def runs(check: checks.Checker, names: list[str]) -> Output:
     for name in names:
         rule = f"{name} is not the folder of a run (two networks are compared with --inputs)"
         check.require(targets.is_run(name), rule)
-    settings = {name: dataclasses.asdict(gk.runs.read_config(name)) for name in names}
+    settings = {name: gk.runs.read_config(name).to_json() for name in names}
     first = next(iter(settings.values()))
     differing = [key for key in first if any(one.get(key) != first[key] for one in settings.values())]
     found = [

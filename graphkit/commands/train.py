@@ -62,6 +62,7 @@ def run(options: argparse.Namespace) -> Output:
         device=options.device,
         cluster=cluster,
         progress=not (options.quiet or options.json),
+        report=True,
     )
     fields = {"logdir": logdir, "model": config.model, "data": config.data, "test": metrics}
     if cluster is not None and not cluster.is_chief:

@@ -125,10 +125,15 @@ class OneHotEncoder:
 
 def check_categories(check: checks.Checker, values: ArrayLike) -> np.ndarray:
     """Returns texts, integers or booleans as an array with one axis."""
-    array = np.asarray(check.unmasked("values", values))
+    rule = "values must be a list or an array of texts, integers or booleans"
+    given = isinstance(values, (list, tuple, np.ndarray)) or hasattr(values, "to_numpy")
+    check.require_type(given, rule, values=type(values))
+    try:
+        array = np.asarray(check.unmasked("values", values))
+    except ValueError:  # rows of different lengths
+        raise TypeError(check.message(rule, values=values)) from None
     if array.dtype == object:  # a pandas column of texts
         for position, value in enumerate(array.reshape(-1)):
-            rule = "values must be texts, integers or booleans"
             check.require_type(isinstance(value, str), rule, value=value, position=position)
         array = array.astype(str)
     rule = "values must be texts, integers or booleans (N,)"

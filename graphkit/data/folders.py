@@ -212,13 +212,13 @@ def parts_of(check: checks.Checker, folder: Path) -> dict[str, Path]:
     """Returns {"train": folder, ...} of the parts in which the images come."""
     found = {path.name.lower(): path for path in subfolders(folder)}
     parts = {part: [found[name] for name in names if name in found] for part, names in PARTS.items()}
-    known = [path for paths in parts.values() for path in paths]
-    # A set of steam locomotives has a class "train"; parts come without other folders.
-    if len(known) < max(2, len(found)):
+    # A class may be called "train": a set in parts has one for training and another one.
+    if not parts["train"] or not (parts["valid"] or parts["test"]):
         return {"train": folder}
-    twice = [path.name for paths in parts.values() if len(paths) > 1 for path in paths]
-    check.require(not twice, f"{folder} must hold one folder for each part", folders=twice)
-    check.require(parts["train"], f"{folder} must hold a folder train", folders=[*found])
+    known = [paths[0] for paths in parts.values() if paths]
+    wrong = [path.name for path in found.values() if path not in known]
+    rule = f"{folder} must hold one folder for each part, train, valid and test, and no others"
+    check.require(not wrong, rule, others=wrong)
     return {part: paths[0] for part, paths in parts.items() if paths}
 
 
@@ -254,7 +254,11 @@ def is_hidden(path: Path) -> bool:
 
 def read_headers(check: checks.Checker, name: str, paths: Sequence[Path]) -> list[Header]:
     """Returns the headers of all files, of which each must be a PNG or a JPEG."""
-    found = list(in_threads(lambda path: problem_of(path) or header_of(check, path), paths))
+
+    def read(path: Path) -> Header | str:
+        return problem_of(path) or incomplete(check, path) or header_of(check, path)
+
+    found = list(in_threads(read, paths))
     refuse(check, name, paths, [item if isinstance(item, str) else None for item in found])
     return found
 
@@ -339,16 +343,12 @@ def images_of(
     """Returns a function indices -> their images: an array if all fit into memory, else a column."""
     lazy = ImageFiles(check, paths, image_format)
     if lazy.nbytes > IN_MEMORY:
-        refuse(check, name, paths, list(in_threads(lambda path: incomplete(check, path), paths)))
         return lambda indices: ImageFiles(check, [paths[place] for place in indices], image_format)
     if len(paths) > 1000:
         logger.info("decoding the %d images of %s, which are then kept in memory", len(paths), name)
     pixels = batches.aligned_empty(lazy.shape, np.uint8)
 
     def write(place: int) -> str | None:
-        problem = incomplete(check, paths[place])
-        if problem:
-            return problem
         try:
             pixels[place] = decoded(check, paths[place], image_format)
         except Exception as error:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from graphkit import checks
-from graphkit.data import table_columns
+from graphkit.data import scalers, table_columns
 from graphkit.data.encoders import UNKNOWN
 from graphkit.data.table_columns import BOOLEAN, CATEGORY, EMBEDDED, TableColumn
 
@@ -113,8 +113,8 @@ class TableEncoder:
         middle = float(np.median(values))
         if kind == BOOLEAN:
             return TableColumn(name, kind, fill=float(middle >= 0.5))
-        std = float(values.std()) if np.ptp(values) else 0.0
-        return TableColumn(name, kind, float(values.mean()), std, middle)
+        mean, std = scalers.mean_and_std(check, values, ())
+        return TableColumn(name, kind, float(mean), float(std), middle)
 
     def check_missing(self, check: checks.Checker, name: str, empty: np.ndarray) -> None:
         rule = f"column {name} has a missing value: fill it, leave its row out, or give missing='fill'"

@@ -94,7 +94,7 @@ class Recorder(Callback):
         self.finite_at_start: np.ndarray | None = None  # which variables were
         self.start = Position(0, 0, 0)  # of the snapshot
         self.values: list = []  # of all variables then
-        self.rates: list[float] = []  # learning rates of the steps since then
+        self.rates: list[Any] = []  # learning rates of the steps since then
         self.due = math.inf  # time of the next snapshot
         self.noted: Run | None = None  # the last run whose rates are in there
         self.checked: int | None = None  # step after which all variables were finite
@@ -178,7 +178,7 @@ class Recorder(Callback):
             raise self.examine("variable", last, math.nan, self.rates[-1] if self.rates else None)
         self.checked = self.trainer.step
 
-    def examine(self, what: str, position: Position, loss: float, rate: float | None) -> NotFiniteError:
+    def examine(self, what: str, position: Position, loss: float, rate: Any) -> NotFiniteError:
         """Returns the error for what was noticed.
 
         If the step was found, the variables are left as they were before it, and so is the position.
@@ -274,11 +274,11 @@ class Recorder(Callback):
         runs = self.trainer.runner.runs_of(selections, group[0].position.step, self.rates_of)
         return [loss for run in runs for loss in run.values[0]]
 
-    def rates_of(self, steps: range) -> list[float]:
+    def rates_of(self, steps: range) -> list[Any]:
         first = self.start.step
         return self.rates[steps.start - first : steps.stop - first]
 
-    def rate(self, step: int) -> float | None:
+    def rate(self, step: int) -> Any:
         """Returns the learning rate that the step was given, or None."""
         return next(iter(self.rates_of(range(step, step + 1))), None)
 

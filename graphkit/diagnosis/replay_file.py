@@ -12,7 +12,7 @@ from google.protobuf import message
 
 from graphkit import checks
 from graphkit.data import readers
-from graphkit.diagnosis.replica import Case, Replica
+from graphkit.diagnosis.replica import Case, CasePart, Replica
 from graphkit.diagnosis.report import PostMortem
 from graphkit.running import files
 from graphkit.running import session as sessions
@@ -64,7 +64,7 @@ def replay(path: str | os.PathLike) -> PostMortem:
     try:
         replica.load(case.variables)
         found, _ = replica.run(case.fed)
-        op = replica.first_op(case.fed, report.what, found["gradients"], report.indices)
+        op = replica.first_op(case.fed, report.what, found, report.indices)
     except (tf.errors.OpError, KeyError, ValueError, TypeError) as error:
         rule = f"the graph of {path} cannot be run here ({error})"
         raise checks.GraphkitError(check.message(rule)) from error
@@ -81,9 +81,7 @@ def save(path: str, case: Case, report: PostMortem) -> None:
     tensors = {"variables": case.variables, "fed": case.fed}
     header: dict[str, Any] = {
         "graphkit_replay": VERSION,
-        "loss": case.loss,
-        "gradients": case.gradients,
-        "indices": case.indices,
+        "parts": [part._asdict() for part in case.parts],
         "compute_dtype": case.compute_dtype,
         "report": dataclasses.asdict(report),
     }
@@ -119,9 +117,8 @@ def load(path: str) -> tuple[Case, PostMortem]:
         check.require(version == VERSION, f"{path} is of another version", version=version)
         variables, fed = (read_values(arrays, header, kind) for kind in ("variables", "fed"))
         definition = tf.compat.v1.GraphDef.FromString(arrays["graph"].tobytes())
-        gradients, indices = dict(header["gradients"]), dict(header["indices"])
-        dtype = header["compute_dtype"]
-        case = Case(definition, header["loss"], gradients, variables, fed, indices, dtype)
+        parts = [part_of(fields) for fields in header["parts"]]
+        case = Case(definition, parts, variables, fed, header["compute_dtype"])
         return case, read_report(header["report"])
     except (KeyError, TypeError, AttributeError, UnicodeDecodeError, message.DecodeError) as error:
         detail = repr(error)
@@ -130,6 +127,10 @@ def load(path: str) -> tuple[Case, PostMortem]:
         if detail.startswith("replay: "):
             raise
     raise ValueError(check.message(f"{path} is not a complete replay file", error=detail))
+
+
+def part_of(fields: Mapping[str, Any]) -> CasePart:
+    return CasePart(fields["name"], fields["loss"], dict(fields["gradients"]), dict(fields["indices"]))
 
 
 def read_values(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any], kind: str) -> dict[str, Any]:

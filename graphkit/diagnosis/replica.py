@@ -14,33 +14,56 @@ import tensorflow as tf
 
 from graphkit.graph import copies, lines, walk
 from graphkit.running import keyed
-from graphkit.running.training_step import is_finite, is_float, summed_rows
+from graphkit.running.training_step import UPDATES, is_finite, is_float, summed_rows
 
 LINE = "_graphkit_line"  # attribute of a node: "file:line" of the user who made it
 GRADIENT = re.compile(r"(?:^|/)gradients(?:_\d+)?/(.*)")  # the names that tf.gradients gives
+COPY = re.compile(rf"{UPDATES}[^/]+/")  # scope of what a later update of a step computes
 BODIES = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase")  # ops with ops inside
+
+
+class CasePart(NamedTuple):
+    """What an update of a step computes, by names in its graph.
+
+    Attributes:
+      name: of its loss among several; None of the only one.
+      loss: name of the loss.
+      gradients: {name of a variable: name of its gradient, or of the rows of a sparse one}.
+      indices: {name of a variable with a sparse gradient: name of the indices of its rows}.
+    """
+
+    name: str | None
+    loss: str
+    gradients: dict[str, str]
+    indices: dict[str, str]
 
 
 class Case(NamedTuple):
     """A single step: its ops, and the values of everything that they start from.
 
     Attributes:
-      definition: `GraphDef` of the ops that loss and gradients depend on.
-      loss: name of the loss.
-      gradients: {name of a variable: name of its gradient, or of the rows of a sparse one}.
+      definition: `GraphDef` of the ops that losses and gradients depend on, also through earlier updates.
+      parts: what each update computes, in their order.
       variables: {name of the op that is a variable: its value before the step}.
       fed: {name of a tensor: its value}.
-      indices: {name of a variable with a sparse gradient: name of the indices of its rows}.
       compute_dtype: see `Trainer`.
     """
 
     definition: Any
-    loss: str
-    gradients: dict[str, str]
+    parts: Sequence[CasePart]
     variables: dict[str, Any]
     fed: dict[str, Any]
-    indices: dict[str, str]
     compute_dtype: str = "float32"
+
+
+class Computed(NamedTuple):
+    """A `CasePart` in the graph of a replica: its loss and gradients, and what is measured of them."""
+
+    name: str | None
+    loss: tf.Tensor
+    gradients: dict[str, tf.Tensor]
+    norm: tf.Tensor
+    finite: dict[str, tf.Tensor]
 
 
 class Replica:
@@ -57,10 +80,7 @@ class Replica:
         with self.graph.as_default():
             tf.import_graph_def(case.definition, name="")
             self.ops = self.graph.get_operations()
-            self.loss = self.graph.get_tensor_by_name(case.loss)
-            self.gradients = {
-                name: self.graph.get_tensor_by_name(tensor) for name, tensor in case.gradients.items()
-            }
+            self.parts = [computed(part) for part in case.parts]
             self.values: dict[str, tf.Tensor] = {}
             assigns = []
             for op in self.ops:
@@ -69,33 +89,44 @@ class Replica:
                     self.values[op.name] = value
                     assigns.append(assign(op, value))
             self.assign = tf.group(*assigns)
-            squares = [
-                squared_sum(gradient, case.indices.get(name)) for name, gradient in self.gradients.items()
-            ]
-            self.norm = tf.sqrt(tf.add_n(squares)) if squares else tf.constant(0.0, tf.float64)
-            self.finite = {name: is_finite(gradient) for name, gradient in self.gradients.items()}
         self.session = v1.Session(graph=self.graph, config=config)
         self.flags: dict[str, tf.Tensor] | None = None
+        self.variables: dict[tf.Tensor, Any] = {}
 
     def load(self, variables: Mapping[str, Any]) -> None:
-        """Gives the variables their values."""
-        self.session.run(self.assign, {self.values[name]: value for name, value in variables.items()})
+        """Sets the values that the variables have at the start of each run."""
+        self.variables = {self.values[name]: value for name, value in variables.items()}
+
+    def compute(self, fetches: Any, fed: Mapping[str, Any]) -> Any:
+        """Returns the values of the fetches; the earlier of several updates change the variables."""
+        self.session.run(self.assign, self.variables)
+        return self.session.run(fetches, fed)
 
     def run(self, fed: Mapping[str, Any], extra: Sequence[str] = ()) -> tuple[dict[str, Any], list]:
-        """Returns the fields of `PostMortem` on loss and gradients, and the values of extra tensors."""
-        loss, norm, finite, more = self.session.run([self.loss, self.norm, self.finite, list(extra)], fed)
-        wrong = tuple(name for name, flag in finite.items() if not flag)
-        return {"loss": float(loss), "norm": float(norm), "gradients": wrong}, more
+        """Returns the fields of `PostMortem` on loss and gradients, and the values of extra tensors.
+
+        Of several updates they are those of the first one that is not finite, or else the sums of all.
+        """
+        fetches = [(part.loss, part.norm, part.finite) for part in self.parts]
+        found, more = self.compute([fetches, list(extra)], fed)
+        for part, (loss, norm, finite) in zip(self.parts, found, strict=True):
+            wrong = tuple(name for name, flag in finite.items() if not flag)
+            if wrong or not np.isfinite(loss) or len(self.parts) == 1:
+                fields = {"loss": float(loss), "norm": float(norm), "gradients": wrong}
+                return {**fields, "part": part.name}, more
+        losses, norms = ([row[place] for row in found] for place in (0, 1))
+        fields = {"loss": float(sum(losses)), "norm": float(np.linalg.norm(norms)), "gradients": ()}
+        return {**fields, "part": None}, more
 
     def first_op(
-        self, fed: Mapping[str, Any], what: str, gradients: Iterable[str], indices: Any = ()
+        self, fed: Mapping[str, Any], what: str, found: Mapping[str, Any], indices: Any = ()
     ) -> dict[str, Any]:
         """Returns the fields of `PostMortem` on the first op that is not finite; empty if none is found.
 
         Args:
           fed: {name of a tensor: value}.
           what: "loss" or "gradient".
-          gradients: names of the variables whose gradients are not finite.
+          found: what `run` returned.
           indices: the examples of the mini-batch.
         """
         if self.flags is None:
@@ -107,9 +138,12 @@ class Replica:
                     for tensor in op.outputs
                     if op not in hidden and is_float(tensor)
                 }
-        flags = self.session.run(self.flags, fed)
+        flags = self.compute(self.flags, fed)
         wrong = {name for name, flag in flags.items() if not flag}
-        targets = [self.loss] if what == "loss" else [self.gradients[name] for name in gradients]
+        parts = [part for part in self.parts if found["part"] in (None, part.name)]
+        targets = [part.loss for part in parts]
+        if what != "loss":
+            targets = [part.gradients[n] for part in parts for n in found["gradients"] if n in part.gradients]
         path = path_to(targets, wrong, set(flags), {op: place for place, op in enumerate(self.ops)})
         return self.describe(path, fed, wrong, indices) if path else {}
 
@@ -137,14 +171,14 @@ class Replica:
                 (tf.reduce_min(t), tf.reduce_max(t), tf.reduce_min(tf.abs(t)))
                 for t in (tf.cast(tensor, tf.float64) for tensor in inputs)
             ]
-        return tuple(tuple(float(number) for number in row) for row in self.session.run(measured, fed))
+        return tuple(tuple(float(number) for number in row) for row in self.compute(measured, fed))
 
     def rows(self, outputs: Sequence[tf.Tensor], fed: Mapping[str, Any], indices: Any) -> tuple[int, ...]:
         """Returns the examples whose rows are not finite, where the first axis may be the example."""
         per_example = [t for t in outputs if t.shape.rank and t.shape.as_list()[0] is None]
         if not per_example:
             return ()
-        value = self.session.run(per_example[0], fed)
+        value = self.compute(per_example[0], fed)
         if len(value) != len(indices):
             return ()
         finite = np.isfinite(value.astype(np.float64)).reshape(len(value), -1).all(axis=1)
@@ -152,6 +186,16 @@ class Replica:
 
     def close(self) -> None:
         self.session.close()
+
+
+def computed(part: CasePart) -> Computed:
+    """Returns the losses and gradients of a part in the current graph, with what is measured of them."""
+    tensor = tf.compat.v1.get_default_graph().get_tensor_by_name
+    gradients = {name: tensor(text) for name, text in part.gradients.items()}
+    squares = [squared_sum(gradient, part.indices.get(name)) for name, gradient in gradients.items()]
+    norm = tf.sqrt(tf.add_n(squares)) if squares else tf.constant(0.0, tf.float64)
+    finite = {name: is_finite(gradient) for name, gradient in gradients.items()}
+    return Computed(part.name, tensor(part.loss), gradients, norm, finite)
 
 
 def assign(op: tf.Operation, value: tf.Tensor) -> tf.Operation:
@@ -228,7 +272,9 @@ def forward_op(op: tf.Operation) -> tf.Operation | None:
     if match is None:
         return None
     parts = match.group(1).split("_grad/")
-    names = ["_grad/".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)]
+    copy = COPY.match(op.name)
+    scope = copy.group() if copy else ""
+    names = [scope + "_grad/".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)]
     found = (operation(op.graph, name) for name in names)
     return next(filter(None, found), None)
 
@@ -249,7 +295,10 @@ def line_of(op: tf.Operation) -> str | None:
 
 
 def define(
-    ops: Sequence[tf.Operation], random: keyed.RandomOps | None = None, keys: keyed.Keys | None = None
+    ops: Sequence[tf.Operation],
+    random: keyed.RandomOps | None = None,
+    keys: keyed.Keys | None = None,
+    waits: Mapping[tf.Operation, Sequence[tf.Operation]] | None = None,
 ) -> Any:
     """Returns the GraphDef of the ops, which keeps the line that made each.
 
@@ -257,12 +306,14 @@ def define(
       ops: what loss and gradients depend on.
       random: those of the ops that draw random numbers.
       keys: what they draw from, or None.
+      waits: {op that writes a variable: ops that it must wait for}.
     """
 
     def rewrite(op: tf.Operation, node: Any) -> None:
         if keys is not None and random is not None and op in random:
             keys.rewrite(node)
-        line = lines.user_line(op.traceback)
+        node.input.extend(f"^{first.name}" for first in (waits or {}).get(op, ()))
+        line = lines.user_line(original_of(op).traceback)
         if line is not None:
             node.attr[LINE].s = line.encode()
 
@@ -270,3 +321,9 @@ def define(
     if keys is not None:
         keys.complete(definition)
     return definition
+
+
+def original_of(op: tf.Operation) -> tf.Operation:
+    """Returns the op itself, or that of the graph of which a later update of a step has a copy."""
+    copy = COPY.match(op.name)
+    return (copy and operation(op.graph, op.name[copy.end() :])) or op

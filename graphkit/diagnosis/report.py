@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from graphkit.diagnosis import likely_causes
 
@@ -21,7 +22,7 @@ class PostMortem:
       batch: mini-batch of the epoch, counted from 0.
       loss: of the step.
       norm: global norm of its gradients.
-      learning_rate: of the step; None where the optimizer brings its own.
+      learning_rate: of the step, or those of several losses; None where the optimizer brings its own.
       indices: the examples of the mini-batch, by their place in the data.
       norms: (step, global gradient norm) of the last steps before.
       op: name of the first op with an output that is not finite from inputs that are; None if none was
@@ -38,6 +39,7 @@ class PostMortem:
       largest_weight: largest magnitude in the trained variables before the step.
       reason: why no op was found, or None.
       file: the replay file, or None.
+      part: name of the loss among several, or None.
 
     Example:
       >>> from graphkit.diagnosis import PostMortem
@@ -57,7 +59,7 @@ class PostMortem:
     batch: int
     loss: float = math.nan
     norm: float = math.nan
-    learning_rate: float | None = None
+    learning_rate: Any = None
     indices: tuple = ()
     norms: tuple = ()
     op: str | None = None
@@ -73,6 +75,7 @@ class PostMortem:
     largest_weight: float = 0.0
     reason: str | None = None
     file: str | None = None
+    part: str | None = None
 
     @property
     def headline(self) -> str:
@@ -80,7 +83,10 @@ class PostMortem:
         where = f"step {self.step}, batch {self.batch} of epoch {self.epoch}"
         if self.what == "variable":
             return f"a variable is not finite after {where}"
-        return f"{'the loss' if self.what == 'loss' else 'a gradient'} is not finite at {where}"
+        loss = "the loss" if self.part is None else f'the loss "{self.part}"'
+        if self.what == "gradient":
+            loss = "a gradient" if self.part is None else f"a gradient of {loss}"
+        return f"{loss} is not finite at {where}"
 
     @property
     def causes(self) -> list[str]:

@@ -7,11 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit.diagnosis import replay_file
-from graphkit.diagnosis.replica import Case, Replica, define
+from graphkit.diagnosis.replica import Case, CasePart, Replica, define
 from graphkit.diagnosis.report import PostMortem
 from graphkit.graph import walk
-from graphkit.running import keyed
+from graphkit.running import keyed, order
 from graphkit.running.steps import AUGMENTATION
+from graphkit.running.training_step import Part
 
 UNFETCHED = (tf.resource, tf.variant)  # dtypes of what no session returns: handles and lists of tensors
 
@@ -28,11 +29,11 @@ class Scene:
         ops = ops_of(trainer)
         random = keyed.RandomOps(ops)
         self.keys = keyed.Keys(random.library)
-        definition = define(ops, random, self.keys if trainer.runner.keyed else None)
-        gradients = {walk.handle_op(v).name: dense(gradient).name for gradient, v in self.step.gradients}
-        indices = {walk.handle_op(v).name: g.indices.name for g, v in self.step.gradients if is_sparse(g)}
-        dtype = trainer.compute_dtype
-        self.case = Case(definition, self.step.loss.name, gradients, {}, {}, indices, dtype)
+        # Of one update nothing is copied that writes a variable.
+        waits = order.Order(ops, random.library).waits if self.step.updates else {}
+        definition = define(ops, random, self.keys if trainer.runner.keyed else None, waits)
+        parts = list(map(case_part, self.step.parts))
+        self.case = Case(definition, parts, {}, {}, trainer.compute_dtype)
         self.inputs = {f"{node.name}:0" for node in definition.node if node.op in walk.PLACEHOLDERS}
         self.reads = self.reading_tensors(ops)
         self.replica = Replica(self.case, trainer.config)
@@ -55,7 +56,7 @@ class Scene:
         found = {op.name: reading(op, known) for op in ops if op.type in walk.VARIABLES}
         return {name: tensor for name, tensor in found.items() if tensor is not None}
 
-    def look(self, indices: np.ndarray, step: int, rate: float | None) -> dict[str, Any]:
+    def look(self, indices: np.ndarray, step: int, rate: Any) -> dict[str, Any]:
         """Returns loss, gradient norm and names of gradients that are not finite of a step.
 
         Args:
@@ -73,11 +74,11 @@ class Scene:
         self.case = self.case._replace(variables=variables, fed=fed)
         return found
 
-    def fed(self, indices: np.ndarray, step: int, rate: float | None) -> dict[str, Any]:
+    def fed(self, indices: np.ndarray, step: int, rate: Any) -> dict[str, Any]:
         """Returns {name of a tensor: value} of all that the step was fed."""
         given: dict[str, Any] = {self.step.training_input.name: np.bool_(True)}
         if self.step.rate_input is not None and rate is not None:
-            given[self.step.rate_input.name] = np.float32(rate)
+            given[self.step.rate_input.name] = np.array(rate, np.float32)
         examples, seed = self.trainer.examples, self.trainer.seed
         given |= {placeholder.name: value for placeholder, value in examples.constants.items()}
         row_seed = (seed, step, AUGMENTATION)
@@ -96,14 +97,15 @@ class Scene:
         """Returns the fields of a report on the first op that is not finite; empty if none is found."""
         if "reason" in found:
             return {}
-        first = self.replica.first_op(self.case.fed, what, found["gradients"], indices)
+        first = self.replica.first_op(self.case.fed, what, found, indices)
         wrong = [name for name, value in self.case.variables.items() if not all_finite(value)]
         return {**first, "variables": tuple(wrong)}
 
     def write(self, report: PostMortem) -> PostMortem:
         """Completes the report of the step, and writes a replay file where there is a logdir."""
         case = self.case
-        weights = [case.variables[name] for name in case.gradients if name in case.variables]
+        trained = {name for part in case.parts for name in part.gradients}
+        weights = [case.variables[name] for name in trained if name in case.variables]
         report = dataclasses.replace(report, largest_weight=max(map(largest, weights), default=0.0))
         if self.trainer.logdir is None or not self.trainer.workers.is_chief:
             return report
@@ -125,10 +127,18 @@ class Scene:
 
 def ops_of(trainer: Any) -> list[tf.Operation]:
     """Returns the ops that loss and gradients depend on, in the order in which they were made."""
-    step = trainer.training_step
-    gradients = [gradient for gradient, _ in step.gradients]
+    parts = trainer.training_step.parts
+    gradients = [gradient for part in parts for gradient, _ in part.gradients]
     indices = [gradient.indices for gradient in gradients if is_sparse(gradient)]
-    return walk.as_made(walk.ancestors([step.loss, *map(dense, gradients), *indices]))
+    losses = [part.loss for part in parts]
+    return walk.as_made(walk.ancestors([*losses, *map(dense, gradients), *indices]))
+
+
+def case_part(part: Part) -> CasePart:
+    """Returns what an update computes, by names."""
+    gradients = {walk.handle_op(v).name: dense(gradient).name for gradient, v in part.gradients}
+    indices = {walk.handle_op(v).name: g.indices.name for g, v in part.gradients if is_sparse(g)}
+    return CasePart(part.name, part.loss.name, gradients, indices)
 
 
 def dense(gradient: Any) -> tf.Tensor:

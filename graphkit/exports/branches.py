@@ -51,7 +51,7 @@ def constant_flags(session: tf.compat.v1.Session, ops: list[tf.Operation]) -> di
 
 
 def switches(ops: list[tf.Operation], taken: dict[tf.Operation, bool]) -> dict[str, str]:
-    """Returns what stands for the values of TensorFlow 1's branches, in which a Switch sends a value one way."""
+    """Returns what stands for the values of TensorFlow 1's branches, where a Switch sends a value one way."""
     instead: dict[str, str] = {}
     dead: set[tf.Tensor] = set()
     dead_ops: set[tf.Operation] = set()

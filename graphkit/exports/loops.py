@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphkit.graph import walk
+import tensorflow as tf
 
 LOOPS = ("While", "StatelessWhile")
 
@@ -23,13 +23,38 @@ def drop_unused(definition: Any) -> None:
                 shrink(definition, node, keep, cond, body)
 
 
+def keep_functional(definition: Any) -> None:
+    """Lets the branches and loops of a GraphDef stay calls of functions, in which others recognize them.
+
+    With this attribute, TensorFlow's own optimizer makes ops of TensorFlow 1's loops of them.
+    """
+    bodies = (node for function in definition.library.function for node in function.node_def)
+    for node in (*definition.node, *bodies):
+        node.attr.pop("_lower_using_switch_merge", None)
+
+
+def separate_limits(definition: Any) -> None:
+    """Gives the largest number of steps of each loop a value that nothing else takes.
+
+    tf2onnx 1.17 makes an int64 of it in place, also where it is the value of an int32 variable of the loop.
+    It is the larger of itself and 0, since an `Identity` would be dropped before.
+    """
+    for node in [node for node in definition.node if node.op in LOOPS]:
+        dtype = node.attr["T"].list.type[1]
+        zero = definition.node.add(name=f"{node.name}/zero", op="Const")
+        zero.attr["dtype"].type = dtype
+        zero.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(0, dtype))
+        limit = definition.node.add(name=f"{node.name}/limit", op="Maximum", input=[node.input[1], zero.name])
+        limit.attr["T"].type = dtype
+        node.input[1] = limit.name
+
+
 def used(definition: Any, loop: Any, cond: Any, body: Any) -> list[int]:
     """Returns the places of the loop's variables that its condition or another node needs."""
     count = len(loop.attr["T"].list.type)
     asked = {text for node in definition.node for text in node.input}
-    keep = {n for n in range(count) if f"{loop.name}:{n}" in asked}
-    if loop.name in asked:
-        keep.add(0)
+    # The first two count the steps, and limit them; tf2onnx finds them by their places.
+    keep = {n for n in range(count) if n < 2 or f"{loop.name}:{n}" in asked}
     keep |= arguments_needed(cond, cond.ret.values())
     while True:
         results = [body.ret[body.signature.output_arg[n].name] for n in keep]

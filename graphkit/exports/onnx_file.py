@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.exports import frozen
+from graphkit.exports import frozen, loops
 from graphkit.exports.card import NAME
 from graphkit.exports.rebuilding import Rebuilt
 from graphkit.running import session as sessions
@@ -26,6 +26,8 @@ def serialize(check: checks.Checker, model: Rebuilt, card: str) -> bytes:
     both = sorted(model.inputs.keys() & model.outputs.keys())
     check.require(not both, "an input and an output of an ONNX file must not have one name", names=both)
     plain = frozen.freeze(check, model)
+    loops.keep_functional(plain.definition)
+    loops.separate_limits(plain.definition)
     named = {**plain.inputs, **plain.outputs}
     missing: dict[str, str] = {}
     failed: list[str] = []
@@ -55,7 +57,7 @@ def quiet(missing: dict[str, str], failed: list[str]) -> Iterator[None]:
     """In a block, keeps what tf2onnx logs to itself.
 
     Args:
-      missing: takes {name of an op: its type} of those that tf2onnx does not know, which it goes on without.
+      missing: takes {type of an op: name of the first} of those that tf2onnx does not know.
       failed: takes the text of other errors.
     """
 
@@ -63,7 +65,7 @@ def quiet(missing: dict[str, str], failed: list[str]) -> Iterator[None]:
         def emit(self, record: logging.LogRecord) -> None:
             if record.msg == "Tensorflow op [%s: %s] is not supported":
                 name, kind = record.args  # type: ignore[misc]  # the logger has checked how many
-                missing[str(name)] = str(kind)
+                missing.setdefault(str(kind), str(name))
             elif record.levelno >= logging.ERROR:
                 failed.append(record.getMessage())
 

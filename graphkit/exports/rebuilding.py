@@ -1,4 +1,4 @@
-"""The graph of an export: the ops that it needs, in a graph of their own, with the values of the variables."""
+"""The graph of an export: the ops that it needs, in a new graph, with the values of the variables."""
 
 import contextlib
 import json

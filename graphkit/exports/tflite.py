@@ -7,7 +7,6 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import tensorflow as tf
 

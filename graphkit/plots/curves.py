@@ -114,7 +114,8 @@ def check_run(check: checks.Checker, history: Any, x: str) -> Curves:
     check.require(len(set(lengths.values())) == 1, rule, lengths=lengths)
     # The column holds the seconds of each epoch; an unknown one (NaN) adds nothing.
     points = np.nancumsum(columns[x]) if x == "seconds" else columns[x]
-    curves = {name: values for name, values in columns.items() if name not in NO_CURVES}
+    rates = {name for name in columns if name.startswith("learning_rate_")}  # of several losses
+    curves = {name: values for name, values in columns.items() if name not in {*NO_CURVES, *rates}}
     check.require(curves, "history must hold a loss or a metric", columns=list(history))
     return Curves(points, curves)
 

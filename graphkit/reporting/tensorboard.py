@@ -125,7 +125,8 @@ class TensorBoard(Callback):
         self.add(trainer, "valid", events.scalars("epoch/", values))
 
     def on_epoch_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
-        names = [*trainer.metrics, "learning_rate", "examples_per_second"]
+        rates = [name for name in metrics if name.startswith("learning_rate")]
+        names = [*trainer.metrics, *rates, "examples_per_second"]
         values = events.scalars("epoch/", {name: metrics[name] for name in names if name in metrics})
         if self.histograms and trainer.workers.is_chief:
             arrays = {name: array for name, array in trainer.weights().items() if array.dtype.kind in "fiub"}
@@ -158,7 +159,7 @@ class TensorBoard(Callback):
     def add_settings(self, trainer: Any) -> None:
         settings = {"batch_size": trainer.plan.batch_size, "seed": trainer.seed}
         if trainer.learning_rate.schedule is not None:
-            settings["learning_rate"] = trainer.learning_rate.schedule(0)
+            settings |= trainer.learning_rate.columns(trainer.learning_rate.schedule(0))
         settings |= self.settings
         self.add(trainer, "", [events.table("settings", settings), *hyperparameters(settings)])
 

@@ -25,7 +25,7 @@ EXECUTIONS = ("auto", "feed", "chunks", "resident", "compiled")
 RESIDENT_FRACTION = 0.25  # of the machine's memory: up to this size, each run is given the complete data
 WORTH_COMPILING = 300  # steps of a training from which on compiling takes less time than it saves
 
-Rates = Callable[[range], list[float]]
+Rates = Callable[[range], list[Any]]
 
 
 class Wanted(NamedTuple):

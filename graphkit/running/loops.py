@@ -35,7 +35,7 @@ class Loop(NamedTuple):
       ready: {name of an image placeholder: flag, by default False, that its examples are in `data`}.
       order: int32 (steps, batch_size): which examples each step takes.
       count: int32 (): how many of these steps to run.
-      rates: float32 (steps,): their learning rates.
+      rates: float32 (steps,): their learning rates; (steps, losses) where several losses have their own.
       values: for each value of a step, a tensor (steps, ...).
       stored: {name of a placeholder of `data` or `pixels`: array on the machine of the session that it takes
         by default}, empty where the session is in this process.
@@ -329,7 +329,9 @@ def make_loop(
     v1 = tf.compat.v1
     order = v1.placeholder(tf.int32, (None, None), name="order")
     count = v1.placeholder(tf.int32, (), name="count")
-    rates = v1.placeholder(tf.float32, (None,), name="rates")
+    rate_input = copied.step.rate_input
+    rate_shape = [] if rate_input is None else rate_input.shape.as_list()
+    rates = v1.placeholder(tf.float32, (None, *rate_shape), name="rates")
     data, pixels, ready, kept = {}, {}, {}, {}
 
     def examples(placeholder: tf.Tensor, default: tf.Tensor | None, dtype: tf.DType, name: str) -> tf.Tensor:

@@ -14,6 +14,11 @@ from graphkit.nn import metrics as nn_metrics
 RESERVED = ("loss", "epoch", "step", "learning_rate", "seconds", "examples_per_second")
 
 
+def is_reserved(name: str) -> bool:
+    """Whether a history has a column of this name anyway."""
+    return name in RESERVED or name.startswith(("valid_", "learning_rate_"))
+
+
 class Means:
     """Means over examples, from values that are means over mini-batches.
 
@@ -65,8 +70,16 @@ class Means:
         return [np.asarray(total).tolist() for total in self.totals]
 
 
-def check_metrics(graph: tf.Graph, metrics: Any) -> dict[str, nn_metrics.Metric]:
-    """Returns {name: `Metric`}; each must be a tensor of the graph, and its name not one of the history's."""
+def check_metrics(
+    graph: tf.Graph, metrics: Any, losses: Sequence[str | None] = ()
+) -> dict[str, nn_metrics.Metric]:
+    """Returns {name: `Metric`}; each must be a tensor of the graph, and its name not one of the history's.
+
+    Args:
+      graph: of the loss.
+      metrics: {name: scalar tensor or `Metric`}.
+      losses: the names of several losses, which are metrics too.
+    """
     check = checks.Checker("Trainer")
     rule = "metrics must be {name: scalar tensor or Metric of the loss's graph}, none of them named loss"
     check.require_type(isinstance(metrics, dict), rule, metrics=metrics)
@@ -75,7 +88,7 @@ def check_metrics(graph: tf.Graph, metrics: Any) -> dict[str, nn_metrics.Metric]
         is_metric = isinstance(value, nn_metrics.Metric)
         metric = value if is_metric else nn_metrics.Metric(value, plain_mean)
         tensor = metric.tensor
-        name_is_free = isinstance(name, str) and name not in RESERVED and not name.startswith("valid_")
+        name_is_free = isinstance(name, str) and not is_reserved(name) and name not in losses
         in_graph = walk.is_graph_tensor(tensor) and tensor.graph is graph
         fits = in_graph and callable(metric.finish) and (is_metric or tensor.shape.rank == 0)
         check.require(name_is_free and fits, rule, name=name, metric=value)

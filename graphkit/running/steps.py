@@ -36,12 +36,13 @@ class Run(NamedTuple):
 
     Attributes:
       values: for each value of a step, an array (mini-batches, ...); the loss is the first.
-      rates: learning rates of the steps; empty where the optimizer brings its own, or nothing is trained.
+      rates: learning rates of the steps, each a number, or a list of those of several losses; empty where the
+        optimizer brings its own, or nothing is trained.
       batch_size: examples in each of the mini-batches.
     """
 
     values: list[np.ndarray]
-    rates: list[float]
+    rates: list[Any]
     batch_size: int
 
     def head(self, count: int) -> "Run":
@@ -72,7 +73,7 @@ class Steps(Protocol):
     def prepare(self, selections: Selections, seeds: Sequence[tuple | None]) -> Any:
         """Returns what `run` needs for the mini-batches that are selected."""
 
-    def run(self, prepared: Any, rates: Sequence[float]) -> list[np.ndarray]:
+    def run(self, prepared: Any, rates: Sequence[Any]) -> list[np.ndarray]:
         """Returns the fetched values, each with a first axis for the mini-batches."""
 
 
@@ -128,7 +129,7 @@ class FeedSteps:
             source.release()
         return [*rows, *self.constants]
 
-    def run(self, prepared: list, rates: Sequence[float] = ()) -> list[np.ndarray]:
+    def run(self, prepared: list, rates: Sequence[Any] = ()) -> list[np.ndarray]:
         number = [] if self.read_step is None else [np.int64(self.read_step())]
         fetched = self.call(*prepared, *rates[: self.has_rate], *number)
         return [np.asarray(value)[np.newaxis] for value in fetched if value is not None]
@@ -173,13 +174,14 @@ class LoopSteps:
         self.constants = list(constants.values())
         fed = [loop.order, loop.count, loop.rates, *takes, *constants]
         self.call = session.make_callable(loop.values, fed)
+        self.rate_shape = loop.rates.shape.as_list()[1:]
         self.measured = 8
         self.largest = int(min(steps_per_run or MOST_STEPS, most))
 
     def compile(self, batch_size: int) -> str | None:
         """Compiles the loop by running none of its steps; returns why that failed, or None."""
         order = np.zeros((self.largest, batch_size), np.int32)
-        rates = np.zeros(self.largest, np.float32)
+        rates = np.zeros((self.largest, *self.rate_shape), np.float32)
         if self.arrays is None:
             length = self.largest * batch_size
             shapes = [(length, *source.array.shape[1:]) for source in self.sources]
@@ -209,9 +211,9 @@ class LoopSteps:
         ]
         return count, order, chunks
 
-    def run(self, prepared: tuple, rates: Sequence[float] = ()) -> list[np.ndarray]:
+    def run(self, prepared: tuple, rates: Sequence[Any] = ()) -> list[np.ndarray]:
         count, order, arrays = prepared
-        padded = np.zeros(len(order), np.float32)
+        padded = np.zeros((len(order), *self.rate_shape), np.float32)
         padded[: len(rates)] = rates
         started = time.perf_counter()
         values = self.call(order, np.int32(count), padded, *arrays, *self.constants)
@@ -262,7 +264,7 @@ def run_all(
     steps: Steps,
     selections: Selections,
     seed_of: Callable[[int], tuple | None] = lambda place: None,
-    rates_of: Callable[[range], list[float]] = lambda places: [],
+    rates_of: Callable[[range], list[Any]] = lambda places: [],
     limit: Callable[[int], float] = lambda place: math.inf,
 ) -> Generator[tuple[Run, Selections], None, None]:
     """Yields (run, its selections), until all mini-batches were run.

@@ -9,7 +9,22 @@ from graphkit.graph import walk
 from graphkit.running.inference import NONE, Inference
 from graphkit.running.workers import Place
 
+UPDATES = "graphkit/updates/"  # scope of what the later of several updates of a step compute
 FLOATS = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+
+
+class Part(NamedTuple):
+    """What an update of a step computes.
+
+    Attributes:
+      name: of its loss among several; None of the only one.
+      loss: float scalar tensor.
+      gradients: (gradient, variable), before gradients are clipped.
+    """
+
+    name: str | None
+    loss: tf.Tensor
+    gradients: list[tuple]
 
 
 class Averages(NamedTuple):
@@ -30,7 +45,7 @@ class TrainingStep(NamedTuple):
 
     Attributes:
       update: the op that makes a step.
-      loss: float scalar tensor that is minimized, regularization included.
+      loss: float scalar tensor that is minimized, regularization included; of several losses the sum.
       values: tensors that each step returns, the loss first, computed before the update; those of a worker
         of several are of the mini-batch of all, and the last ones are the votes.
       evaluated: the same of a validation: those that draw random numbers are copies that draw from keys.
@@ -38,7 +53,8 @@ class TrainingStep(NamedTuple):
         worker of several are of its own examples, as is `loss`.
       variables: all that a step may change.
       finite: bool vector: for each of the variables of floats, whether it is finite.
-      rate_input: scalar placeholder of the learning rate, or None where the optimizer brings its own.
+      rate_input: placeholder of the learning rate, a vector where several losses have their own; None where
+        the optimizers bring theirs.
       training_input: scalar placeholder that is True in a training step.
       seed_input: scalar placeholder of the seed of all keyed random numbers.
       step_input: scalar placeholder of the number that the masks of a step follow from: the global step.
@@ -48,6 +64,7 @@ class TrainingStep(NamedTuple):
       place: placeholders that say which part of a mini-batch a worker has; None for all of it.
       remote: whether the session is on another machine, to which all that is fed travels.
       split: placeholders of examples of which each device takes some rows; empty where one device trains.
+      updates: what each of several updates computes, in their order; empty where a step makes one.
       averages: moving averages of the trained variables, or None.
     """
 
@@ -69,11 +86,17 @@ class TrainingStep(NamedTuple):
     split: Sequence[tf.Tensor] = ()
     averages: Averages | None = None
     remote: bool = False
+    updates: Sequence[Part] = ()
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """What each update of the step computes."""
+        return self.updates or [Part(None, self.loss, self.gradients)]
 
     @property
     def trained(self) -> list[tf.Variable]:
         """The variables that have a gradient."""
-        return [variable for _, variable in self.gradients]
+        return list({variable.name: variable for _, variable in self.gradients}.values())
 
     def needed_ops(self, others: Sequence[tf.Tensor | tf.Operation] = ()) -> set[tf.Operation]:
         """Returns the ops that a step runs, and that others need; not the defaults of what is always fed."""

@@ -98,6 +98,8 @@ def find_learning_rate(
     """
     check = checks.Checker("find_learning_rate")
     check.require_type(isinstance(trainer, Trainer), "trainer must be a gk.Trainer", trainer=trainer)
+    rule = "losses that have a learning rate each cannot be tried at one; give all the same"
+    check.require(not trainer.learning_rate.names, rule, losses=trainer.learning_rate.names)
     lowest = check.number("lowest", lowest, above=0)
     highest = check.number("highest", highest, above=lowest)
     steps = check.integer("steps", steps, minimum=2)

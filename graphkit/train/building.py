@@ -13,9 +13,8 @@ from graphkit.inspection import graph_checks
 from graphkit.nn import inputs, scopes
 from graphkit.nn.metrics import Metric
 from graphkit.running import feeds, inference, kernels, loops, session, towers, training_step, wire, workers
-from graphkit.running import metrics as running_metrics
 from graphkit.train import averages as moving_averages
-from graphkit.train import optimizers
+from graphkit.train import objectives, optimizers, updates
 from graphkit.train.learning_rate import LearningRate
 
 logger = logging.getLogger("graphkit")
@@ -24,25 +23,25 @@ logger = logging.getLogger("graphkit")
 class Settings(NamedTuple):
     """How a trainer makes its training step; see `Trainer` for what each means."""
 
-    optimizer: Any
     clip_norm: float | None
     clip_value: float | None
     accumulate: int
     average_decay: float | None
-    variables: Any
     compute_dtype: str
     strict: bool
     workers: workers.Workers
     devices: Sequence[str] = ()
 
 
-def check_settings(check: checks.Checker, *given: Any) -> Settings:
+def check_settings(check: checks.Checker, minimized: Sequence[objectives.Objective], *given: Any) -> Settings:
     """Returns the settings, of which the numbers are checked; the others are where they are used."""
     settings = Settings(*given)
     clip_norm = settings.clip_norm
     if clip_norm is not None:
         clip_norm = check.number("clip_norm", clip_norm, above=0)
     accumulate = check.integer("accumulate", settings.accumulate)
+    dtype, devices, size = settings.compute_dtype, len(settings.devices), settings.workers.size
+    objectives.check_alone(check, minimized, accumulate, dtype, devices, size)
     clip_value, decay = settings.clip_value, settings.average_decay
     if clip_value is not None:
         clip_value = check.number("clip_value", clip_value, above=0)
@@ -61,7 +60,7 @@ class Built(NamedTuple):
     """What a trainer runs.
 
     Attributes:
-      metrics: {name: `Metric`}, the loss first.
+      metrics: {name: `Metric`}, the loss first, then each of several.
       step: the training step.
       loops: the loops over the training step.
       checkpoints: saves and restores the variables.
@@ -80,26 +79,27 @@ class Built(NamedTuple):
 
 
 def build(
-    loss: tf.Tensor,
+    minimized: Sequence[objectives.Objective],
     metrics: Mapping[str, Metric],
     learning_rate: LearningRate,
     seed: int,
     settings: Settings,
 ) -> Built:
-    """Adds to the loss's graph everything that its trainer will ever run, and finalizes the graph."""
-    check, graph = checks.Checker("Trainer"), loss.graph
+    """Adds to the graph of the losses everything that its trainer will ever run, and finalizes the graph."""
+    check, graph = checks.Checker("Trainer"), minimized[0].loss.graph
     rule = f"the graph is finalized, so nothing can be added to train it; called at {lines.caller_line()}"
     check.require(not graph.finalized, rule)
     with graph.as_default(), settings.workers.scope():
-        trained = optimizers.check_variables(check, loss, settings.variables)
+        minimized = objectives.with_variables(check, minimized)
+        trained = objectives.all_variables(minimized)
         settings.workers.check_settings(check, trained, settings.accumulate)
-        check_graph(check, loss, trained, settings.strict)
-        loss = optimizers.add_regularization(loss, trained)
-        metrics = {"loss": running_metrics.loss_metric(loss), **metrics}
+        check_graph(check, minimized, settings.strict)
+        minimized = objectives.regularized(minimized)
+        metrics = objectives.metrics_of(minimized) | dict(metrics)
         weights = tf.compat.v1.global_variables()
         model = graph.get_operations()
         scalings = feeds.pixel_scalings(graph)
-        step, originals, replaced = build_step(check, loss, metrics, learning_rate, trained, settings)
+        step, originals, replaced = build_step(check, minimized, metrics, learning_rate, settings)
         weights = [v for v in weights if v is not step.global_step]
         ops = step.needed_ops()
         wire.check_variables(check, step.remote, step.variables)
@@ -121,10 +121,9 @@ def build(
 
 def build_step(
     check: checks.Checker,
-    loss: tf.Tensor,
+    minimized: Sequence[objectives.Objective],
     metrics: Mapping[str, Metric],
     learning_rate: LearningRate,
-    trained: list[tf.Variable],
     settings: Settings,
 ) -> tuple[training_step.TrainingStep, Mapping[str, str], Sequence[Any]]:
     """Adds the training step to the current graph.
@@ -136,28 +135,44 @@ def build_step(
     seed_input, step_input, training_input = inputs.seed_input(), inputs.step_input(), inputs.training_input()
     rate_input = learning_rate.make_input()
     values = [metric.tensor for metric in metrics.values()]
-    optimizer = optimizers.make_optimizer(check, settings.optimizer, rate_input)
-    if settings.compute_dtype == "float16":
-        optimizer = optimizers.with_loss_scaling(optimizer)
+    turns = [turn_of(check, objective, learning_rate, settings) for objective in minimized]
+    gradients = [pair for turn in turns for pair in turn.pairs]
     # The update waits for the loss and the metrics, so that they are those of the weights before it. The user
     # made UPDATE_OPS, and no op can be made to wait afterwards; `running.order` does it in a step's copy.
-    updates = loss.graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)
-    gradients = optimizers.gradients(check, optimizer, loss, trained)
-    split = towers.over(check, settings.devices, gradients, values, updates)
+    graph = tf.compat.v1.get_default_graph()
+    collected = graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)
+    split = towers.over(check, settings.devices, gradients, values, collected)
     combined = settings.workers.combine(split.pairs, split.values, split.updates)
-    update = optimizers.apply(
-        optimizer,
-        combined.pairs,
-        clip=optimizers.clipping(settings.clip_norm, settings.clip_value),
-        accumulate=settings.accumulate,
-        global_step=global_step,
-        before=combined.before,
-    )
-    update, averages = moving_averages.add(update, [v for _, v in gradients], settings.average_decay)
-    variables = changed_variables(check, loss.graph, [update, *values])
+    clip = optimizers.clipping(settings.clip_norm, settings.clip_value)
+    parts: Sequence[training_step.Part] = ()
+    if minimized[0].name is None:
+        update = optimizers.apply(
+            turns[0].optimizer,
+            combined.pairs,
+            clip=clip,
+            accumulate=settings.accumulate,
+            global_step=global_step,
+            before=combined.before,
+        )
+    else:
+        repeated = [turn for turn, o in zip(turns, minimized, strict=True) for _ in range(o.times)]
+        made = updates.in_turn(
+            check,
+            repeated,
+            values[1 + len(turns) :],
+            collected,
+            clip=clip,
+            global_step=global_step,
+            step_input=step_input,
+        )
+        update, parts = made.update, made.parts
+        combined = combined._replace(values=[made.total, *made.losses, *values[1 + len(turns) :]])
+    trained = list({variable.name: variable for _, variable in gradients}.values())
+    update, averages = moving_averages.add(update, trained, settings.average_decay)
+    variables = changed_variables(check, graph, [update, *values])
     step = training_step.TrainingStep(
         update=update,
-        loss=loss,
+        loss=values[0],
         values=combined.values,
         evaluated=loops.keyed_values(values, seed_input, step_input),
         gradients=gradients,
@@ -168,19 +183,32 @@ def build_step(
         seed_input=seed_input,
         step_input=step_input,
         global_step=global_step,
-        skips_overflow=isinstance(optimizer, optimizers.LossScaled),
+        skips_overflow=isinstance(turns[0].optimizer, optimizers.LossScaled),
         place=combined.place,
         split=split.rows,
         averages=averages,
         remote=settings.workers.is_remote,
+        updates=parts,
     )
     originals = {name: split.originals.get(one, one) for name, one in combined.originals.items()}
     return step, {**split.originals, **originals}, split.replaced
 
 
-def check_graph(check: checks.Checker, loss: tf.Tensor, trained: list[tf.Variable], strict: bool) -> None:
+def turn_of(
+    check: checks.Checker, objective: objectives.Objective, learning_rate: LearningRate, settings: Settings
+) -> updates.Turn:
+    """Makes the optimizer and the gradients of an objective."""
+    rate = learning_rate.input_of(objective.name)
+    optimizer = optimizers.make_optimizer(check, objective.optimizer, rate)
+    if settings.compute_dtype == "float16":
+        optimizer = optimizers.with_loss_scaling(optimizer)
+    pairs = optimizers.gradients(check, optimizer, objective.loss, objective.variables)
+    return updates.Turn(objective.name, optimizer, objective.loss, pairs)
+
+
+def check_graph(check: checks.Checker, minimized: Sequence[objectives.Objective], strict: bool) -> None:
     """Logs the issues that `gk.check_graph` finds; with `strict`, raises `ValueError` if there are any."""
-    found = graph_checks.check_graph(loss, variables=trained)
+    found = objectives.findings(minimized)
     rule = f"strict refuses a graph with issues:\n{graph_checks.report(found)}"
     check.require(not (strict and found), rule)
     for finding in found:

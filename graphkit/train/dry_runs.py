@@ -90,7 +90,8 @@ def trial(trainer: Any) -> Iterator[Trial]:
     check = checks.Checker("fit")
     alone = trainer.workers.size == 1
     check.require(alone, "dry_run is for a trainer without a cluster", workers=trainer.workers.size)
-    before = {**vars(trainer), "state": trainer.state.copy()}
+    before = dict(vars(trainer))
+    trainer.state = trainer.state.copy()  # what the caller holds, such as the history, does not change
     with files.temporary_folder(check) as name:
         folder = Path(name)
         path = trainer.checkpoints.save(trainer.session, str(folder / "before"), {})

@@ -218,7 +218,7 @@ def train_epoch(trainer: Any, limits: Limits, validation: Validation, interrupts
     """Runs the steps of the current epoch; returns whether it was completed."""
     state = trainer.state
 
-    def rates(steps: range) -> list[float]:
+    def rates(steps: range) -> list[Any]:
         return trainer.learning_rate.rates(steps, state.rate_factor)
 
     def validate_if_due() -> None:
@@ -316,7 +316,7 @@ def next_row(
     row = {"epoch": state.epoch + 1, "step": state.step, **state.means.result()}
     row |= validation.run(trainer, interrupts.check)
     if state.rate is not None:
-        row["learning_rate"] = float(state.rate)
+        row |= trainer.learning_rate.columns(state.rate)
     row["seconds"] = seconds
     row["examples_per_second"] = state.means.examples / seconds
     return row

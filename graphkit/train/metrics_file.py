@@ -23,9 +23,9 @@ class MetricsFile(Callback):
     """Writes the metrics to `metrics.jsonl` in the trainer's logdir, by step and by epoch.
 
     A trainer with a logdir has one with these defaults, unless it is given another. Each line is a JSON
-    object whose "kind" is "step" (loss and metrics of one mini-batch, computed before its update) or
-    "epoch" (the row of the history); what is not finite is null. `pandas.read_json(path, lines=True)` reads
-    it.
+    object whose "kind" is "step" (loss and metrics of one mini-batch, computed before its update),
+    "validation" (one inside an epoch) or "epoch" (the row of the history); what is not finite is null.
+    `pandas.read_json(path, lines=True)` reads it.
 
     Lines are written at the end of each run of steps, so a process that is killed loses no more than the run
     under way; where it was killed while it wrote, the last line is incomplete until the run is resumed. A run
@@ -47,17 +47,22 @@ class MetricsFile(Callback):
         self.check = checks.Checker("MetricsFile")
         self.every = None if every is None else self.check.integer("every", every)
         self.stream: IO[str] | None = None
-        self.position = (0, 0)
+        self.position = {"step": 0, "validation": 0, "epoch": 0}
 
     def on_fit_start(self, trainer: Any) -> None:
-        self.check.require(
-            trainer.logdir is not None, "metrics.jsonl needs a trainer with a logdir", logdir=None
-        )
-        self.position = (trainer.step, trainer.epoch)
+        rule = "metrics.jsonl needs a trainer with a logdir"
+        self.check.require(trainer.logdir is not None, rule, logdir=None)
+        validated = max(trainer.state.validations.get("step", []), default=0)
+        self.position = {"step": trainer.step, "validation": validated, "epoch": trainer.epoch}
 
     def on_run_end(self, trainer: Any) -> None:
         rows = steps_of_run(trainer, self.every)
         self.write(trainer, [{"kind": "step", "epoch": trainer.epoch + 1, **row} for row in rows])
+
+    def on_validation_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
+        if trainer.batch < len(trainer.plan):  # at the end of an epoch it is in the row of the history
+            row = {"kind": "validation", "epoch": trainer.epoch + 1, "step": trainer.step, **metrics}
+            self.write(trainer, [row])
 
     def on_epoch_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
         self.write(trainer, [{"kind": "epoch", **metrics}])
@@ -73,7 +78,7 @@ class MetricsFile(Callback):
             return
         if self.stream is None:  # not before there is something to write: until then a fit may be refused
             path = trainer.logdir / FILE
-            keep_until(path, *self.position)
+            keep_until(path, self.position)
             self.stream = open(path, "a", encoding="utf-8")  # noqa: SIM115, closed where the fit ends
         self.stream.write("".join(f"{ENCODE(strict(row))}\n" for row in rows))
         self.stream.flush()
@@ -93,7 +98,7 @@ def steps_of_run(trainer: Any, every: int | None) -> Iterator[dict[str, Any]]:
     steps = wanted_steps(first, trainer.step, every)
     columns = numbers_of(trainer, run, [step - first for step in steps]) if steps else {}
     for row, step in enumerate(steps):
-        rate = {"learning_rate": float(run.rates[step - first])} if run.rates else {}
+        rate = trainer.learning_rate.columns(run.rates[step - first]) if run.rates else {}
         yield {"step": step, **{name: column[row] for name, column in columns.items()}, **rate}
 
 
@@ -142,10 +147,15 @@ def strict(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def keep_until(path: Path, step: int, epoch: int) -> None:
-    """Cuts off the lines after a step and an epoch, and what a killed process wrote in part.
+def keep_until(path: Path, position: dict[str, int]) -> None:
+    """Cuts off the lines after a position, and what a killed process wrote in part.
 
     Lines are in the order of the training, so that all before one that stays stay, too.
+
+    Args:
+      path: of the file.
+      position: for each kind of line the number of the last one that stays: the step of "step" and
+        "validation", the epoch of "epoch".
     """
     if not path.exists():
         return
@@ -153,17 +163,17 @@ def keep_until(path: Path, step: int, epoch: int) -> None:
     end = len(content)
     while end:
         start = content.rfind(b"\n", 0, end - 1) + 1
-        if belongs(content[start:end], step, epoch):
+        if belongs(content[start:end], position):
             break
         end = start
     os.truncate(path, end)
 
 
-def belongs(line: bytes, step: int, epoch: int) -> bool:
-    """Whether a line is complete and of a run that stands at this step and has finished this many epochs."""
+def belongs(line: bytes, position: dict[str, int]) -> bool:
+    """Whether a line is complete and not after a position."""
     try:
         row = json.loads(line)
-        at_most = row["epoch"] <= epoch if row["kind"] == "epoch" else row["step"] <= step
+        at_most = row["epoch" if row["kind"] == "epoch" else "step"] <= position[row["kind"]]
     except (ValueError, LookupError, TypeError):
         return False
     return line.endswith(b"\n") and at_most

@@ -221,7 +221,7 @@ class OpenGraph:
 
         | path | format | who loads it |
         |---|---|---|
-        | `model` | SavedModel, a folder | `tf.saved_model.load`, `keras.layers.TFSMLayer`, TensorFlow Serving, `restore` |
+        | `model` | SavedModel, a folder | `tf.saved_model.load`, `keras.layers.TFSMLayer`, `restore` |
         | `model.tflite` | TFLite | LiteRT, on phones and small computers |
         | `model.onnx` | ONNX (extra `onnx`) | onnxruntime, from many languages |
         | `model.pb` | frozen graph: weights are constants | `tf.compat.v1.import_graph_def`, `gk.revive` |
@@ -229,13 +229,13 @@ class OpenGraph:
         It contains only the ops and variables that the outputs need. Its inputs are the placeholders without
         a default that the outputs depend on, under their names; outputs have the names that are given here.
         The batch can have any size. All other placeholders have the values of `predict`: dropout is off, and
-        `gk.batch_norm` uses its moving averages. Nothing is placed on a device, and all is computed in float32
+        `gk.batch_norm` uses its moving averages. There are no devices in it, and it computes in float32
         whatever the trainer's `compute_dtype` is. The trainer is not changed.
 
         Each export holds `model.json`, which says what the inputs and the outputs are, how pixels are scaled,
         and what `info` says: as a file in the folder of a SavedModel; in the ZIP archive at the end of a
-        `.tflite` file; in the metadata of an `.onnx` file; as the string constant `model.json` of a `.pb`. The
-        signature of a SavedModel is "serving_default", its tag "serve".
+        `.tflite` file; in the metadata of an `.onnx` file; as the string constant `model.json` of a `.pb`.
+        The signature of a SavedModel is "serving_default", its tag "serve".
 
         Args:
           path: a new file, or a new or empty folder; an export that fails leaves it as it was.

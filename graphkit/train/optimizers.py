@@ -208,23 +208,23 @@ def apply(
     *,
     clip: Clip,
     accumulate: int,
-    global_step: tf.Variable,
+    global_step: tf.Variable | None,
     before: Sequence[tf.Tensor | tf.Operation],
 ) -> tf.Operation:
-    """Adds the op that makes one step to the graph.
+    """Adds the op that makes one update to the graph.
 
     Args:
       optimizer: a `tf.compat.v1.train.Optimizer`.
       pairs: (gradient, variable) of each variable to train.
       clip: function pairs -> pairs with clipped gradients, see `clipping`.
       accumulate: number of steps whose gradients are averaged into one update.
-      global_step: counts the steps, also those that update nothing.
+      global_step: counts the steps, also those that update nothing; None where another update counts.
       before: tensors and ops that must run before the update.
     """
-    if accumulate > 1:
+    if global_step is not None and accumulate > 1:
         return apply_accumulated(optimizer, pairs, clip, accumulate, global_step, before)
     with tf.control_dependencies(before):
-        if not isinstance(optimizer, LossScaled):
+        if global_step is None or not isinstance(optimizer, LossScaled):
             return optimizer.apply_gradients(ready(optimizer, pairs, clip), global_step=global_step)
         with branches_that_write(pairs):
             applied = optimizer.apply_gradients(ready(optimizer, pairs, clip))

@@ -401,7 +401,8 @@ def one_cycle(
     check.require(top > 0, "the warm-up must have more than one step", **received)
 
     def between(first: float, second: float, part: float) -> float:
-        return second + (first - second) * (1 + math.cos(math.pi * part)) / 2
+        left = (1 + math.cos(math.pi * part)) / 2
+        return first * left + second * (1 - left)
 
     def rate(step: int) -> float:
         if step <= top:

@@ -22,7 +22,8 @@ class TrainingState:
       plan: of the current epoch, or of the last one; None before the first fit.
       identity: what decides the bits of the current fit, or of the last one, see `identity.of_run`; None
         before the first.
-      rate: learning rate of the last step; None before the first, or where the optimizer brings its own.
+      rate: learning rate of the last step, or a list of those of several losses; None before the first, or
+        where the optimizer brings its own.
       rate_factor: factor of the learning rate, which callbacks change.
       history: {name: list with a value for each epoch}.
       validations: {name: list with a value for each validation}: step, valid_loss, ….
@@ -35,7 +36,7 @@ class TrainingState:
     batch: int = 0
     plan: batches.Plan | None = None
     identity: dict[str, Any] | None = None
-    rate: float | None = None
+    rate: Any = None
     rate_factor: float = 1.0
     history: dict[str, list] = dataclasses.field(default_factory=dict)
     validations: dict[str, list] = dataclasses.field(default_factory=dict)

@@ -10,13 +10,11 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.checkpoints import saving
-from graphkit.graph import walk
 from graphkit.running import execution as executions
 from graphkit.running import feeds, remote, session, steps
 from graphkit.running import metrics as running_metrics
 from graphkit.running.callback import Callback, check_callbacks
-from graphkit.train import building, built_in, dry_runs, fitting, limits, optimizers, saved_runs, validating
-from graphkit.train.learning_rate import LearningRate
+from graphkit.train import building, built_in, dry_runs, fitting, limits, objectives, saved_runs, validating
 from graphkit.train.open_graph import Feed, OpenGraph
 from graphkit.train.progress import Progress
 from graphkit.train.run_folder import RunFolder
@@ -32,11 +30,13 @@ class Trainer(OpenGraph):
     does not depend on yet are added to it. Use it in a `with` statement, or call `close`.
 
     Args:
-      loss: floating-point scalar tensor that depends on a trainable variable; a mean over the batch.
+      loss: floating-point scalar tensor that depends on a trainable variable; a mean over the batch. Several
+        are {name: (loss, variables, optimizer)}, and each step updates them in this order, see
+        docs/several_losses.md.
       optimizer: "sgd", "momentum" (0.9), "nesterov" (0.9), "adagrad", "adadelta", "adam", "adamw" or
         "rmsprop", a `tf.compat.v1.train.Optimizer`, or a function learning_rate -> optimizer.
-      learning_rate: a positive number, or a function of the global step (counted from 0) that returns
-        one; None is 1e-3. An optimizer object brings its own, and takes none here.
+      learning_rate: a positive number, or a function of the global step (counted from 0) that returns one;
+        {name: one of these} of several losses; None is 1e-3. An optimizer object brings its own.
       metrics: {name: scalar tensor or `Metric`}, each a mean over the batch, computed before the step's
         update.
       seed: sets the order of the examples, all masks, and initial values that have no seed of their own;
@@ -54,20 +54,19 @@ class Trainer(OpenGraph):
         and `averages` puts in their place; None for no averages.
       accumulate: number of mini-batches whose gradients are averaged into one update, to emulate a batch
         that does not fit in memory; `step` and schedules count mini-batches. Sparse gradients become dense.
-      variables: the variables to train; None for all trainable ones.
+      variables: the variables to train; None for all trainable ones, or where the losses have their own.
       session_config: a `tf.compat.v1.ConfigProto` to start from.
       cluster: a `gk.Cluster`, as `gk.cluster_from_env()` returns, to train together with other processes that
         run the same program; None trains in this process alone.
       target: "grpc://host:port" of a `tf.compat.v1.train.Server`, on which the session runs; None is this
         process. Data are sent once in each fit, or the rows of each run; losses and the variables of
         checkpoints come back, and files are written here. See docs/cluster.md.
-      strict: True refuses a graph in which `check_graph` finds an issue, which is only logged otherwise;
-        what is done on purpose, such as dropout that is always on, is refused too.
+      strict: True refuses a graph in which `check_graph` finds an issue, which is only logged otherwise.
 
     Attributes:
       graph: the graph of the loss, finalized.
       session: the open `tf.compat.v1.Session`.
-      metrics: {name: `Metric`}, the loss first.
+      metrics: {name: `Metric`}, the loss first; of several losses their sum, then each.
       state: the `TrainingState`: step, epoch, history and all else that a checkpoint holds.
       step, epoch, batch: the number of mini-batches trained on, of epochs finished, and of mini-batches of
         the epoch under way.
@@ -81,19 +80,18 @@ class Trainer(OpenGraph):
       learning_rate: the `LearningRate`; its `schedule` is None where the optimizer brings its own.
       training_step: the `TrainingStep`: loss, update, gradients and variables.
       seed, logdir, compute_dtype, config: as given, with an absolute logdir; `config` is the session's.
-      examples, plan, runner, callbacks, metric_names: of the fit under way, or of the last one: its
-        `Examples`, the `Plan` of its mini-batches, the `Runner`, all callbacks, and the names of metrics in
-        its history.
+      examples, plan, runner, callbacks, metric_names: of the fit under way, or of the last one: `Examples`,
+        `Plan` of its mini-batches, `Runner`, all callbacks, and the names of metrics in its history.
       last_run: the last `Run` of steps.
       interrupted: whether a signal ended the last fit.
 
     Raises:
       TypeError: an argument has another type than is listed.
       ValueError: a loss that is not a scalar or depends on no trainable variable, metrics of another graph,
-        an unknown optimizer, a device that does not exist, a step that "all" cannot split, a logdir with
-        * ? [ ] or \\ in its path, which TensorFlow takes for a pattern; with strict, an issue in the graph.
+        an unknown optimizer, a device that does not exist, a step that cannot be made as asked, a logdir
+        with * ? [ ] or \\ in its path, which are patterns to TensorFlow; with strict, an issue in the graph.
       OSError: the logdir cannot be written; no server answers at the target.
-      GraphkitError: the server at the target cannot run the graph, as one of another version of TensorFlow.
+      GraphkitError: the server at the target cannot run the graph, as of another version of TensorFlow.
 
     Example:
       >>> images, labels = gk.feature_input(2), gk.label_input()
@@ -107,9 +105,9 @@ class Trainer(OpenGraph):
 
     def __init__(
         self,
-        loss: tf.Tensor,
+        loss: tf.Tensor | Mapping[str, tuple],
         optimizer: Any = "adam",
-        learning_rate: float | Callable[[int], float] | None = None,
+        learning_rate: float | Callable[[int], float] | Mapping[str, Any] | None = None,
         *,
         metrics: Mapping[str, Any] | None = None,
         seed: int = 0,
@@ -127,28 +125,27 @@ class Trainer(OpenGraph):
         target: str | None = None,
     ) -> None:
         check = checks.Checker("Trainer")
-        graph = walk.check_loss(check, loss)
-        checked_metrics = running_metrics.check_metrics(graph, metrics or {})
+        minimized = objectives.check_objectives(check, loss, optimizer, variables)
+        graph, losses = minimized[0].loss.graph, [one.name for one in minimized]
+        checked_metrics = running_metrics.check_metrics(graph, metrics or {}, losses)
         seed = check.integer("seed", seed, minimum=0)
         check.require(seed < 2**31, "seed must be below 2**31", seed=seed)
-        self.learning_rate = LearningRate(learning_rate, own=optimizers.brings_rate(optimizer))
+        self.learning_rate = objectives.learning_rate_of(check, learning_rate, minimized)
         folder = saving.check_logdir(logdir)
         self.compute_dtype = compute_dtype
         self.workers = remote.workers_of(check, cluster, target, device, compute_dtype)
         config = self.workers.configure(session.make_config(device, session_config, compute_dtype))
         given = (
-            optimizer,
             clip_norm,
             clip_value,
             accumulate,
             average_decay,
-            variables,
             compute_dtype,
             strict,
         )
         devices = session.all_devices(device, config)
-        settings = building.check_settings(check, *given, self.workers, devices)
-        built = building.build(loss, checked_metrics, self.learning_rate, seed, settings)
+        settings = building.check_settings(check, minimized, *given, self.workers, devices)
+        built = building.build(minimized, checked_metrics, self.learning_rate, seed, settings)
         self.loops, self.fingerprint, self.unsaved = built.loops, built.fingerprint, built.unsaved
         super().__init__(graph, config, built.metrics, built.step, built.checkpoints, seed, self.workers)
         self.state = TrainingState(running_metrics.Means(self.metrics))

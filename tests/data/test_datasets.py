@@ -450,3 +450,33 @@ gk.sizes.output_size(28, 5)
 print(*({{"tensorflow", "keras", "absl"}} & set(sys.modules)))
 """
     assert run_python(program) == []
+
+
+# Names of classes
+
+
+def test_classes_of_a_file_in_kerass_layout_are_kept(tmp_path):
+    data = gk.load_dataset(npz_path(tmp_path, **keras_arrays(), classes=np.array(["a", "b", "c"])))
+    assert data.classes == ("a", "b", "c")
+    path = npz_path(tmp_path, **keras_arrays(), classes=np.array(["a", "b"]))
+    assert_refused(path, path, "labels must lie in 0..1")
+
+
+def test_labels_from_1_on_make_a_class_more_and_a_warning(tmp_path, caplog):
+    arrays = image_arrays(100, 10)
+    data = gk.load_dataset(npz_path(tmp_path, **arrays | {"labels": arrays["labels"] + 1}))
+    assert len(data.classes) == 11
+    assert (
+        "has no example of class 0, but the labels reach 10: there will be 11 classes; subtract 1"
+        in caplog.text
+    )
+    caplog.clear()
+    gk.load_dataset(npz_path(tmp_path, **arrays | {"labels": arrays["labels"] * 2}))
+    assert (
+        "no example of class 1, 3, 5, 7, 9, 11, 13, 15, 17," in caplog.text and "subtract" not in caplog.text
+    )
+    caplog.clear()
+    gk.load_dataset(npz_path(tmp_path, **arrays))
+    names = np.array([str(number) for number in range(11)])
+    gk.load_dataset(npz_path(tmp_path, **arrays | {"labels": arrays["labels"] + 1}, classes=names))
+    assert not caplog.text

@@ -1,5 +1,6 @@
 """Scalers against NumPy's formulas on complete arrays, and numbers computed by hand."""
 
+import functools
 import tracemalloc
 
 import hypothesis.extra.numpy as arrays_of
@@ -7,6 +8,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from sklearn import preprocessing
 
 import graphkit as gk
 from graphkit.data import scalers
@@ -212,3 +214,43 @@ def test_refused_other_examples(scaler, per, examples, error, message):
 def test_refused_ranges(low, high, error, message):
     with pytest.raises(error, match=f"MinMaxScaler: {message}"):
         gk.MinMaxScaler(np.zeros((3, 2)), low, high)
+
+
+# fit, transform and inverse_transform
+
+
+@pytest.mark.parametrize(
+    ("ours", "other"),
+    [
+        (gk.Standardizer, preprocessing.StandardScaler()),
+        (functools.partial(gk.MinMaxScaler, low=-1.0, high=3.0), preprocessing.MinMaxScaler((-1, 3))),
+    ],
+)
+def test_scalers_speak_as_scikit_learn_does(ours, other):
+    examples = np.random.default_rng(2).normal(7, 3, (40, 5)) * [1, 10, 0.1, 1e6, 0]  # the last is constant
+    later = examples[:7] * 1.5
+    scaler = ours()
+    assert scaler.fit(examples) is scaler
+    other.fit(examples)
+    assert np.allclose(scaler.transform(later), other.transform(later), atol=1e-6)
+    assert np.array_equal(scaler.transform(later), scaler(later))
+    assert np.array_equal(scaler.transform(later), ours(examples)(later))
+    back = scaler.inverse_transform(other.transform(later))
+    assert back.dtype == np.float64 and np.allclose(back, later, rtol=1e-12)
+    assert np.allclose(
+        scaler.inverse_transform(scaler(later)), other.inverse_transform(other.transform(later))
+    )
+    assert np.array_equal(scaler.fit(later)(later), ours(later)(later))
+
+
+@pytest.mark.parametrize("scaler", [gk.Standardizer(), gk.MinMaxScaler()])
+def test_use_before_fit_is_refused(scaler):
+    for use in (scaler, scaler.transform, scaler.inverse_transform):
+        with pytest.raises(ValueError, match="fit must be called first"):
+            use(np.eye(3))
+
+
+def test_channels_are_given_back():
+    images = np.random.default_rng(2).integers(0, 256, (6, 4, 4, 3), np.uint8)
+    for scaler in (gk.Standardizer(per="channel"), gk.MinMaxScaler(per="channel")):
+        assert np.allclose(scaler.fit(images).inverse_transform(scaler(images)), images, atol=1e-4)

@@ -78,6 +78,11 @@ def header_with(path, **changes):
     return np.frombuffer(json.dumps({**header, **changes}).encode(), np.uint8)
 
 
+def header_with_part(path, **changes):
+    part = json.loads(gk.data.read_npz(path)["header"].tobytes())["parts"][0]
+    return header_with(path, parts=[{**part, **changes}])
+
+
 DAMAGES = {
     "no graph": lambda path: {"graph": None},
     "no header": lambda path: {"header": None},
@@ -86,9 +91,9 @@ DAMAGES = {
     "header that is no JSON": lambda path: {"header": np.full(9, 255, np.uint8)},
     "header that is a list": lambda path: {"header": np.frombuffer(b"[]", np.uint8)},
     "other version": lambda path: {"header": header_with(path, graphkit_replay=9)},
-    "unknown loss": lambda path: {"header": header_with(path, loss="nowhere:0")},
-    "loss of another kind": lambda path: {"header": header_with(path, loss=3)},
-    "gradients of another kind": lambda path: {"header": header_with(path, gradients=[1])},
+    "unknown loss": lambda path: {"header": header_with_part(path, loss="nowhere:0")},
+    "loss of another kind": lambda path: {"header": header_with_part(path, loss=3)},
+    "gradients of another kind": lambda path: {"header": header_with_part(path, gradients=[1])},
     "unknown dtype": lambda path: {"header": header_with(path, fed=[["a:0", "float99"]])},
     "report of other fields": lambda path: {"header": header_with(path, report={"what": "loss", "x": 1})},
     "unknown compute_dtype": lambda path: {"header": header_with(path, compute_dtype="int4")},

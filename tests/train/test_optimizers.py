@@ -53,6 +53,35 @@ def test_clip_norm_takes_the_sum_of_the_rows_of_a_sparse_gradient(clip_norm, tmp
             np.testing.assert_allclose(after["weight"], -factor * 40, rtol=1e-6, err_msg=execution)
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_clip_value_cuts_each_number_of_the_gradients(accumulate, tmp_path):
+    tokens = gk.token_input(4)
+    table = tf.compat.v1.get_variable("table", (5, 2), initializer=gk.zeros(), use_resource=True)
+    weight = tf.compat.v1.get_variable("weight", (3,), initializer=gk.zeros(), use_resource=True)
+    factors = np.array([[1.0, -2.0]], np.float32)
+    loss = tf.reduce_sum(factors * tf.nn.embedding_lookup(table, tokens))
+    loss += tf.reduce_sum(weight * np.float32([20, -30, 1]))
+    numbers = (np.arange(64).reshape(16, 4) % 8 // 2).astype(np.int32) * np.int32([1, 1, 1, 0])
+    counts = np.bincount(numbers.ravel(), minlength=5)[:, None]  # the rows of an index are summed, then cut
+    expected = {"table": -np.clip(counts * factors, -12, 12), "weight": [-12, 12, -1]}
+    options = {"clip_value": 12.0, "accumulate": accumulate}
+    with gk.Trainer(loss, "sgd", learning_rate=1.0, **options) as trainer:
+        fit = fits_from_the_start(trainer, tmp_path)
+        for execution in ("feed", "chunks", "resident", "compiled"):
+            fit({tokens: np.tile(numbers, (accumulate, 1))}, batch_size=16, execution=execution)
+            after = trainer.weights()
+            for name, value in expected.items():
+                np.testing.assert_allclose(after[name], value, rtol=1e-6, err_msg=execution)
+
+
+def test_clipping_in_two_manners_is_refused():
+    loss = tf.reduce_mean(gk.dense(gk.feature_input(1), 1))
+    with pytest.raises(ValueError, match="^Trainer: give clip_norm or clip_value, not both"):
+        gk.Trainer(loss, clip_norm=1.0, clip_value=1.0)
+    with pytest.raises(ValueError, match="^Trainer: clip_value .*above 0"):
+        gk.Trainer(loss, clip_value=0)
+
+
 class OwnDescent(tf.compat.v1.train.GradientDescentOptimizer):
     """An optimizer that graphkit does not know."""
 
@@ -85,7 +114,7 @@ def test_a_sparse_gradient_is_summed_for_a_scaled_loss():
     table = tf.compat.v1.get_variable("table", (3, 2), initializer=gk.zeros(), use_resource=True)
     gradient = tf.IndexedSlices(tf.ones((4, 2)), tf.constant([2, 0, 2, 2]), tf.constant([3, 2]))
     optimizer = optimizers.with_loss_scaling(tf.compat.v1.train.GradientDescentOptimizer(1.0))
-    ((summed, variable),) = optimizers.ready(optimizer, [(gradient, table)], None)
+    ((summed, variable),) = optimizers.ready(optimizer, [(gradient, table)], optimizers.clipping(None, None))
     assert variable is table
     values, indices = run([summed.values, summed.indices])
     np.testing.assert_array_equal(indices, [2, 0])

@@ -203,3 +203,84 @@ def test_number_of_rates_is_compared_before_any_is_looked_at():
         ValueError, match="one rate more than boundaries; received boundaries=1, rates=1099511627776"
     ):
         gk.piecewise_constant([1], np.broadcast_to(0.1, (2**40,)))
+
+
+@pytest.mark.parametrize(("power", "cycle"), [(1.0, False), (0.5, False), (2.0, True), (1.0, True)])
+def test_polynomial_decay_is_that_of_tensorflow(power, cycle):
+    for rate, decay_steps, final in ((0.5, 10, 0.0001), (2.0, 100, 0.0), (1.0, 1, 1.0)):
+        schedule = gk.polynomial_decay(rate, decay_steps, final_rate=final, power=power, cycle=cycle)
+        expected = polynomial(rate, decay_steps, final, power, cycle)
+        assert [schedule(step) for step in STEPS] == pytest.approx(expected, rel=1e-5, abs=1e-6)  # in float32
+    assert gk.polynomial_decay(1.0, 10)(10) == 0.0001  # TensorFlow's default
+
+
+def polynomial(rate, *others):
+    return in_tensorflow(lambda step: V1.polynomial_decay(rate, step, *others), STEPS)
+
+
+@pytest.mark.parametrize(("t_mul", "m_mul", "alpha"), [(2.0, 1.0, 0.0), (1.0, 0.5, 0.0), (1.5, 0.9, 0.25)])
+def test_cosine_decay_restarts_is_that_of_tensorflow(t_mul, m_mul, alpha):
+    schedule = gk.cosine_decay_restarts(2.0, 10, t_mul=t_mul, m_mul=m_mul, final_rate=2 * alpha)
+    # At a restart itself, rounding decides in TensorFlow whether the period before has ended.
+    steps = [step for step in STEPS if step not in (25, 10, 20, 30, 40, 70, 100, 200, 1000)]
+    expected = in_tensorflow(lambda step: V1.cosine_decay_restarts(2.0, step, 10, t_mul, m_mul, alpha), steps)
+    # TensorFlow computes in float32, and the fraction of a period of thousands of steps from large numbers.
+    assert [schedule(step) for step in steps] == pytest.approx(expected, rel=2e-3, abs=2e-3)
+    assert [schedule(step) for step in steps[:36]] == pytest.approx(expected[:36], rel=1e-5, abs=1e-5)
+
+
+def test_cosine_decay_restarts_by_the_paper():
+    rate = gk.cosine_decay_restarts(1.0, 10, m_mul=0.5, final_rate=0.2)
+    # Periods of 10, 20 and 40 steps from 0, 10 and 30; the tops are 0.2 + 0.8 * (1, 1/2, 1/4).
+    assert [rate(step) for step in (0, 10, 30, 70)] == pytest.approx([1.0, 0.6, 0.4, 0.3])
+    assert [rate(step) for step in (5, 20, 50)] == pytest.approx([0.6, 0.4, 0.3])
+    long = gk.cosine_decay_restarts(1.0, 3, t_mul=3.0)
+    starts = [3 * (3**number - 1) // 2 for number in range(1, 12)]
+    assert [long(start) for start in starts] == [1.0] * 11 and all(long(start - 1) < 0.5 for start in starts)
+
+
+def test_linear_warmup_goes_over_into_the_schedule():
+    rate = gk.linear_warmup(gk.cosine_decay(0.5, 100, final_rate=0.1), 10)
+    together = gk.cosine_decay(0.5, 110, warmup_steps=10, final_rate=0.1)
+    assert [rate(step) for step in STEPS] == pytest.approx([together(step) for step in STEPS], rel=1e-12)
+    constant = gk.linear_warmup(0.4, 3)
+    assert [constant(step) for step in (0, 1, 2, 3, 1000)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4])
+    assert gk.linear_warmup(0.4, 0)(0) == 0.4
+
+
+def test_one_cycle_by_its_formula():
+    # The top is at step 0.25 * 41 - 1 = 9.25, the end at 40.
+    rate = gk.one_cycle(1.0, 41, warmup_fraction=0.25, initial_rate=0.2, final_rate=0.1)
+
+    def between(first, second, part):
+        return second + (first - second) * (1 + math.cos(math.pi * part)) / 2
+
+    expected = [between(0.2, 1.0, step / 9.25) for step in range(10)]
+    expected += [between(1.0, 0.1, (step - 9.25) / 30.75) for step in range(10, 41)]
+    assert [rate(step) for step in range(41)] == pytest.approx(expected, rel=1e-12)
+    assert rate(41) == rate(10**9) == pytest.approx(0.1)
+    # PyTorch's OneCycleLR(max_lr=0.01, total_steps=10): steps 0, 2 (the top) and 9 by its defaults.
+    default = gk.one_cycle(0.01, 10)
+    assert [default(step) for step in (0, 2, 9)] == pytest.approx([0.0004, 0.01, 4e-8])
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: gk.polynomial_decay(1, 0), ValueError, "polynomial_decay: decay_steps"),
+        (lambda: gk.polynomial_decay(1, 9, power=0), ValueError, "polynomial_decay: power .*above 0"),
+        (lambda: gk.polynomial_decay(1, 9, final_rate=2), ValueError, "polynomial_decay: final_rate"),
+        (lambda: gk.cosine_decay_restarts(1, 0), ValueError, "cosine_decay_restarts: first_decay_steps"),
+        (lambda: gk.cosine_decay_restarts(1, 9, t_mul=0.5), ValueError, "cosine_decay_restarts: t_mul"),
+        (lambda: gk.cosine_decay_restarts(1, 9, m_mul=0), ValueError, "cosine_decay_restarts: m_mul"),
+        (lambda: gk.linear_warmup("fast", 3), TypeError, "linear_warmup: schedule"),
+        (lambda: gk.linear_warmup(0.1, -1), ValueError, "linear_warmup: warmup_steps .*at least 0"),
+        (lambda: gk.one_cycle(1, 1), ValueError, "one_cycle: total_steps .*at least 2"),
+        (lambda: gk.one_cycle(1, 9, warmup_fraction=1), ValueError, "one_cycle: warmup_fraction .*below 1"),
+        (lambda: gk.one_cycle(1, 9, warmup_fraction=0.1), ValueError, "one_cycle: the warm-up .*one step"),
+        (lambda: gk.one_cycle(1, 9, initial_rate=2), ValueError, "one_cycle: initial_rate .*at most"),
+    ],
+)
+def test_bad_arguments_of_further_schedules(make, error, message):
+    with pytest.raises(error, match=message):
+        make()

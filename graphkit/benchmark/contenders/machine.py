@@ -1,6 +1,5 @@
 """What the benchmark itself needs of graphkit and TensorFlow: the problem, and the machine's peak."""
 
-import dataclasses
 import time
 
 import numpy as np
@@ -21,7 +20,7 @@ def prepare(model, data, examples, batch_size, epochs, folder):
     config = gk.runs.RunConfig.for_data(found, model=model, **settings)
     unseen = config.encode(found.test[0])
     unseen = np.resize(unseen, (networks.PREDICTED, *unseen.shape[1:]))
-    problem = networks.Problem(dataclasses.asdict(config), config.encode(split[0]), split[1], unseen, epochs)
+    problem = networks.Problem(config.to_json(), config.encode(split[0]), split[1], unseen, epochs)
     problem.save(folder)
     with tf.Graph().as_default():
         flops = gk.summary(gk.runs.build_network(config).logits).training_flops
@@ -44,7 +43,5 @@ def peak():
 
 
 def run_config(problem):
-    """Returns the `RunConfig` of a problem, whose JSON has lists for tuples."""
-    shape = problem.config["image_shape"]
-    settings = {"classes": tuple(problem.config["classes"]), "image_shape": shape and tuple(shape)}
-    return gk.runs.RunConfig(**(problem.config | settings))
+    """Returns the `RunConfig` of a problem."""
+    return gk.runs.RunConfig.from_json(problem.config)

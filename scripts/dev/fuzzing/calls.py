@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas
 import tensorflow as tf
 
 import graphkit as gk
@@ -26,6 +27,11 @@ def features(size=3):
 
 def logits_and_labels():
     return {"logits": features(3), "labels": v1.placeholder(tf.int32, (None,))}
+
+
+def rows():
+    """Returns a small table."""
+    return pandas.DataFrame({"n": [1, 2, 2], "t": ["a", "b", "a"], "x": [0.5, np.nan, 2.0]})
 
 
 def pixels():
@@ -59,6 +65,14 @@ def all_digits():
 
 def small_config(**settings):
     return gk.runs.RunConfig.for_data(digits(), model="softmax_regression", keep_prob=1.0, **settings)
+
+
+def fitted():
+    """Returns a shared trainer that has a history."""
+    trainer = Trained.get()
+    if not trainer.history:
+        trainer.fit(Trained.data(), progress=False, execution="feed")
+    return trainer
 
 
 class Trained:
@@ -142,6 +156,16 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "MinMaxScaler": lambda: {"examples": np.eye(3)},
     "MinMaxScaler.__call__": lambda: {"examples": np.eye(3)},
     "Standardizer": lambda: {"examples": np.eye(3)},
+    "data.OneHotEncoder": lambda: {"values": ["a", "b"], "unknown": "ignore"},
+    "data.TableEncoder": lambda: {"frame": rows(), "missing": "fill", "categorical": ["n"]},
+    "data.TableFormat": lambda: {
+        "label": "y",
+        "classes": (),
+        "mean": 0.0,
+        "std": 1.0,
+        "encoder": gk.data.TableEncoder(rows(), missing="fill"),
+    },
+    "data.ImageFormat": lambda: {"shape": (4, 4, 3), "resize": True, "classes": ("a", "b")},
     "Standardizer.__call__": lambda: {"examples": np.eye(3)},
     "grayscale": lambda: {"images": pixels()},
     "one_hot": lambda: {"labels": LABELS, "num_classes": 3},
@@ -232,12 +256,21 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "cluster_from_env": lambda: {"timeout": 9.0, "local_steps": 2},
     "WorkerLostError": lambda: {"text": "x"},
     # runs
+    "runs.FeatureScaling": lambda: {"mean": (0.5,), "std": (1.0,)},
     "runs.RunConfig": lambda: (
         {"model": "mlp", "data": "mnist_5k", "data_folder": None, "classes": ("a", "b")}
         | {"image_shape": (4, 4, 1)}
     ),
     "runs.RunConfig.for_data": lambda: {"data": digits(), "model": "mlp"},
     "runs.RunConfig.encode": lambda: {"examples": ["ab", "b"]},
+    "runs.RunConfig.read": lambda: {"example": "ab"},
+    "runs.RunConfig.answers": lambda: {"output": np.array([0.25, 0.75]), "top": 1},
+    "Standardizer.inverse_transform": lambda: {"examples": np.eye(3)},
+    "MinMaxScaler.inverse_transform": lambda: {"examples": np.eye(3)},
+    "data.OneHotEncoder.transform": lambda: {"values": ["a", "c"]},
+    "data.OneHotEncoder.inverse_transform": lambda: {"rows": np.eye(2)},
+    "data.TableEncoder.transform": lambda: {"frame": rows()},
+    "data.TableEncoder.inverse_transform": lambda: {"features": np.zeros((2, 4))},
     "runs.build_network": lambda: {"config": small_config()},
     "runs.load_run": lambda: {"logdir": "no-such-folder"},
     "runs.read_images": lambda: {"path": "no-such-file.png", "image_shape": (4, 4, 3)},
@@ -328,19 +361,24 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         {"trainer": Trained.get(), "data": Trained.data(), "paths": Trained.path(), "resolution": 2}
     ),
     "Trainer": lambda: {"loss": small_loss()},
+    "report": lambda: {"trainer": fitted(), "path": "report.html", "settings": {"l2": 0.1}},
     "Trainer.fit": lambda: {"data": Trained.data(), "progress": False, "execution": "feed"},
     "Trainer.evaluate": lambda: {"data": Trained.data()},
     "Trainer.predict": lambda: {"data": Trained.data(), "tensor": Trained.outputs()},
     "Trainer.weights": lambda: {},
     "Trainer.save": lambda: {"path": "model"},
     "Trainer.restore": lambda: {"path": Trained.get().save("saved")},
-    "Trainer.export": lambda: {"folder": f"exported-{next(Trained.numbers)}", "outputs": Trained.outputs()},
+    "Trainer.export": lambda: {"path": f"exported-{next(Trained.numbers)}", "outputs": Trained.outputs()},
     "Trainer.stop": lambda: {"reason": "enough"},
 }
 
 
 def vocabulary():
     return gk.Vocabulary(["a", "b"])
+
+
+def word_config():
+    return gk.runs.RunConfig("char_rnn", "x", None, ("a", "b"), alphabet="abc", length=3)
 
 
 def found():
@@ -361,8 +399,16 @@ METHODS: dict[str, Callable[[], Callable[..., Any]]] = {
     "inspection.Summary.forward_flops": lambda: found().forward_flops,
     "inspection.Summary.largest_batch": lambda: found().largest_batch,
     "runs.RunConfig.for_data": lambda: gk.runs.RunConfig.for_data,
-    "runs.RunConfig.encode": lambda: (
-        gk.runs.RunConfig("char_rnn", "x", None, ("a", "b"), alphabet="abc", length=3).encode
+    "runs.RunConfig.encode": lambda: word_config().encode,
+    "runs.RunConfig.read": lambda: word_config().read,
+    "runs.RunConfig.answers": lambda: word_config().answers,
+    "Standardizer.inverse_transform": lambda: gk.Standardizer(np.eye(3)).inverse_transform,
+    "MinMaxScaler.inverse_transform": lambda: gk.MinMaxScaler(np.eye(3)).inverse_transform,
+    "data.OneHotEncoder.transform": lambda: gk.data.OneHotEncoder(["a", "b"], unknown="ignore").transform,
+    "data.OneHotEncoder.inverse_transform": lambda: gk.data.OneHotEncoder(["a", "b"]).inverse_transform,
+    "data.TableEncoder.transform": lambda: gk.data.TableEncoder(rows(), missing="fill").transform,
+    "data.TableEncoder.inverse_transform": lambda: (
+        gk.data.TableEncoder(rows(), missing="fill").inverse_transform
     ),
     "Trainer.fit": lambda: Trained.get().fit,
     "Trainer.evaluate": lambda: Trained.get().evaluate,

@@ -1,6 +1,10 @@
 """Files of runs: `run.json`, checkpoints and run folders."""
 
+import contextlib
+import copy
+import functools
 import json
+import operator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +26,8 @@ RUN = {
     "image_shape": [4, 4, 1],
     "alphabet": None,
     "length": None,
+    "scaling": None,
+    "format": None,
     "l2": 0.0001,
     "keep_prob": 0.5,
     "optimizer": "sgd",
@@ -30,6 +36,25 @@ RUN = {
     "seed": 0,
 }
 WORD_RUN = RUN | {"model": "char_rnn", "image_shape": None, "alphabet": "abc", "length": 3}
+FEATURE_RUN = RUN | {"image_shape": None, "scaling": {"mean": [0.5, 1], "std": [1, 0.1]}}
+FOLDER_RUN = RUN | {"format": {"shape": [4, 4, 1], "resize": True, "classes": ["a", "b"]}}
+COLUMNS = [
+    {"name": "x", "kind": "number", "mean": 0.5, "std": 2.0, "fill": 0.0},
+    {"name": "y", "kind": "category", "categories": ["u", "v"]},
+    {"name": "z", "kind": "embedded", "categories": ["u", "v"]},
+]
+ENCODER = {
+    "missing": "fill",
+    "unknown": "ignore",
+    "categories": "one_hot",
+    "categorical": [],
+    "columns": COLUMNS,
+}
+TABLE = {"label": "price", "classes": [], "mean": 2.0, "std": 3.0, "encoder": ENCODER}
+TABLE_RUN = RUN | {"classes": [], "image_shape": None, "format": TABLE}
+RUNS = (RUN, WORD_RUN, FEATURE_RUN, FOLDER_RUN, TABLE_RUN)
+# Parts of settings, in which something can be wrong, too.
+INNER = (("format",), ("scaling",), ("format", "encoder"), ("format", "encoder", "columns", 0))
 ODD_JSON = (
     *(None, True, False, 0, 1, -1, 2, 0.5, -0.5, 1e308, 2**31, 2**63, 10**400, float("nan"), float("inf")),
     *(
@@ -57,12 +82,12 @@ def with_checksum(fields):
 
 
 def make_config(random):
-    settings = dict(random.choice((RUN, WORD_RUN)))
+    settings = copy.deepcopy(random.choice(RUNS))
     parts = {"settings": settings, "facts": {"onednn_kernels": True}}
     if random.random() < 0.3:
         return {"run.json": damage(random, json.dumps(with_checksum(parts), indent=1).encode())}
     for _ in range(random.choice((1, 1, 2, 3))):
-        fields = parts if random.random() < 0.1 else settings
+        fields = parts if random.random() < 0.1 else random.choice(dictionaries(settings))
         name = random.choice(sorted(fields) or ["model"])
         change = random.random()
         if change < 0.85:
@@ -75,6 +100,15 @@ def make_config(random):
     return {"run.json": json.dumps(random.choice((parts, parts, parts, [parts]))).encode()}
 
 
+def dictionaries(settings):
+    """Returns the settings, and the dictionaries inside of them."""
+    found = [settings]
+    for keys in INNER:
+        with contextlib.suppress(KeyError, TypeError, IndexError):
+            found.append(functools.reduce(operator.getitem, keys, settings))
+    return [fields for fields in found if isinstance(fields, dict)]
+
+
 def read_config(folder):
     config = runs.read_config(folder)
     with tf.Graph().as_default():
@@ -83,7 +117,7 @@ def read_config(folder):
 
 def check_config(case, network):
     classes = json.loads(case["run.json"])["settings"]["classes"]
-    if network.logits.shape[-1] != len(classes):
+    if network.logits.shape[-1] != (len(classes) or 1):
         raise WrongResult(f"{network.logits.shape[-1]} logits for {len(classes)} classes")
 
 

@@ -1,0 +1,1 @@
+"""Training graphs as Python files that need NumPy alone."""
