@@ -215,25 +215,29 @@ def check_dataset(check: checks.Checker, data: splits.Dataset) -> None:
 
 
 class RunFile(callback.Callback):
-    """Writes `run.json` at the end of an epoch, and removes that of an earlier run when a run begins.
+    """Writes `run.json` next to the first checkpoint, and removes that of an earlier run when a run begins.
 
-    Not before the end of an epoch: until then there are no trained weights to load. A folder must not hold
-    the settings of one run with checkpoints of another.
+    Not before: until then there are no trained weights to load. A folder must not hold the settings of one
+    run with checkpoints of another.
     """
 
-    def __init__(self, config: RunConfig, logdir: str | os.PathLike[str]) -> None:
-        self.config, self.path = config, Path(logdir) / FILE
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
         self.facts: dict[str, Any] = {}
 
     def on_fit_start(self, trainer: trainers.Trainer) -> None:
         self.facts = facts.of_process()
         if trainer.step == 0 and trainer.workers.is_chief:
-            self.path.unlink(missing_ok=True)
+            self.path(trainer).unlink(missing_ok=True)
 
-    def on_epoch_end(self, trainer: trainers.Trainer, metrics: Mapping[str, float]) -> None:
-        if trainer.workers.is_chief and not self.path.exists():
+    def on_save_end(self, trainer: trainers.Trainer, path: str) -> None:
+        is_of_run = trainer.step > 0 and Path(path).parent == trainer.logdir
+        if is_of_run and trainer.workers.is_chief and not self.path(trainer).exists():
             parts = (self.config.to_json(), self.facts)
-            files.write_json(self.path, dict(zip(PARTS, parts, strict=True)))
+            files.write_json(self.path(trainer), dict(zip(PARTS, parts, strict=True)))
+
+    def path(self, trainer: trainers.Trainer) -> Path:
+        return Path(trainer.logdir or "") / FILE
 
 
 def read_config(logdir: str | os.PathLike[str]) -> RunConfig:

@@ -91,7 +91,8 @@ def build_network(config: RunConfig) -> Network:
     keep_prob = inputs.keep_prob_input()
     kind = config.kind(check)
     given = kind.model()
-    logits = model(given.inputs, len(config.classes) or 1, keep_prob=keep_prob, **given.arguments)
+    settings = {"num_classes": len(config.classes) or 1, "keep_prob": keep_prob} | given.arguments
+    logits = model(given.inputs, **settings)
     ends = ClassEnds() if config.classes else NumberEnds(config.format)
     loss = ends.loss(logits, labels)
     if config.l2:
@@ -154,7 +155,9 @@ def check_config(check: checks.Checker, config: RunConfig) -> str:
     check.require(names, "classes must be a tuple of names", classes=classes)
     numbers = isinstance(config.format, tables.TableFormat) and not config.format.classes
     check.require(
-        bool(classes) != numbers, "classes must have a name, unless numbers are predicted", classes=classes
+        bool(classes) != numbers,
+        "classes must be one or more names, unless numbers are predicted",
+        classes=classes,
     )
     kind.check(check, config)
     return model
@@ -228,8 +231,8 @@ def train_run(
     resume: bool = False,
     device: str = "auto",
     cluster: Any = None,
-    progress: bool = True,
     report: bool = False,
+    **fit: Any,
 ) -> dict[str, float]:
     """Trains a network, saves it in a run's folder and evaluates it on the test set.
 
@@ -242,12 +245,12 @@ def train_run(
       resume: True continues the run in the folder, if there is one.
       device: see `Trainer`.
       cluster: see `Trainer`.
-      progress: False shows neither bar nor lines.
       report: True writes `report.html` and its pictures to the folder, see `gk.report`.
+      **fit: other arguments of `Trainer.fit`, such as max_steps and progress.
 
     Returns:
       {"loss": float, "accuracy": float} on the test set, with "mean_absolute_error" (in the unit of the
-      labels) and "r2" for "accuracy" where numbers are predicted.
+      labels) and "r2" for "accuracy" where numbers are predicted; nothing after a dry run.
 
     Raises:
       TypeError: config is not a `RunConfig`, or data is not a `Dataset`.
@@ -271,7 +274,7 @@ def train_run(
     check.require(len(data.test.labels), f"{data.name} is too small: its test set holds no examples")
     if resume:
         check_same(check, logdir, config)
-    observers: list[callback.Callback] = [RunFile(config, logdir)]
+    observers: list[callback.Callback] = [RunFile(config)]
     if patience is not None:
         observers.append(EarlyStopping("valid_loss", patience))
     with tf.Graph().as_default():
@@ -285,8 +288,10 @@ def train_run(
                 valid=network.feed(data.valid) if len(data.valid.labels) else None,
                 callbacks=observers,
                 resume=resume,
-                progress=progress,
+                **fit,
             )
+            if fit.get("dry_run"):
+                return {}
             test = trainer.evaluate(network.feed(data.test))
             if report and trainer.workers.is_chief:
                 write_report(trainer, config, network, data, test)

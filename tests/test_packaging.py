@@ -80,6 +80,7 @@ def test_metadata_names_the_extras(wheel):
         "plots",
         "ray",
         "tables",
+        "tensorboard",
         "test",
     }
     required = metadata.get_all("Requires-Dist")

@@ -18,9 +18,11 @@ def write(tmp_path):
     """Writes a run.json with other parts than those of a run; returns its folder."""
 
     def write_it(**changes):
-        observer, trainer = run_config.RunFile(CONFIG, tmp_path), SimpleNamespace(workers=ALONE, step=0)
+        observer = run_config.RunFile(CONFIG)
+        trainer = SimpleNamespace(workers=ALONE, step=0, logdir=tmp_path)
         observer.on_fit_start(trainer)
-        observer.on_epoch_end(trainer, {})
+        trainer.step = 1
+        observer.on_save_end(trainer, str(tmp_path / "model-1"))
         parts = json.loads((tmp_path / "run.json").read_text()) | changes
         del parts["checksum"]
         files.write_json(tmp_path / "run.json", parts)

@@ -288,3 +288,16 @@ def test_wrong_types_are_refused(trained, data):
         gk.runs.RunConfig.for_data(data.train, model="mlp")
     with pytest.raises(TypeError, match=r"train_run: data must be a Dataset"):
         gk.runs.train_run(config, data._replace(test=None), "nowhere", epochs=1)
+
+
+@pytest.mark.slow
+def test_the_folder_of_a_run_explains_itself(data, tmp_path):
+    words = gk.load_dataset("words_5_languages")
+    for name, found, shown in (("mlp", data, "wrong examples"), ("char_rnn", words, "taken for")):
+        config = gk.runs.RunConfig.for_data(found, model=name)
+        gk.runs.train_run(config, found, tmp_path / name, epochs=1, report=True)
+        files = {path.name for path in (tmp_path / name).iterdir()}
+        written = {"run.json", "report.html", "curves.png", "confusion_matrix.png"}
+        assert files >= written | {"history.csv", "metrics.jsonl"}
+        content = (tmp_path / name / "report.html").read_text(encoding="utf-8")
+        assert shown in content and all(label in content for label in found.classes)

@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> Output:
     with run.trainer as trainer:
         config = run.config
         name, folder = options.data or config.data, options.data_folder or config.data_folder
-        data = gk.load_dataset(name, folder=folder, seed=config.seed)
+        data = gk.load_dataset(name, folder=folder, seed=config.seed, format=config.format)
         split = getattr(data, options.split)
         metrics = trainer.evaluate(run.network.feed(split))
     count, numbers = len(split.labels), "  ".join(f"{key} {value:.4f}" for key, value in metrics.items())

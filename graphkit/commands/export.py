@@ -1,7 +1,8 @@
-"""Writes the class probabilities of a run as a TensorFlow SavedModel, for programs without graphkit.
+"""Writes a run's network, with its best weights and without what only training needs.
 
-The new folder holds the network and its best weights, without what only training needs. Printed are the
-input and output of the model, and the lines that load it.
+The suffix of PATH says the format: none for a TensorFlow SavedModel (a folder), .tflite, .onnx, .pb for a
+frozen graph, and .py for a file that trains and predicts with NumPy alone. Printed are inputs and outputs,
+and the lines that load it.
 """
 
 import argparse
@@ -14,48 +15,91 @@ from graphkit.commands.options import CommandParser, Output
 
 IMAGES = """\
     # pixels: uint8 images (N, {shape})
-    images = (pixels.astype("float32") - 128) / 128
+    {name} = (pixels.astype("float32") - 128) / 128
+"""
+PIXELS = """\
+    # {name}: uint8 images (N, {shape})
 """
 WORDS = """\
     # words: a list of str; 0 is padding, 1 an unknown character
     alphabet = {alphabet!r}
-    tokens = [[alphabet.find(c) + 2 for c in w[:{length}]] + [0] * ({length} - len(w)) for w in words]
+    {name} = [[alphabet.find(c) + 2 for c in w[:{length}]] + [0] * ({length} - len(w)) for w in words]
 """
-LOADING = """\
-To load it:
+LOADING = {
+    "": """\
     import tensorflow as tf
-    model = tf.saved_model.load({folder!r}).signatures["serving_default"]
+    model = tf.saved_model.load({path!r}).signatures["serving_default"]
 {prepare}\
-    probabilities = model({name}=tf.constant({name}))["probabilities"]"""
+    {output} = model({name}=tf.constant({name}))["{output}"]""",
+    ".tflite": """\
+    from ai_edge_litert.interpreter import Interpreter
+    model = Interpreter({path!r}).get_signature_runner("serving_default")
+{prepare}\
+    {output} = model({name}={name})["{output}"]""",
+    ".onnx": """\
+    import onnxruntime
+    model = onnxruntime.InferenceSession({path!r})
+{prepare}\
+    ({output},) = model.run(["{output}"], {{"{name}": {name}}})""",
+    ".pb": """\
+    import tensorflow as tf
+    definition = tf.compat.v1.GraphDef.FromString(open({path!r}, "rb").read())
+{prepare}\
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.import_graph_def(definition, name="")
+        {output} = session.run("{output}:0", {{"{name}:0": {name}}})""",
+}
 
 
 def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("logdir", metavar="LOGDIR", help="folder of the run, as graphkit train made it")
-    parser.add_argument("folder", metavar="FOLDER", help="folder to write to; must be new or empty")
-
-
-def describe(kind: str, tensor: Any, name: str) -> str:
-    """Returns a line about an input or an output."""
-    return f"{kind:9}{name} {tensor.dtype.name} {tuple(tensor.shape.as_list())}"
+    parser.add_argument("path", metavar="PATH", help="new file, or new or empty folder")
+    help = "the model takes uint8 images, and scales them itself"
+    parser.add_argument("--pixels", action="store_true", help=help)
 
 
 def run(options: argparse.Namespace) -> Output:
     run = gk.runs.load_run(options.logdir, device="cpu")
-    config, network = run.config, run.network
+    config, network, suffix = run.config, run.network, Path(options.path).suffix
+    output = "probabilities" if config.classes else "predictions"
+    info = {"classes": list(config.classes)} if config.classes else {}
     with run.trainer as trainer:
-        trainer.export(options.folder, {"probabilities": network.probabilities})
-    size = sum(path.stat().st_size for path in Path(options.folder).rglob("*") if path.is_file())
-    if config.image_shape is not None:
-        prepare = IMAGES.format(shape=", ".join(map(str, config.image_shape)))
-    else:
-        prepare = WORDS.format(alphabet=config.alphabet, length=config.length)
+        if suffix == ".py":
+            path = gk.to_numpy(trainer, options.path, network.outputs)
+        else:
+            outputs = {output: network.outputs}
+            path = trainer.export(options.path, outputs, pixels=options.pixels, info=info)
     name = network.inputs.op.name
+    kind = "uint8" if options.pixels else network.inputs.dtype.name
+    size = size_of(Path(path))
     lines = [
-        f"{options.folder}: {config.model} of {options.logdir}, {size:,} bytes",
-        describe("input", network.inputs, name),
-        describe("output", network.probabilities, "probabilities"),
-        f"classes  {', '.join(config.classes)}",
-        LOADING.format(folder=os.path.abspath(options.folder), prepare=prepare, name=name),
+        f"{path}: {config.model} of {options.logdir}, {size:,} bytes",
+        f"input    {name} {kind} {shape_of(network.inputs)}",
+        f"output   {output} float32 {shape_of(network.outputs)}",
     ]
-    fields = {"folder": options.folder, "bytes": size, "input": name, "classes": list(config.classes)}
-    return Output("\n".join(lines), fields)
+    if config.classes:
+        lines.append(f"classes  {', '.join(config.classes)}")
+    if suffix in LOADING:
+        lines += ["To load it:", loading(suffix, path, config, name, output, options.pixels)]
+    return Output("\n".join(lines), {"path": path, "bytes": size, "input": name, "output": output, **info})
+
+
+def shape_of(tensor: Any) -> tuple[int | None, ...]:
+    return tuple(tensor.shape.as_list())
+
+
+def size_of(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def loading(suffix: str, path: str, config: Any, name: str, output: str, pixels: bool) -> str:
+    """Returns the lines of a program that loads an export."""
+    if config.image_shape is not None:
+        shape = ", ".join(map(str, config.image_shape))
+        prepare = (PIXELS if pixels else IMAGES).format(name=name, shape=shape)
+    elif config.alphabet is not None:
+        prepare = WORDS.format(name=name, alphabet=config.alphabet, length=config.length)
+    else:
+        prepare = f"    # {name}: float32, as the run's encode makes them of a table\n" * bool(config.format)
+    return LOADING[suffix].format(path=os.path.abspath(path), prepare=prepare, name=name, output=output)

@@ -1,4 +1,4 @@
-"""Draws a network; of a run also its curves and its confusion matrix on the test set.
+"""Draws a network; of a run also its curves, and its confusion matrix on the test set if it predicts classes.
 
 The pictures are called network, curves and confusion_matrix.
 """
@@ -28,7 +28,9 @@ def run(options: argparse.Namespace) -> Output:
     target = targets.find(check, options.target)
     figures = {"network": gk.plots.plot_graph(list(target.outputs))}
     if target.config is not None:
-        figures |= of_run(check, options.target)
+        figures["curves"] = gk.plots.plot_history(read_history(check, options.target))
+        if target.config.classes:
+            figures["confusion_matrix"] = confusion_matrix_of(options.target)
     with check.system_errors(f"{options.folder} cannot be written"):
         os.makedirs(options.folder, exist_ok=True)
         paths = {name: Path(options.folder) / f"{name}.{options.format}" for name in figures}
@@ -38,19 +40,17 @@ def run(options: argparse.Namespace) -> Output:
     return Output("\n".join(shown), {"target": target.name, "pictures": shown})
 
 
-def of_run(check: checks.Checker, logdir: str) -> dict[str, Any]:
-    """Returns the figures of a run's folder."""
+def confusion_matrix_of(logdir: str) -> Any:
+    """Returns the picture of a run's confusion matrix on its test set."""
     run = gk.runs.load_run(logdir)
     with run.trainer as trainer:
         config = run.config
-        data = gk.load_dataset(config.data, folder=config.data_folder, seed=config.seed).test
+        folder, how = config.data_folder, config.format
+        data = gk.load_dataset(config.data, folder=folder, seed=config.seed, format=how).test
         probabilities = trainer.predict(run.network.probabilities, run.network.feed(data))
     matrix = np.zeros((len(config.classes),) * 2, int)
     np.add.at(matrix, (np.asarray(data.labels), probabilities.argmax(axis=1)), 1)
-    return {
-        "curves": gk.plots.plot_history(read_history(check, logdir)),
-        "confusion_matrix": gk.plots.plot_confusion_matrix(matrix, config.classes),
-    }
+    return gk.plots.plot_confusion_matrix(matrix, config.classes)
 
 
 def read_history(check: checks.Checker, logdir: str) -> dict[str, list[float]]:

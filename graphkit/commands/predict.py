@@ -1,7 +1,8 @@
-"""Prints the class probabilities of images (PNG or JPEG files, or an .npz with an array `images`) or words.
+"""Prints what a run's network predicts: class probabilities, or the number that it was trained to predict.
 
-Images must have the size of the images that the network was trained on, and look like them (the digits
-of MNIST are white on black). A run that was trained on words takes the words themselves.
+Examples are images (PNG or JPEG files, or an .npz with an array `images`), the rows of a table, an .npz with
+an array `features`, or words, as the run was trained on. Images for a network of MNIST must have its size and
+look like it (white on black); a run of a folder of images takes those of any size.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from graphkit.commands.options import CommandParser, Output
 def add_arguments(parser: CommandParser) -> None:
     add = parser.add_argument
     add("logdir", metavar="LOGDIR", help="folder of the run, as graphkit train made it")
-    add("examples", metavar="EXAMPLE", nargs="+", help="PNG, JPEG or .npz file, or a word")
+    add("examples", metavar="EXAMPLE", nargs="+", help="a file of images, a table, or a word")
     add("--top", type=int, default=10, help="number of classes to print for each example")
     add("--device", default="auto", help="auto, cpu, gpu, or one device such as /gpu:0")
 
@@ -26,16 +27,12 @@ def run(options: argparse.Namespace) -> Output:
     found = []
     with run.trainer as trainer:
         for example in options.examples:
-            shape = run.config.image_shape
-            examples = [example] if shape is None else gk.runs.read_images(example, shape)
-            fed = {run.network.inputs: run.network.encode(examples)}
-            rows = trainer.predict(run.network.probabilities, fed)
+            rows = trainer.predict(run.network.outputs, {run.network.inputs: run.config.read(example)})
             for number, row in enumerate(rows):
-                ranked = sorted(zip(row.tolist(), run.config.classes, strict=True), reverse=True)[:top]
                 name = f"{example}[{number}]" if len(rows) > 1 else example
-                found.append({"example": name, "classes": {label: value for value, label in ranked}})
+                found.append({"example": name, "predicted": run.config.answers(row, top)})
     return Output("\n".join(map(line_of, found)), {"logdir": options.logdir, "predictions": found})
 
 
 def line_of(found: dict[str, Any]) -> str:
-    return f"{found['example']}: " + "  ".join(f"{name} {p:.4f}" for name, p in found["classes"].items())
+    return f"{found['example']}: " + "  ".join(f"{name} {n:.4f}" for name, n in found["predicted"].items())

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import graphkit as gk
 from graphkit.commands.options import CommandParser, Output, command_line
@@ -16,13 +17,13 @@ KEEP_PROBS = {"softmax_regression": 1.0, "inception_net": 0.8, "char_rnn": 0.8} 
 def add_arguments(parser: CommandParser) -> None:
     add = parser.add_argument
     add("--model", choices=MODELS, default="convnet", help="network to train")
-    add(
-        "--data",
-        default="mnist_5k",
-        help="mnist_5k, words_5_languages, mnist, fashion_mnist, cifar10, cifar100, or a path",
-    )
+    names = "mnist_5k, words_5_languages, mnist, fashion_mnist, cifar10, cifar100"
+    add("--data", default="mnist_5k", help=f"{names}; a folder of images; a table (.csv); an .npz file")
     add("--data-folder", metavar="FOLDER", help="where the original files of the data set are")
     add("--epochs", type=int, default=15, help="epochs in all, also with --resume")
+    add("--max-steps", type=int, help="end after this number of steps, also inside an epoch")
+    add("--max-seconds", type=float, help="end after this number of seconds, also inside an epoch")
+    add("--valid-every", type=int, metavar="STEPS", help="validate inside epochs, too")
     add("--batch-size", type=int, default=128, help="examples in a mini-batch")
     add("--optimizer", choices=OPTIMIZERS, default="adam", help="how the weights are updated")
     add("--learning-rate", type=float, help="learning rate of the optimizer (default: 0.001, char_rnn 0.003)")
@@ -34,11 +35,39 @@ def add_arguments(parser: CommandParser) -> None:
     add("--device", default="auto", help="auto, cpu, gpu, or one device such as /gpu:0")
     add("--logdir", metavar="FOLDER", help="folder of the run (default: runs/MODEL-DATA)")
     add("--resume", action="store_true", help="continue the run in LOGDIR, if there is one")
+    add("--dry-run", action="store_true", help="try everything on one mini-batch; leaves nothing behind")
+    add("--no-report", action="store_true", help="do not write report.html")
+    add_data_arguments(parser)
+
+
+def add_data_arguments(parser: CommandParser) -> None:
+    """Adds what only some kinds of data have."""
+    add = parser.add_argument
+    add("--image-size", type=int, nargs="+", metavar="PIXELS", help="folder: a side, or height and width")
+    add("--channels", type=int, choices=(1, 3), help="folder: 1 for gray images, 3 for colors")
+    add("--no-resize", action="store_true", help="folder: refuse images of another size")
+    add("--label", metavar="COLUMN", help="table: the column to predict")
+    add("--task", choices=("classification", "regression"), help="table: default by the column's values")
+    add("--missing", choices=("refuse", "fill"), help="table: what to do with missing values")
+    add("--unknown", choices=("refuse", "ignore"), help="table: categories that are new in later tables")
+    add("--categories", choices=("one_hot", "embedded"), help="table: how texts become numbers")
+    add("--categorical", nargs="+", default=[], metavar="COLUMN", help="table: integers that are categories")
+    add("--drop", nargs="+", default=[], metavar="COLUMN", help="table: columns to leave out")
+
+
+def data_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Returns the options of `load_dataset` that were given; the others belong to other data."""
+    names = ("image_size", "channels", "label", "task", "missing", "unknown", "categories", "categorical")
+    given = {name: getattr(options, name) for name in (*names, "drop") if getattr(options, name)}
+    if len(given.get("image_size", ())) == 1:
+        (given["image_size"],) = given["image_size"]
+    return given | ({"resize": False} if options.no_resize else {})
 
 
 def run(options: argparse.Namespace) -> Output:
     cluster = gk.cluster_from_env()  # of a launcher; None where this process trains alone
-    data = gk.load_dataset(options.data, folder=options.data_folder, seed=options.seed)
+    name, given = options.data, data_options(options)
+    data = gk.load_dataset(name, folder=options.data_folder, seed=options.seed, **given)
     rate, keep_prob = options.learning_rate, options.keep_prob
     config = gk.runs.RunConfig.for_data(
         data,
@@ -51,7 +80,7 @@ def run(options: argparse.Namespace) -> Output:
         batch_size=options.batch_size,
         seed=options.seed,
     )
-    logdir = options.logdir or f"runs/{options.model}-{Path(options.data).stem}"
+    logdir = options.logdir or f"runs/{options.model}-{Path(name).absolute().name.split('.')[0]}"
     metrics = gk.runs.train_run(
         config,
         data,
@@ -61,11 +90,15 @@ def run(options: argparse.Namespace) -> Output:
         resume=options.resume,
         device=options.device,
         cluster=cluster,
+        report=not (options.no_report or options.dry_run),
+        max_steps=options.max_steps,
+        max_seconds=options.max_seconds,
+        valid_every=options.valid_every,
+        dry_run=options.dry_run,
         progress=not (options.quiet or options.json),
-        report=True,
     )
     fields = {"logdir": logdir, "model": config.model, "data": config.data, "test": metrics}
-    if cluster is not None and not cluster.is_chief:
+    if options.dry_run or (cluster is not None and not cluster.is_chief):
         return Output("", fields)
     numbers = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
     return Output(f"test  {numbers}\nsaved in {logdir}; next: {command_line('evaluate', logdir)}", fields)

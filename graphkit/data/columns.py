@@ -73,7 +73,7 @@ class Column:
 
 
 def as_examples(check: checks.Checker, name: str, value: Any) -> "np.ndarray | Column":
-    """Returns examples as an array if they are in memory, else as a `Column`; nothing is copied as a whole.
+    """Returns examples as an array if they are in memory, else as a `Column`, of which nothing is copied.
 
     Args:
       check: of the function that was called.
@@ -90,7 +90,13 @@ def as_examples(check: checks.Checker, name: str, value: Any) -> "np.ndarray | C
             raise ValueError(check.message(f"{name} must be an array: its rows differ in shape")) from error
     if hasattr(value, "iloc") and hasattr(value, "to_numpy"):
         return of_table(check, name, value)
-    if is_read_in_parts(value):
+    if isinstance(value, Mapping) or hasattr(value, "column_names"):
+        raise TypeError(check.message(f"{name} must be one array or column", type=type(value)))
+    try:
+        in_parts = is_read_in_parts(value)
+    except RuntimeError as error:  # of h5py
+        raise ValueError(check.message(f"{name} cannot be read ({error}); is its file closed?")) from error
+    if in_parts:
         return of_rows(check, name, value)
     # np.asanyarray keeps the mask of what an object's `__array__` returns, so that it is refused.
     try:
@@ -101,7 +107,7 @@ def as_examples(check: checks.Checker, name: str, value: Any) -> "np.ndarray | C
 
 def is_read_in_parts(value: Any) -> bool:
     """Whether rows are taken out of an object by indices, and not all of it converted to an array."""
-    if isinstance(value, (str, Mapping)) or any(hasattr(value, name) for name in IN_MEMORY):
+    if isinstance(value, str) or any(hasattr(value, name) for name in IN_MEMORY):
         return False
     try:
         memoryview(value)
@@ -156,7 +162,7 @@ def of_rows(check: checks.Checker, name: str, value: Any) -> Column:
         if rows.dtype != dtype:
             alike = alike and np.array_equal(converted, rows, equal_nan=rows.dtype.kind == "f")
         received = {"shape": rows.shape, "dtype": str(rows.dtype), "example": int(indices[0])}
-        rule = f"examples of {name} must have the shape {shape[1:]} and the dtype {dtype}"
+        rule = f"{name}: examples must have the shape {shape[1:]} and the dtype {dtype}"
         check.require(alike, rule, **received)
         return converted
 
@@ -206,7 +212,7 @@ def as_rows(check: checks.Checker, name: str, read: Any, indices: np.ndarray) ->
         for part, index in zip(parts, indices, strict=False):
             missing = part.dtype == object and part.ndim == 0 and part.item() is None
             check.require(not missing, f"{name} has a missing value", example=int(index))
-            rule = f"examples of {name} must have one shape, as the first one read, {parts[0].shape}"
+            rule = f"{name}: examples must have one shape, as the first one read, {parts[0].shape}"
             check.require(part.shape == parts[0].shape, rule, shape=part.shape, example=int(index))
         read = np.array(parts)
     rows = np.asarray(check.unmasked(name, read))

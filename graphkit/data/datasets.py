@@ -113,7 +113,10 @@ def load_dataset(
     check.require_type(isinstance(name, str), "name_or_path must be a name or a path", name_or_path=name)
     image_options = check_image_options(check, image_size, channels, resize)
     table_options = tables.TableOptions(label, task, missing, unknown, categories, categorical, drop)
-    if name in NAMES or not os.path.exists(name):
+    if name not in NAMES and not os.path.exists(name):
+        rule = f"no file or folder has that path, and the names are {', '.join(NAMES)}"
+        raise FileNotFoundError(check.message(rule, name_or_path=name))
+    if name in NAMES:
         kind = "a named data set"
     elif os.path.isdir(name) and not holds_idx(name) and folders.is_image_folder(Path(name)):
         kind = "a folder of images"
@@ -196,10 +199,7 @@ def read_parts(
         return read_npz_parts(check, EMBEDDED / f"{name}.npz")
     if os.path.isdir(name):
         return *read_folder(check, Path(name), sources.SOURCES["mnist"]), ()
-    if os.path.isfile(name):
-        return read_npz_parts(check, Path(name))
-    rule = f"no file or folder has that path, and the names are {', '.join(NAMES)}"
-    raise FileNotFoundError(check.message(rule, name_or_path=name))
+    return read_npz_parts(check, Path(name))
 
 
 def read_folder(check: checks.Checker, folder: Path, source: sources.Source) -> tuple[ImageSplit, ImageSplit]:

@@ -130,6 +130,8 @@ def read_text(check: checks.Checker, path: str, pandas: Any) -> Any:
     options = {"sep": max(SEPARATORS, key=first.count), "skipinitialspace": True, "index_col": False}
     # With low_memory, pandas decides for each part of a large file whether its values are numbers.
     frame = pandas.read_csv(path, low_memory=False, **options)
+    if options["sep"] == ";" and any(has_decimal_commas(pandas, frame[name]) for name in frame.columns):
+        frame = pandas.read_csv(path, low_memory=False, decimal=",", **options)
     # pandas gives columns of one name other names, without a word.
     names = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **options).iloc[0]
     rule = f"{path}: the first line must hold the names of the columns"
@@ -138,6 +140,13 @@ def read_text(check: checks.Checker, path: str, pandas: Any) -> Any:
     check.require(right, rule, first_line=names.tolist())
     frame.columns = names.tolist()
     return frame
+
+
+def has_decimal_commas(pandas: Any, series: Any) -> bool:
+    """Whether a column of texts holds numbers such as 3,5, as programs write in many languages."""
+    texts = [text for text in series.dropna() if isinstance(text, str)]
+    points = pandas.Series([text.replace(",", ".") for text in texts], dtype=object)
+    return bool(texts) and bool(pandas.to_numeric(points, errors="coerce").notna().all())
 
 
 @contextlib.contextmanager

@@ -58,6 +58,8 @@ def convert(check: checks.Checker, folder: str) -> bytes:
         ops = ops or set(FAILED.findall(text))
         cause = {} if ops else {"cause": text.strip().split("\n")[0]}
         rule = "TFLite cannot express all ops of the outputs for a batch of any size"
+        if any(op.startswith("TensorList") for op in ops):
+            rule += " (lists of all steps of a loop; gk.rnn unrolls up to 32 known steps, which it can)"
         raise ValueError(check.message(rule, ops=sorted(ops), **cause)) from error
 
 

@@ -14,6 +14,7 @@ from graphkit.plots import curves, images, results
 from graphkit.reporting import facts, page
 from graphkit.reporting.predictions import by_class, check_predictions, confused_pairs
 from graphkit.running import files
+from graphkit.train import trainer as trainers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,6 +89,8 @@ def report(
       True
     """
     check = checks.Checker("report")
+    is_trainer = isinstance(trainer, trainers.Trainer)
+    check.require_type(is_trainer, "trainer must be a gk.Trainer", trainer=type(trainer))
     rule = "path must be the path of a file; it may be None where the trainer has a logdir"
     check.require_type(path is None or isinstance(path, (str, os.PathLike)), rule, path=path)
     check.require(path is not None or trainer.logdir is not None, rule, path=path)
@@ -281,7 +284,7 @@ def known_settings(trainer: Any) -> dict[str, Any]:
         plan = trainer.state.plan
         known |= {"training examples": plan.examples, "batch_size": plan.batch_size}
     if trainer.learning_rate.schedule is not None:
-        known["learning_rate"] = trainer.learning_rate.schedule(0)
+        known |= trainer.learning_rate.columns(trainer.learning_rate.schedule(0))
     shapes = [variable.shape for variable in trainer.training_step.trained]
     return known | {"trained parameters": sum(shape.num_elements() for shape in shapes)}
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.plots import results
 from graphkit.reporting import events
+from graphkit.running import files
 from graphkit.running.callback import Callback
 from graphkit.train.metrics_file import steps_of_run
 
@@ -90,6 +91,8 @@ class TensorBoard(Callback):
         check.require_type(named, "settings must be {name: value}", settings=settings)
         self.settings = dict(settings or {})
         self.open: dict[str, Any] = {}  # {sub-folder: writer}
+        self.folder = ""
+        self.temporary: Any = None  # the folder of a dry run
         self.forgotten = 0  # the first step that is no longer shown
         self.handled: Any = None  # what was being handled when the fit began, which is not an error of it
 
@@ -104,6 +107,10 @@ class TensorBoard(Callback):
         pixels = self.pixels(trainer) if self.images else None
         # What is there of an earlier run, or of steps after the checkpoint, is no longer shown.
         self.forgotten = trainer.step + 1 if trainer.step else 0
+        self.folder = os.fspath(self.logdir or trainer.logdir)
+        if hasattr(trainer, "is_trial"):  # a dry run must not hide the curves of a run
+            self.temporary = files.temporary_folder(self.check)
+            self.folder = self.temporary.name
         if not trainer.workers.is_chief:
             return
         if self.graph:
@@ -145,11 +152,13 @@ class TensorBoard(Callback):
         error = sys.exc_info()[1]
         failed = error is not None and error is not self.handled
         with contextlib.ExitStack() as stack:
+            if self.temporary is not None:
+                stack.callback(self.temporary.cleanup)
             for writer in self.open.values():
                 stack.callback(writer.close)
             if "" in self.open and not trainer.interrupted:
                 self.add(trainer, "", end_of_session(failed))
-            self.open = {}
+            self.open, self.temporary = {}, None
 
     def add(self, trainer: Any, name: str, values: Sequence[Any]) -> None:
         """Writes summary values of the trainer's step to a sub-folder."""
@@ -166,7 +175,7 @@ class TensorBoard(Callback):
     def writer(self, trainer: Any, name: str) -> Any:
         """Returns the writer of a sub-folder, which is made when something is first written to it."""
         if name not in self.open:
-            folder = os.path.join(self.logdir or trainer.logdir, name)
+            folder = os.path.join(self.folder, name)
             # The writer is a thread that appends to a file, and adds nothing to the graph; but TensorFlow
             # refuses to make one where it executes eagerly.
             with trainer.graph.as_default(), self.check.system_errors(f"{folder} cannot be written"):

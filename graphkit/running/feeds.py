@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -17,6 +18,7 @@ from graphkit.running import values
 
 FINGERPRINT_ROWS = 64  # of files and very large arrays, evenly spaced, since reading all takes long
 FINGERPRINT_BYTES = 1 << 30  # up to this size, all of an array in memory counts; that takes about a second
+OWN = re.compile(r"(graphkit|save(_\d+)?)/")  # placeholders of a trainer and of savers
 DATA_RULE = "data must be {placeholder or its name: array}, or a table with such columns"
 
 Accept = Callable[[np.ndarray, Sequence[int] | np.ndarray], None]
@@ -282,7 +284,7 @@ def check_key(check: checks.Checker, graph: tf.Graph, key: Any) -> tf.Tensor:
     if isinstance(key, str):
         known = {op.name: op.outputs[0] for op in graph.get_operations() if op.type in walk.PLACEHOLDERS}
         name = key.removesuffix(":0")
-        users = [other for other in known if not other.startswith("graphkit/")]
+        users = [other for other in known if not OWN.match(other)]
         near = checks.near(key, users) or f" (there are: {', '.join(users)})"
         check.require(name in known, f"keys must name placeholders of the trainer's graph{near}", key=key)
         return known[name]
@@ -308,7 +310,9 @@ def check_array(check: checks.Checker, placeholder: tf.Tensor, value: Any) -> np
     name, takes, shape = placeholder.name, placeholder.dtype, placeholder.shape
     array = columns.as_examples(check, f"data of {name}", value)
     check.unmasked(f"data of {name}", array)
-    received = {"shape": array.shape, "dtype": str(array.dtype)}
+    # The dtype of a table's column, such as category, says more than that of its rows.
+    dtype = getattr(value, "dtype", array.dtype) if isinstance(array, columns.Column) else array.dtype
+    received = {"shape": array.shape, "dtype": str(dtype)}
     check.require_type(array.dtype.kind in kinds_for(takes), f"{name} takes {takes.name}", **received)
     fits = array.ndim > 0 and (shape.rank is None or shape[1:].is_compatible_with(array.shape[1:]))
     rule = f"{name} takes {tensors.shape_text(placeholder)}, of which the first axis is the example"

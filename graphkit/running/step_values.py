@@ -16,7 +16,8 @@ class StepValues(NamedTuple):
     Attributes:
       steps: int64 (n,): the numbers of the steps, counted from 1 as `trainer.step` counts the steps made.
       metrics: {name: array (n, ...)}: the loss and the metrics of each step's mini-batch, before its update.
-      rates: float64 (n,): learning rates of the steps; None where the optimizer brings its own.
+      rates: float64 (n,), or (n, losses) of several losses: learning rates of the steps; None where the
+        optimizer brings its own.
     """
 
     steps: np.ndarray

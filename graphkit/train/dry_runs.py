@@ -95,6 +95,7 @@ def trial(trainer: Any) -> Iterator[Trial]:
     with files.temporary_folder(check) as name:
         folder = Path(name)
         path = trainer.checkpoints.save(trainer.session, str(folder / "before"), {})
+        trainer.is_trial = True  # for callbacks that write to a folder of their own
         if trainer.folder is not None:  # where a run to resume is only read
             trainer.folder = RunFolder(trainer.folder.logdir, writes=False)
         try:

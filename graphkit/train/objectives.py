@@ -33,7 +33,22 @@ class Objective(NamedTuple):
 
 
 def check_objectives(check: checks.Checker, loss: Any, optimizer: Any, variables: Any) -> list[Objective]:
-    """Returns what to minimize, in the order of the updates; see `Trainer` for the arguments."""
+    """Returns what to minimize, in the order of the updates; see `Trainer` for the arguments.
+
+    Example, a critic that learns the value of an action and an actor that moves to a better one:
+      >>> states = gk.feature_input(1)
+      >>> actor, critic = gk.dense(states, 1, name="actor"), gk.dense(states, 1, name="critic")
+      >>> reward = -tf.square(actor - 1.0)
+      >>> of_actor, of_critic = map(tf.compat.v1.trainable_variables, ("actor/", "critic/"))
+      >>> losses = {
+      ...     "critic": (tf.reduce_mean(tf.square(tf.stop_gradient(reward) - critic)), of_critic, "adam"),
+      ...     "actor": (-tf.reduce_mean(reward - tf.stop_gradient(critic)), of_actor, "sgd"),
+      ... }
+      >>> with gk.Trainer(losses, learning_rate={"critic": 1e-2, "actor": 0.1}, seed=1) as trainer:
+      ...     _ = trainer.fit({states: np.ones((8, 1))}, epochs=40, batch_size=8, progress=False)
+      >>> abs(trainer.history["actor"][-1]) < 0.1
+      True
+    """
     if not isinstance(loss, Mapping):
         walk.check_loss(check, loss)
         return [Objective(None, loss, variables, optimizer)]

@@ -72,8 +72,10 @@ def cast(call: Call) -> Result:
     before, after = call.op.inputs[0].dtype, call.output.dtype
     if before == after:
         return Same(0)
-    if call.output.shape.rank == 0:
+    if call.output.shape.rank == 0 or call.shape(0) == []:
         return Code(f"{call.dtype()}({call.arg(0, COMPARE)})")
+    if call.output.shape.rank is None:
+        return Code(f"np.asarray({call.arg(0, COMPARE)}).astype({call.dtype()})")
     return Code(f"{call.arg(0)}.astype({call.dtype()})")
 
 
@@ -103,11 +105,11 @@ def fill_like(function: str) -> Rule:
 
 def bitcast(call: Call) -> Result:
     before, after = call.op.inputs[0].dtype.size, call.output.dtype.size
-    shape = f"*np.shape({call.arg(0, COMPARE)})"
+    shape = f"np.shape({call.arg(0, COMPARE)})"
     if after > before:
         shape += "[:-1]"
     elif after < before:
-        shape += f", {before // after}"
+        shape = f"(*{shape}, {before // after})"
     return Code(f"np.ravel({call.arg(0, COMPARE)}).view({call.dtype()}).reshape({shape})")
 
 

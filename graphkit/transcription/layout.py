@@ -106,16 +106,13 @@ def wrapped(text: str, depth: int) -> list[str]:
     indent = "    " * depth
     if len(indent) + len(text) <= WIDTH:
         return [indent + text]
+    names, equals, expression = text.partition(" = ")
+    if equals and ", " in names and len(names) > WIDTH // 2 and names[0] != "(":
+        targets = packed(names.split(", "), f"{indent}    ")
+        return [f"{indent}(", *targets, *wrapped(f") = {expression}", depth)]
     start, parts = outer_parts(text) if text[-1] == ")" else (text, [])
     if parts:
-        lines, line = [indent + start], ""
-        for part in parts:
-            if line and len(indent) + 4 + len(line) + len(part) + 2 > WIDTH:
-                lines.append(f"{indent}    {line.rstrip()}")
-                line = ""
-            line += f"{part}, "
-        return [*lines, f"{indent}    {line.rstrip(', ')}", f"{indent})"]
-    names, equals, expression = text.partition(" = ")
+        return [indent + start, *packed(parts, f"{indent}    "), f"{indent})"]
     terms = split_outside(expression, " + ")
     if len(terms) > 1:
         terms = [terms[0], *(f"+ {term}" for term in terms[1:])]
@@ -124,6 +121,17 @@ def wrapped(text: str, depth: int) -> list[str]:
         if equals
         else [indent + text]
     )
+
+
+def packed(parts: Sequence[str], indent: str) -> list[str]:
+    """Returns parts with commas between them as lines of at most WIDTH characters."""
+    lines, line = [], ""
+    for part in parts:
+        if line and len(indent) + len(line) + len(part) + 2 > WIDTH:
+            lines.append(f"{indent}{line.rstrip()}")
+            line = ""
+        line += f"{part}, "
+    return [*lines, f"{indent}{line.rstrip(', ')}"]
 
 
 def split_outside(text: str, separator: str) -> list[str]:

@@ -77,6 +77,7 @@ def read(check: checks.Checker, trainer: Trainer, outputs: Sequence[tf.Tensor]) 
     step = trainer.training_step
     one = step.place is None and not step.split
     check.require(one, "a graph that several workers or devices train cannot be written")
+    check.require(not step.updates, "a step that updates several losses in turn cannot be written")
     ops = walk.as_made(step.needed_ops(outputs))
     random = keyed.RandomOps(ops)
     drawing = random.without_key()

@@ -22,6 +22,10 @@ def sections_of(reading: Reading, forward: Sequence[tf.Operation], wrt: dict[str
     """
     rows = {op.name: plain_row(row) for op, row in rows_of(reading.graph, forward).items()}
     found = {op.name: rows.get(op.name) or outer_scope(op.name) for op in forward}
+    for op in forward:
+        if op.type == "ReadVariableOp":  # where its value is used first
+            users = (found.get(user.name) for user in op.outputs[0].consumers() if user.name in rows)
+            found[op.name] = next(users, None) or found[op.name]
     for name, tensor in reading.values.items():
         found.setdefault(tensor.split(":")[0], name)
         if "/" not in tensor:

@@ -34,7 +34,7 @@ def to_numpy(
     the global step and the seed.
 
     Images of a `gk.image_input` are taken as floats that have been scaled, as by `gk.scale_pixels`. A
-    learning rate that follows a schedule is an argument of `train_step`; its default is that of the next step.
+    learning rate that follows a schedule is an argument of `train_step`; by default that of the next step.
 
     Args:
       trainer: an open trainer; it is not changed.

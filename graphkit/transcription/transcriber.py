@@ -343,6 +343,11 @@ class Call:
 
     def arg(self, place: int, level: int = ATOM) -> str:
         """Returns an input as an expression."""
+        value = self.value(place)
+        if isinstance(value, Sizes) and not value.scalar and self.op.type in dimensions.ELEMENTWISE:
+            if value.sizes == tuple(range(len(value.sizes))):
+                return f"np.arange({len(value.sizes)})"
+            return f"np.array({self.at.text(self.op.inputs[place])})"
         return self.at.text(self.op.inputs[place], level)
 
     def args(self) -> list[str]:

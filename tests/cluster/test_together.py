@@ -16,6 +16,7 @@ MORE = {
     "chunks": {"execution": "chunks"},
     "resident": {"execution": "resident"},
     "clipped": {"clip_norm": 0.05, "optimizer": "momentum"},
+    "averages, to a step": {"average_decay": 0.9, "max_steps": 3, "valid_every": 2, "clip_value": 0.02},
     "accumulated": {"accumulate": 2, "batch_size": 10},
     "a last mini-batch of one example": {"batch_size": 25},
     "several rows of a mask for an example": {"network": "rows"},

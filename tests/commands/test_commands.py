@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from graphkit.commands import console
 
@@ -109,6 +110,58 @@ def test_plot_draws_a_run(call, run_folder, tmp_path):
     names = ["network", "curves", "confusion_matrix"]
     assert found["pictures"] == [str(tmp_path / "pictures" / f"{name}.png") for name in names]
     assert all(Path(path).read_bytes().startswith(b"\x89PNG") for path in found["pictures"])
+
+
+@pytest.mark.slow
+def test_a_table_is_trained_on_evaluated_and_asked(call, tmp_path):
+    rng = np.random.default_rng(0)
+    area, city = rng.uniform(20, 200, 400), rng.choice(["Oslo", "Rome"], 400)
+    price = 3 * area + np.where(city == "Rome", 100, 0)
+    rows = [f"{a:.3f},{c},{p:.3f}" for a, c, p in zip(area, city, price, strict=True)]
+    (tmp_path / "houses.csv").write_text("\n".join(["area,city,price", *rows]))
+    (tmp_path / "new.csv").write_text("city,area\nRome,100\nOslo,50\n")
+    given = ("--model", "mlp", "--data", tmp_path / "houses.csv", "--label", "price", "--keep-prob", 1)
+    found = call("train", *given, "--epochs", 60, "--learning-rate", 0.01, "--logdir", tmp_path / "run")
+    assert found["test"]["mean_absolute_error"] < 20
+    assert call("evaluate", tmp_path / "run")["r2"] > 0.95
+    predictions = call("predict", tmp_path / "run", tmp_path / "new.csv")["predictions"]
+    assert [one["predicted"]["price"] for one in predictions] == pytest.approx([400, 150], abs=40)
+    pictures = call("plot", tmp_path / "run", "--folder", tmp_path)["pictures"]
+    assert [Path(path).name for path in pictures] == ["network.svg", "curves.svg"]
+
+
+@pytest.mark.slow
+def test_a_folder_of_images_is_trained_on_and_asked(call, tmp_path):
+    rng = np.random.default_rng(0)
+    for name, low in (("day", 150), ("night", 0)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(30):
+            pixels = rng.integers(low, low + 100, (20, 24, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
+    given = ("--model", "mlp", "--data", tmp_path / "photos", "--image-size", 8, 10, "--batch-size", 16)
+    found = call("train", *given, "--epochs", 8, "--logdir", tmp_path / "run", "--no-report")
+    assert found["test"]["accuracy"] == 1 and not (tmp_path / "run" / "report.html").exists()
+    Image.new("L", (50, 40), 20).save(tmp_path / "dark.jpg")
+    (one,) = call("predict", tmp_path / "run", tmp_path / "dark.jpg")["predictions"]
+    assert next(iter(one["predicted"])) == "night"
+
+
+@pytest.mark.slow
+def test_a_dry_run_and_limits(call, tmp_path):
+    given = ("--model", "softmax_regression", "--logdir", tmp_path / "run")
+    assert call("train", *given, "--dry-run")["test"] == {}
+    assert not list((tmp_path / "run").iterdir())
+    call("train", *given, "--max-steps", 5, "--valid-every", 2)
+    assert call("evaluate", tmp_path / "run")["examples"] == 1000
+    steps = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert max(row["step"] for row in steps) == 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["model", "model.tflite", "model.onnx", "model.pb", "model.py"])
+def test_export_writes_each_format(call, run_folder, name, tmp_path):
+    found = call("export", run_folder / "a", tmp_path / name)
+    assert Path(found["path"]).exists() and found["bytes"] > 1000 and len(found["classes"]) == 10
 
 
 @pytest.mark.slow

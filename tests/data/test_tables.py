@@ -80,6 +80,17 @@ def test_other_text_files_hold_the_same(name, separator, csv, tmp_path):
     check_same_data(tmp_path / name, csv)
 
 
+def test_decimal_commas_are_understood_between_semicolons(csv, tmp_path):
+    houses().to_csv(tmp_path / "a.csv", sep=";", decimal=",", index=False)
+    assert "," in (tmp_path / "a.csv").read_text()
+    check_same_data(tmp_path / "a.csv", csv)
+
+
+def test_a_file_that_is_missing_is_that(tmp_path):
+    words = ("no file or folder has that path", "none.csv")
+    assert_refused(tmp_path / "none.csv", *words, kind=FileNotFoundError, label="y")
+
+
 @pytest.mark.slow
 def test_parquet_files_hold_the_same(csv, tmp_path):
     houses().set_index("number", drop=False).to_parquet(tmp_path / "a.parquet")

@@ -91,10 +91,13 @@ def with_weights(build):
         inputs, logits = build()
         trainer = gk.Trainer(gk.softmax_cross_entropy(logits, gk.label_input()))
     random = np.random.default_rng(2)
-    variables = trainer.checkpoints.weights.values()
-    values = [0.1 * np.abs(random.normal(size=variable.shape.as_list())) for variable in variables]
-    signs = [np.sign(random.normal(size=value.shape)) if value.ndim > 1 else 1 for value in values]
-    sessions.assign(trainer.session, list(zip(variables, map(np.multiply, values, signs), strict=True)))
+    pairs = []
+    for variable in trainer.checkpoints.weights.values():
+        value = random.normal(size=variable.shape.as_list())
+        # Of vectors, such as moving variances, all are positive; kernels keep the size of what they take.
+        scaled = np.abs(value) if value.ndim < 2 else value / np.sqrt(np.prod(value.shape[:-1]))
+        pairs.append((variable, scaled))
+    sessions.assign(trainer.session, pairs)
     return trainer, examples(inputs), inputs, logits
 
 

@@ -13,7 +13,7 @@ from reporting import boards
 from reporting.browsers import browser
 
 import graphkit as gk
-from graphkit.reporting import page, predictions
+from graphkit.reporting import page, predictions, report
 
 NAMES = ["dark & dim", "<bright>"]
 RULES = (
@@ -143,6 +143,10 @@ def test_words_that_are_wrong_are_a_table():
     found = predictions.check_predictions(checker, labels, probabilities)
     assert found.worst(5).tolist() == [1, 0]
     assert found.matrix(2).tolist() == [[0, 1], [1, 1]]
+    for words in (["ab", "cd", "ef"], np.array(["ab", "cd", "ef"])):
+        (table,) = report.wrong_examples(None, found, words, ["de", "fi"]).parts
+        assert table.rows == [["cd", "fi", "de", 0.9], ["ab", "de", "fi", 0.8]]
+    assert report.wrong_examples(None, found, np.eye(3), ["de", "fi"]).parts == []  # features are not shown
     assert predictions.check_predictions(checker, labels, labels).worst(5).tolist() == []
 
 

@@ -91,6 +91,7 @@ def test_settings_are_a_table_and_hyperparameters(trained):
     assert table.metadata.plugin_data.plugin_name == "text"
 
 
+@pytest.mark.slow
 def test_a_resumed_run_shows_each_step_once(trained, tmp_path):
     folder, history, _ = trained
 
@@ -132,6 +133,8 @@ def test_wrong_arguments_are_refused_before_the_first_step(tmp_path):
             with pytest.raises(error, match=f"TensorBoard: .*{rule}"):
                 trainer.fit(data, callbacks=[board], progress=False)
         assert trainer.step == 0
+        trainer.fit(data, callbacks=[gk.TensorBoard(tmp_path / "dry")], progress=False, dry_run=True)
+        assert not (tmp_path / "dry").exists()
 
 
 def test_a_missing_package_is_named(monkeypatch):

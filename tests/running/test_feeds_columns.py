@@ -91,6 +91,12 @@ def test_data_in_files_gives_the_bits_of_arrays(file, tmp_path, unchecked):
         assert (trainer.predict(problem.logits, {"images": data["images"]}) == logits).all()
     del file["packed"]
     assert trainer.evaluate(file) == trainer.evaluate(DATA)
+    data = dict(file)
+    file.close()
+    with pytest.raises(
+        ValueError, match=r"^evaluate: data of images:0 cannot be read .*; is its file closed\?$"
+    ):
+        trainer.evaluate(data)
     # By fit: for the kind of the examples, the fingerprint, and the mini-batches of two epochs.
     assert counted[0].reads[:12] == [1, 64, *[16, 16, 16, 16, 6] * 2]
     trainer.close()
@@ -190,7 +196,8 @@ REFUSED = [
         "received example=5, column='count'",
     ),
     (TABLE[FEATURES[1:]], ValueError, r"features:0 takes \(None, 6\), .* received shape=\(70, 5\)"),
-    ({"a": 1}, TypeError, "features:0 takes float32"),
+    ({"a": 1}, TypeError, "data of features:0 must be one array or column; received type=<class 'dict'>"),
+    (TABLE["city"].astype("category"), TypeError, r"features:0 takes float32; .* dtype='category'"),
 ]
 
 

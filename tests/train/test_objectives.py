@@ -9,6 +9,7 @@ import tensorflow as tf
 import graphkit as gk
 
 v1 = tf.compat.v1
+TWO_CPUS = v1.ConfigProto(device_count={"CPU": 2})
 
 
 class Two:
@@ -68,6 +69,7 @@ REFUSED = {
     "rates of one loss": (lambda two: {"loss": two.one, "learning_rate": {"one": 0.1}}, "for each loss"),
     "a rate of zero": (options(learning_rate={"one": 0.1, "two": 0.0}), "learning_rate of two"),
     "accumulation": (options(accumulate=2), "cannot accumulate"),
+    "several devices": (options(device="all", session_config=TWO_CPUS), "takes one loss"),
 }
 
 
@@ -89,7 +91,7 @@ def test_float16_needs_one_loss():
         gk.Trainer(Two().losses, compute_dtype="float16")
 
 
-def test_regularization_optimizers_and_rates_of_each_loss():
+def test_regularization_optimizers_and_rates_of_each_loss(tmp_path):
     with tf.Graph().as_default():
         two = Two()
         v1.add_to_collection(v1.GraphKeys.REGULARIZATION_LOSSES, 3 * tf.reduce_sum(two.second))
@@ -101,6 +103,8 @@ def test_regularization_optimizers_and_rates_of_each_loss():
             found = trainer.session.run([two.first, two.second])
             with pytest.raises(ValueError, match="give all the same"):
                 gk.find_learning_rate(trainer, data)
+            with pytest.raises(ValueError, match="several losses in turn"):
+                gk.to_numpy(trainer, tmp_path / "model.py")
     first, second = np.array([1.0, 2.0]), np.array([3.0, 4.0])
     first -= 0.5 * first
     np.testing.assert_allclose(found, [first, second - 0.25 * (second - first + 3)], rtol=1e-6)

@@ -4,7 +4,6 @@ import tensorflow as tf
 from graphkit.nn import counter_random
 from graphkit.transcription import masks
 
-
 CASES = [((3, 5), 0, 0), ((1,), 7, 12), ((4, 2, 7), 2**31 - 1, 2**40)]
 
 

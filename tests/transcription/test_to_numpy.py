@@ -87,6 +87,7 @@ class TestGraphs:
             difference, name = largest_difference(trainer, *load(tmp_path, trainer), data, feed)
         assert difference < 1e-5, name
 
+    @pytest.mark.slow
     def test_convolution_pooling_and_batch_norm(self, tmp_path):
         images, labels = gk.image_input(6, 6, 1), gk.label_input()
         net = gk.max_pool(gk.relu(gk.batch_norm(gk.conv2d(images, 4, 3))), 2, 2)

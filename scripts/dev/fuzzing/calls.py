@@ -188,6 +188,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "compare": lambda: {"old": (loss := small_loss()), "new": loss, "inputs": two_examples(loss)},
     "replay": lambda: {"path": "no-such-file"},
     "revive": lambda: {"path": "no-such-file"},
+    "to_numpy": lambda: {"trainer": Trained.get(), "path": "model.py", "overwrite": True},
     "summary": lambda: {"target": gk.dense(features(), 2)},
     "inspection.Summary.memory": lambda: {"batch_size": 2},
     "inspection.Summary.forward_flops": lambda: {"batch_size": 2},
