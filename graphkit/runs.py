@@ -271,6 +271,7 @@ def train_run(
     check = checks.Checker("train_run")
     check_config(check, config)
     check_dataset(check, data)
+    check.integer("epochs", epochs)
     check.require(len(data.test.labels), f"{data.name} is too small: its test set holds no examples")
     if resume:
         check_same(check, logdir, config)
@@ -293,7 +294,7 @@ def train_run(
             if fit.get("dry_run"):
                 return {}
             test = trainer.evaluate(network.feed(data.test))
-            if report and trainer.workers.is_chief:
+            if report and trainer.workers.is_chief and trainer.history:  # none after max_steps=0
                 write_report(trainer, config, network, data, test)
             return test
 

@@ -7,6 +7,7 @@ where they begin to differ; exit code 1 if they do.
 
 import argparse
 import dataclasses
+import textwrap
 from typing import Any
 
 import graphkit as gk
@@ -14,6 +15,8 @@ from graphkit import checks
 from graphkit.commands import targets
 from graphkit.commands.options import CommandParser, Output
 from graphkit.commands.plot import read_history
+
+LONGEST = 40  # characters of a cell of several values
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -77,8 +80,11 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def text_of(value: Any) -> str:
+    """Returns what a cell shows: of many values, such as a table's format, the beginning."""
     if value is None:
         return "-"
+    if isinstance(value, (dict, list, tuple)):
+        return textwrap.shorten(str(value), LONGEST, placeholder=" ...")
     if isinstance(value, float):
         return f"{value:.0f}" if value.is_integer() and abs(value) >= 1 else f"{value:.4g}"
     return str(value)

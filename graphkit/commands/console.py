@@ -73,7 +73,10 @@ def print_completion(arguments: Sequence[str]) -> int:
     except ImportError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(shtab.complete(top_parser(complete=True), shell))
+    try:
+        print(shtab.complete(top_parser(complete=True), shell), flush=True)
+    except BrokenPipeError:
+        return close_pipe()
     return 0
 
 
@@ -98,10 +101,10 @@ def run(command: str, arguments: Sequence[str]) -> int:
         set_up_logging(parsed)
         output = module.run(parsed)
         show(output, parsed.json)
+        sys.stdout.flush()  # here, since Python's own flush at the end would print a traceback
         return output.code
-    except BrokenPipeError:  # what reads the output, such as head, has enough of it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it at the end
-        return 1
+    except BrokenPipeError:
+        return close_pipe()
     except EXPECTED as error:
         if debug:
             traceback.print_exc()
@@ -109,6 +112,12 @@ def run(command: str, arguments: Sequence[str]) -> int:
         return 2
     except KeyboardInterrupt:  # without a traceback: `fit` has said how to continue
         return 130
+
+
+def close_pipe() -> int:
+    """Leaves the rest of the output unread: what reads it, such as head, has enough of it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it at the end
+    return 1
 
 
 def set_up_logging(parsed: argparse.Namespace) -> None:

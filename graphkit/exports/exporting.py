@@ -21,7 +21,7 @@ FILES: dict[str, Callable[[checks.Checker, Rebuilt, str], bytes]] = {
     ".onnx": onnx_file.serialize,
     ".pb": frozen.serialize,
 }
-OTHERS = (".h5", ".hdf5", ".keras", ".pbtxt", ".ckpt", ".lite", ".pt", ".mlmodel")
+OTHERS = (".py", ".h5", ".hdf5", ".keras", ".pbtxt", ".ckpt", ".lite", ".pt", ".mlmodel")
 HANDLES = (tf.resource, tf.variant)  # dtypes that no array has
 
 
@@ -37,6 +37,7 @@ def check_path(check: checks.Checker, path: Any) -> Path:
     files.check_path(check, path=path)
     suffix = Path(path).suffix.lower()
     rule = f"the suffix says the format: {', '.join(FILES)}, or none for the folder of a SavedModel"
+    rule += "; gk.to_numpy writes .py" * (suffix == ".py")
     check.require(suffix not in OTHERS, rule, path=path)
     found = Path(os.path.realpath(path))  # a folder cannot be renamed onto a link
     if suffix in FILES:

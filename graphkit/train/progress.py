@@ -1,5 +1,6 @@
 """What a person sees of a fit: a bar, and a line for each epoch."""
 
+import logging
 import sys
 import time
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from graphkit.running.callback import Callback
+
+logger = logging.getLogger(__name__)
 
 
 class Progress(Callback):
@@ -59,8 +62,11 @@ class Progress(Callback):
         if trainer.ended is not None and trainer.batch:
             row = {name: column[-1] for name, column in trainer.history.items()}
             self.show(trainer, row, f", step {trainer.step}")
-        if trainer.state.stop_reason is not None or trainer.ended is not None:
-            print(f"stopped: {trainer.state.stop_reason or trainer.ended}", flush=True)
+        reason = trainer.state.stop_reason
+        if trainer.ended is not None and not logger.isEnabledFor(logging.INFO):  # else the log says it
+            reason = trainer.ended
+        if reason is not None:
+            print(f"stopped: {reason}", flush=True)
 
     def close(self) -> None:
         if self.bar is not None:

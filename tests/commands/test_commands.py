@@ -1,13 +1,15 @@
 """The commands on a run and on a function, as a person gives them."""
 
 import json
+import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
-from graphkit.commands import console
+from graphkit.commands import compare, console
 
 NETWORKS = """\
 import graphkit as gk
@@ -165,6 +167,19 @@ def test_export_writes_each_format(call, run_folder, name, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["model", "model.tflite", "model.onnx", "model.pb", "numbers_only.py"])
+def test_the_printed_lines_load_an_export(run_folder, name, tmp_path, capsys):
+    path = tmp_path / name
+    assert console.run("export", [str(run_folder / "a"), str(path)]) == 0
+    lines = textwrap.dedent(capsys.readouterr().out.split("To load it:\n")[1])
+    made = {"pixels": np.zeros((3, 28, 28, 1), np.uint8)}
+    with tf.init_scope():  # eagerly, as in a program of its own
+        exec(lines, made)
+    assert np.shape(made["probabilities"]) == (3, 10)
+    np.testing.assert_allclose(np.sum(made["probabilities"], axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.slow
 def test_summary_of_an_exported_model(call, run_folder, tmp_path):
     call("export", run_folder / "a", tmp_path / "model")
     assert call("summary", tmp_path / "model")["weight_bytes"] == 4 * 7850
@@ -180,6 +195,12 @@ def test_summary_of_an_exported_model(call, run_folder, tmp_path):
         ("check", ["{program}:logits"], "has no loss, a floating-point scalar"),
         ("compare", ["{program}:good"], "at least two are needed"),
         ("compare", ["{program}:good", "{program}:good"], "is not the folder of a run"),
+        ("export", ["run", "model.py", "--pixels"], "--pixels is for the other formats"),
+        (
+            "train",
+            ["--model", "softmax_regression", "--epochs", "0"],
+            "epochs must be an integer of at least 1",
+        ),
         ("predict", ["run", "x", "--top", "0"], "--top must be an integer of at least 1"),
     ],
 )
@@ -187,3 +208,9 @@ def test_refusals(command, arguments, message, program, capsys):
     given = [argument.format(program=program) for argument in arguments]
     assert console.run(command, given) == 2
     assert message.format(program=program) in capsys.readouterr().err
+
+
+def test_a_cell_of_many_values_shows_the_beginning():
+    assert compare.text_of({"label": "price", "classes": ["a"] * 99}).endswith("...")
+    assert len(compare.text_of(("class",) * 99)) <= compare.LONGEST
+    assert compare.text_of(("a", "b")) == "('a', 'b')" and compare.text_of("x" * 99) == "x" * 99

@@ -134,3 +134,10 @@ def test_the_next_command_names_the_python_that_runs(monkeypatch, tmp_path):
     monkeypatch.setattr("shutil.which", lambda name: str(tmp_path / name))
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     assert options.command_line("evaluate", "run") == "graphkit evaluate run"
+
+
+def test_a_reader_that_has_enough_of_the_completion_sees_no_traceback():
+    command = [sys.executable, "-m", "graphkit", "--print-completion", "bash"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.wait() == 1 and process.stderr.read() == ""

@@ -23,7 +23,7 @@ def trained():
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 2, 2, 3)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("name", ["model.h5", "model.keras", "model.PBTXT", "model.pt"])
+@pytest.mark.parametrize("name", ["model.h5", "model.keras", "model.PBTXT", "model.pt", "model.py"])
 def test_other_formats_are_refused(trained, name, tmp_path):
     trainer, _, logits = trained
     with pytest.raises(
