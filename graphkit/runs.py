@@ -299,11 +299,22 @@ def train_run(
             return test
 
 
+def describe_format(config: RunConfig) -> dict[str, Any]:
+    """Returns what a report says about how a table or the images of a folder were read."""
+    if isinstance(config.format, tables.TableFormat):
+        encoder = config.format.encoder.to_json()
+        columns = ", ".join(column["name"] for column in encoder["columns"])
+        return {"label": config.label, "columns": columns, "missing values": encoder["missing"]}
+    return {} if config.format is None else {"resize": config.format.resize}
+
+
 def write_report(
     trainer: trainers.Trainer, config: RunConfig, network: Network, data: splits.Dataset, test: dict
 ) -> None:
     """Writes the report of a run, with its confusion matrix on the test set where it predicts classes."""
-    settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "classes"}
+    hidden = ("classes", "format")
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in hidden}
+    settings |= describe_format(config)
     predicted: dict[str, Any] = {}
     if network.probabilities is not None:
         examples, labels = data.test

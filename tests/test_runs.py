@@ -7,11 +7,14 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 import tensorflow as tf
 
 import graphkit as gk
+from graphkit import runs
 from graphkit.checkpoints import saving
+from graphkit.data import folders, tables
 from graphkit.running import files
 
 
@@ -301,3 +304,16 @@ def test_the_folder_of_a_run_explains_itself(data, tmp_path):
         assert files >= written | {"history.csv", "metrics.jsonl"}
         content = (tmp_path / name / "report.html").read_text(encoding="utf-8")
         assert shown in content and all(label in content for label in found.classes)
+        assert "1 epoch," in content
+
+
+def test_a_report_says_how_the_data_were_read():
+    frame = pandas.DataFrame({"area": [50.0, 90.0, 70.0], "city": ["Oslo", "Rome", "Oslo"]})
+    encoder = gk.data.TableEncoder(frame, missing="fill")
+    table = tables.TableFormat("price", (), 300.0, 20.0, encoder)
+    config = gk.runs.RunConfig(model="mlp", data="houses.csv", data_folder=None, classes=(), format=table)
+    expected = {"label": "price", "columns": "area, city", "missing values": "fill"}
+    assert runs.describe_format(config) == expected
+    photos = folders.ImageFormat((8, 8, 3), False, ("cat", "dog"))
+    config = dataclasses.replace(config, classes=photos.classes, image_shape=photos.shape, format=photos)
+    assert runs.describe_format(config) == {"resize": False}

@@ -163,6 +163,8 @@ def refuse_damaged(check: checks.Checker, path: str, pandas: Any) -> Iterator[No
         if str(error).startswith(f"{check.function}: "):
             raise
         rule = f"{path} is not a table that pandas can read"
+        if isinstance(error, UnicodeDecodeError):
+            rule = f"{path} is not text in UTF-8: save it as such, as spreadsheets can"
         raise ValueError(check.message(rule, error=" ".join(str(error).split()))) from None
 
 

@@ -274,7 +274,9 @@ def first_numbers(trainer: Any, test: Mapping[str, Any]) -> list[tuple[str, str]
 def subtitle(trainer: Any) -> str:
     seconds = sum(value for value in trainer.history["seconds"] if value == value)
     spent = f"{seconds:,.1f} s" if seconds < 120 else f"{seconds / 60:,.1f} min"
-    return f"{trainer.epoch:,} epochs, {trainer.step:,} steps, {spent} of training"
+    counts = ((trainer.epoch, "epoch"), (trainer.step, "step"))
+    done = ", ".join(f"{count:,} {unit}{'s' * (count != 1)}" for count, unit in counts)
+    return f"{done}, {spent} of training"
 
 
 def known_settings(trainer: Any) -> dict[str, Any]:

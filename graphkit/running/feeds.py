@@ -259,11 +259,14 @@ def columns_of(check: checks.Checker, data: Any) -> Mapping[Any, Any]:
 
     Such are a pandas DataFrame, a group of an HDF5 or zarr file, a Hugging Face `Dataset`.
     """
-    if isinstance(data, Mapping):
-        return data
     is_table = hasattr(data, "keys") or hasattr(data, "column_names")
     check.require_type(is_table and hasattr(data, "__getitem__"), DATA_RULE, data=type(data))
-    names = list(data.keys() if hasattr(data, "keys") else data.column_names)
+    try:
+        if isinstance(data, Mapping):  # a group of an HDF5 file is one, too
+            return dict(data.items())
+        names = list(data.keys() if hasattr(data, "keys") else data.column_names)
+    except (KeyError, RuntimeError, ValueError) as error:  # of h5py
+        raise ValueError(check.message(f"data cannot be read ({error}); is its file closed?")) from error
     twice = sorted({str(name) for name in names if names.count(name) > 1})
     check.require(not twice, "columns must have different names", twice=twice)
     return {name: data[name] for name in names}

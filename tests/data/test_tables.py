@@ -223,3 +223,9 @@ def test_pandas_is_asked_for_by_the_name_of_its_extra(csv, monkeypatch):
 
 def test_table_names():
     assert tables.is_table("a.CSV") and tables.is_table("x/b.tsv.gz") and not tables.is_table("a.npz")
+
+
+def test_a_text_in_another_encoding_is_named(tmp_path):
+    (tmp_path / "towns.csv").write_bytes("town,price\nKöln,3\nBonn,4\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"towns\.csv is not text in UTF-8: save it as such"):
+        gk.load_dataset(str(tmp_path / "towns.csv"), label="price")

@@ -97,6 +97,8 @@ def test_data_in_files_gives_the_bits_of_arrays(file, tmp_path, unchecked):
         ValueError, match=r"^evaluate: data of images:0 cannot be read .*; is its file closed\?$"
     ):
         trainer.evaluate(data)
+    with pytest.raises(ValueError, match=r"^evaluate: data cannot be read .*; is its file closed\?$"):
+        trainer.evaluate(file)
     # By fit: for the kind of the examples, the fingerprint, and the mini-batches of two epochs.
     assert counted[0].reads[:12] == [1, 64, *[16, 16, 16, 16, 6] * 2]
     trainer.close()
