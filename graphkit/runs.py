@@ -272,7 +272,8 @@ def train_run(
     check = checks.Checker("train_run")
     check_config(check, config)
     check_dataset(check, data)
-    check.integer("epochs", epochs)
+    if epochs is not None:
+        check.integer("epochs", epochs)
     check.require(len(data.test.labels), f"{data.name} is too small: its test set holds no examples")
     if resume:
         check_same(check, logdir, config)

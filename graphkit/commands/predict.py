@@ -24,12 +24,14 @@ def add_arguments(parser: CommandParser) -> None:
 def run(options: argparse.Namespace) -> Output:
     top = checks.Checker("predict").integer("--top", options.top)
     run = gk.runs.load_run(options.logdir, device=options.device)
+    is_table = isinstance(run.config.format, gk.data.TableFormat)  # counted from 1, as errors count rows
     found = []
     with run.trainer as trainer:
         for example in options.examples:
             rows = trainer.predict(run.network.outputs, {run.network.inputs: run.config.read(example)})
             for number, row in enumerate(rows):
-                name = f"{example}[{number}]" if len(rows) > 1 else example
+                place = f" row {number + 1}" if is_table else f"[{number}]"
+                name = f"{example}{place}" if len(rows) > 1 else example
                 found.append({"example": name, "predicted": run.config.answers(row, top)})
     return Output("\n".join(map(line_of, found)), {"logdir": options.logdir, "predictions": found})
 

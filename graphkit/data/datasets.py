@@ -123,7 +123,7 @@ def load_dataset(
     elif os.path.isfile(name) and tables.is_table(name):
         kind = "a table"
     else:
-        kind = "arrays"
+        kind = "a file of arrays"
     of_images, of_table = kind == "a folder of images", kind == "a table"
     refuse_options(check, kind, image_options, not of_images, folders.ImageOptions(), "a folder of images")
     refuse_options(check, kind, table_options, not of_table, tables.TableOptions(), "a table")

@@ -164,7 +164,7 @@ def refuse_damaged(check: checks.Checker, path: str, pandas: Any) -> Iterator[No
             raise
         rule = f"{path} is not a table that pandas can read"
         if isinstance(error, UnicodeDecodeError):
-            rule = f"{path} is not text in UTF-8: save it as such, as spreadsheets can"
+            rule += ": texts must be UTF-8, as spreadsheets can save them"
         raise ValueError(check.message(rule, error=" ".join(str(error).split()))) from None
 
 

@@ -128,6 +128,7 @@ def test_a_table_is_trained_on_evaluated_and_asked(call, tmp_path):
     assert found["test"]["mean_absolute_error"] < 20
     assert call("evaluate", tmp_path / "run")["r2"] > 0.95
     predictions = call("predict", tmp_path / "run", tmp_path / "new.csv")["predictions"]
+    assert [Path(one["example"]).name for one in predictions] == ["new.csv row 1", "new.csv row 2"]
     assert [one["predicted"]["price"] for one in predictions] == pytest.approx([400, 150], abs=40)
     pictures = call("plot", tmp_path / "run", "--folder", tmp_path)["pictures"]
     assert [Path(path).name for path in pictures] == ["network.svg", "curves.svg"]

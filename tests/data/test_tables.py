@@ -227,5 +227,5 @@ def test_table_names():
 
 def test_a_text_in_another_encoding_is_named(tmp_path):
     (tmp_path / "towns.csv").write_bytes("town,price\nKöln,3\nBonn,4\n".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"towns\.csv is not text in UTF-8: save it as such"):
+    with pytest.raises(ValueError, match=r"towns\.csv is not .* read: texts must be UTF-8"):
         gk.load_dataset(str(tmp_path / "towns.csv"), label="price")
