@@ -76,7 +76,7 @@ def make_plan(
       check: of `fit`.
       batch_size: as given.
       options: (shuffle, drop_remainder).
-      again: whether the data is read in more than one epoch.
+      again: whether the data is read more than once.
     """
     examples, alone = trainer.examples, trainer.training_step.place is None
     given = {"batch_size": batch_size, "drop_remainder": options[1]}
@@ -365,18 +365,19 @@ def end_early(
     logger.info("ended by %s", trainer.ended)
 
 
-def save(trainer: Any) -> None:
+def save(trainer: Any) -> str | None:
     """Saves a training that ends inside an epoch, if it has a logdir, as its `Checkpointing` does."""
-    if trainer.logdir is not None:
-        found = (callback for callback in trainer.callbacks if isinstance(callback, Checkpointing))
-        trainer.save(keep=next(found).keep)
+    if trainer.logdir is None:
+        return None
+    found = (callback for callback in trainer.callbacks if isinstance(callback, Checkpointing))
+    return trainer.save(keep=next(found).keep)
 
 
 def leave(trainer: Any) -> None:
     """Saves an interrupted training if it has a logdir, and logs how to continue."""
     where = f"interrupted at step {trainer.step}, in epoch {trainer.epoch + 1}"
-    if trainer.logdir is None:
+    path = save(trainer)
+    if path is None:
         logger.warning("%s; another fit continues from here, while this trainer is open", where)
     else:
-        path = trainer.save()
         logger.warning("%s; saved as %s; fit(resume=True) (a script's --resume) continues", where, path)
