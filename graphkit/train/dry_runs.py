@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,7 @@ class Trial:
                 trainer.folder.release()
 
     def fit(self, validation: Validation) -> None:
-        trainer, started = self.trainer, time.perf_counter()
+        trainer, started = self.trainer, fitting.Start.now(self.trainer)
         limits = Limits(None, trainer.step + 1, None, {})
         trainer.runner.last_step = limits.last_step
         try:
@@ -119,6 +118,6 @@ def memories_kept(callbacks: Sequence[Callback]) -> Iterator[None]:
         for callback, memory in remembering:
             vars(callback).clear()
             vars(callback).update(memory)
-        for callback, state in states:
+        for other, state in states:
             if state is not None:
-                callback.restore_state(state)
+                other.restore_state(state)

@@ -27,6 +27,17 @@ ANYWAY = "anyway"
 BATCH_SIZE = 128  # of arrays, where none is given
 
 
+class Start(NamedTuple):
+    """When a fit began the current epoch, or the rest of it, and how many examples it had then."""
+
+    time: float
+    examples: int
+
+    @classmethod
+    def now(cls, trainer: Any) -> "Start":
+        return cls(time.perf_counter(), trainer.state.means.examples)
+
+
 class Earlier(NamedTuple):
     """What the folder of a trainer holds when a fit is about to start.
 
@@ -208,9 +219,9 @@ def train(trainer: Any, limits: Limits, validation: Validation) -> None:
     """Trains and validates until a limit is reached, or until a callback or a signal ends it."""
     with signals.Interrupts(trainer.workers.decides) as interrupts:
         try:
-            started, late = time.perf_counter(), False
+            started, late = Start.now(trainer), False
             while limits.allow(trainer.state) and trainer.state.stop_reason is None and not late:
-                started = time.perf_counter()
+                started = Start.now(trainer)
                 for callback in trainer.callbacks:
                     callback.on_epoch_start(trainer)
                 if train_epoch(trainer, limits, validation, interrupts):
@@ -317,7 +328,7 @@ def metrics_of(trainer: Any, run: Run) -> dict[str, Any]:
     return means.result()
 
 
-def end_epoch(trainer: Any, validation: Validation, started: float, interrupts: signals.Interrupts) -> None:
+def end_epoch(trainer: Any, validation: Validation, started: Start, interrupts: signals.Interrupts) -> None:
     """Validates, adds a row to the history and calls the callbacks."""
     row, state = next_row(trainer, validation, started, interrupts), trainer.state
     state.epoch += 1
@@ -328,21 +339,21 @@ def end_epoch(trainer: Any, validation: Validation, started: float, interrupts: 
 
 
 def next_row(
-    trainer: Any, validation: Validation, started: float, interrupts: signals.Interrupts
+    trainer: Any, validation: Validation, started: Start, interrupts: signals.Interrupts
 ) -> dict[str, Any]:
     """Validates; returns the row of the history for the current epoch, or for the part that was made."""
-    state, seconds = trainer.state, time.perf_counter() - started
+    state, seconds = trainer.state, time.perf_counter() - started.time
     row = {"epoch": state.epoch + 1, "step": state.step, **state.means.result()}
     row |= validation.run(trainer, interrupts.check)
     if state.rate is not None:
         row |= trainer.learning_rate.columns(state.rate)
     row["seconds"] = seconds
-    row["examples_per_second"] = state.means.examples / seconds
+    row["examples_per_second"] = (state.means.examples - started.examples) / seconds
     return row
 
 
 def end_early(
-    trainer: Any, reached: str, validation: Validation, started: float, interrupts: signals.Interrupts
+    trainer: Any, reached: str, validation: Validation, started: Start, interrupts: signals.Interrupts
 ) -> None:
     """Ends a fit at a limit of steps or time; says how to continue.
 

@@ -103,6 +103,19 @@ def test_a_resumed_run_holds_each_step_once(complete, tmp_path):
     assert without_times(lines(path)) == without_times(complete[1])
 
 
+def test_a_run_that_is_resumed_where_it_ended_adds_no_line(tmp_path):
+    for _ in range(2):
+        with tf.Graph().as_default():
+            trainer, data = make_trainer(tmp_path)
+            rest = {"valid": data, "resume": True, "progress": False}
+            with trainer:
+                trainer.fit(data, max_steps=7, batch_size=8, **rest)
+                assert trainer.history["epoch"] == [1, 2]
+    kinds = [(row["kind"], row["step"]) for row in lines(tmp_path / "metrics.jsonl")][5:]
+    assert kinds == [("epoch", 5), ("step", 6), ("step", 7), ("validation", 7)]
+    assert trainer.history["examples_per_second"][-1] == 0  # no step was made
+
+
 def test_what_is_after_a_position_is_cut_off(tmp_path):
     path = tmp_path / "metrics.jsonl"
     rows = [b'{"kind": "step", "step": %d, "epoch": 1}\n' % step for step in (1, 2, 3)]
