@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.data import batches, preprocess
-from graphkit.running import feeds, steps
+from graphkit.running import feeds, steps, streams
 from graphkit.running import session as sessions
 from graphkit.running.callback import Callback
 from graphkit.train.open_graph import EVALUATION_BATCH
@@ -201,9 +201,10 @@ def evaluator(check: checks.Checker, trainer: Trainer, data: Any, feed: Any) -> 
     """Returns a function that computes the mean loss over the data at the current weights."""
     loss = [trainer.training_step.loss]
     examples = trainer.check_examples(check, data, feed, loss)
+    streams.require_usable(check, examples, again=True, alone=trainer.training_step.place is None)
     placed = feeds.Examples([place(source) for source in examples.sources], examples.constants)
     runner = trainer.evaluator(placed, loss)
-    plan = batches.Plan(len(examples), EVALUATION_BATCH, shuffle=False)
+    plan = examples.plan(EVALUATION_BATCH)
     metrics = {"loss": trainer.metrics["loss"]}
     return lambda: steps.evaluate(runner, plan, metrics)["loss"]
 
