@@ -75,15 +75,16 @@ class WeightPath(Callback):
         self.shapes = shapes
         point = flat(values)
         if not (self.steps[-1:] == [trainer.step] and np.array_equal(point, self.points[-1], equal_nan=True)):
-            self.add(trainer.step, point)
+            self.add(trainer, point)
 
     def on_run_end(self, trainer: Any) -> None:
         if trainer.step % self.every_steps == 0:
-            self.add(trainer.step, flat(trainer.session.run(trainer.training_step.trained)))
+            self.add(trainer, flat(trainer.session.run(trainer.training_step.trained)))
 
-    def add(self, step: int, point: np.ndarray) -> None:
-        self.steps.append(step)
-        self.points.append(point)
+    def add(self, trainer: Any, point: np.ndarray) -> None:
+        if not hasattr(trainer, "is_trial"):  # the step of a dry run is undone
+            self.steps.append(trainer.step)
+            self.points.append(point)
 
 
 class LossSurface(NamedTuple):

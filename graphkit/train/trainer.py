@@ -246,7 +246,7 @@ class Trainer(OpenGraph):
             and so are the results, to the bit except for XLA's rounding.
           steps_per_run: steps of a loop, or "auto" for as many as take a fifth of a second.
           dry_run: True makes one step and validates one batch, with all callbacks, saves, restores, exports,
-            in a folder that is removed; then trainer and logdir are as before.
+            in a folder that is removed; then trainer, logdir and the states of callbacks are as before.
 
         Returns:
           The history, see `Trainer`.
