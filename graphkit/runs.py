@@ -226,7 +226,7 @@ def train_run(
     data: splits.Dataset,
     logdir: str | os.PathLike[str],
     *,
-    epochs: int,
+    epochs: int | None,
     patience: int | None = None,
     resume: bool = False,
     device: str = "auto",
@@ -240,7 +240,8 @@ def train_run(
       config: a `RunConfig`.
       data: the `Dataset` that the config was made for.
       logdir: the run's folder.
-      epochs: number of epochs in all, those of the run that is resumed included.
+      epochs: number of epochs in all, those of the run that is resumed included; None is 1, or as many as
+        max_steps and max_seconds allow.
       patience: number of epochs without a better validation loss after which training stops; None for never.
       resume: True continues the run in the folder, if there is one.
       device: see `Trainer`.

@@ -20,7 +20,8 @@ def add_arguments(parser: CommandParser) -> None:
     names = "mnist_5k, words_5_languages, mnist, fashion_mnist, cifar10, cifar100"
     add("--data", default="mnist_5k", help=f"{names}; a folder of images; a table (.csv); an .npz file")
     add("--data-folder", metavar="FOLDER", help="where the original files of the data set are")
-    add("--epochs", type=int, default=15, help="epochs in all, also with --resume")
+    epochs = "epochs in all, also with --resume (default: 15, or what the two options below allow)"
+    add("--epochs", type=int, help=epochs)
     add("--max-steps", type=int, help="end after this number of steps, also inside an epoch")
     add("--max-seconds", type=float, help="end after this number of seconds, also inside an epoch")
     add("--valid-every", type=int, metavar="STEPS", help="validate inside epochs, too")
@@ -68,7 +69,9 @@ def run(options: argparse.Namespace) -> Output:
     cluster = gk.cluster_from_env()  # of a launcher; None where this process trains alone
     name, given = options.data, data_options(options)
     data = gk.load_dataset(name, folder=options.data_folder, seed=options.seed, **given)
-    rate, keep_prob = options.learning_rate, options.keep_prob
+    rate, keep_prob, epochs = options.learning_rate, options.keep_prob, options.epochs
+    if epochs is None and options.max_steps is None and options.max_seconds is None:
+        epochs = 15
     config = gk.runs.RunConfig.for_data(
         data,
         model=options.model,
@@ -85,7 +88,7 @@ def run(options: argparse.Namespace) -> Output:
         config,
         data,
         logdir,
-        epochs=options.epochs,
+        epochs=epochs,
         patience=options.patience,
         resume=options.resume,
         device=options.device,

@@ -79,7 +79,7 @@ def parsed(tmp_path):
 def test_options_of_a_file_are_those_of_the_command_line(parsed):
     found = parsed('model = "mlp"\nbatch_size = 32\nlearning-rate = 1\nresume = true\nquiet = false\n')
     assert (found.model, found.batch_size, found.learning_rate) == ("mlp", 32, 1.0)
-    assert found.resume and not found.quiet and found.epochs == 15
+    assert found.resume and not found.quiet and found.epochs is None
     assert parsed('models = ["mlp", "convnet"]\n', command="benchmark").models == ["mlp", "convnet"]
 
 

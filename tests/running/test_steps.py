@@ -211,7 +211,8 @@ class Session:
 
 @pytest.fixture
 def empty_loop():
-    return loops.Loop({}, {}, {}, None, None, None, [])  # of a graph without placeholders
+    rates = tf.compat.v1.placeholder(tf.float32, (None,))
+    return loops.Loop({}, {}, {}, None, None, rates, [])  # of a graph without examples
 
 
 def test_runs_take_as_many_steps_as_a_fifth_of_a_second_allows(empty_loop):
