@@ -1,7 +1,7 @@
 """The values of steps, as callbacks read them."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,13 +34,13 @@ def of_run(run: Run, metrics: Mapping[str, Metric], last_step: int) -> StepValue
       last_step: the number of the last step, counted from 1.
     """
     count = len(run.values[0])
-    pairs = zip(metrics.items(), run.values, strict=False)  # workers of a cluster return votes, too
+    pairs = zip(metrics.items(), run.values, strict=True)
     values = {name: finished(metric, value, run.batch_size) for (name, metric), value in pairs}
     rates = np.array(run.rates, np.float64) if run.rates else None
     return StepValues(np.arange(last_step - count + 1, last_step + 1), values, rates)
 
 
-def finished(metric: Metric, values: np.ndarray, batch_size: int) -> Any:
+def finished(metric: Metric, values: np.ndarray, batch_size: int) -> np.ndarray:
     """Returns the metric of each step as an array."""
     values = values.astype(np.float64)
     if metric.finish is plain_mean:

@@ -48,7 +48,7 @@ class Stream:
     """
 
     def __init__(self, check: checks.Checker, source: Any) -> None:
-        self.source = source
+        self.check, self.source = check, source
         self.thread = ReadingThread()
         self.once = not callable(source) and hasattr(type(source), "__next__")
         self.facts = getattr(source, "facts", None)
@@ -81,7 +81,10 @@ class Stream:
         if begun is not None:
             begun[0].close()
         if self.once and self.opened:
-            raise CannotRepeatError("an iterator can be read only once")
+            rule = (
+                "an iterator can be read only once; give the function that makes it to go on in a new epoch"
+            )
+            raise CannotRepeatError(self.check.message(rule))
         self.opened = True
         iterator = self.thread.call(self.open, epoch)
         try:

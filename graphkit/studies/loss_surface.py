@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.data import batches, preprocess
-from graphkit.running import feeds, steps
+from graphkit.running import feeds, steps, streams
 from graphkit.running import session as sessions
 from graphkit.running.callback import Callback
 from graphkit.train.open_graph import EVALUATION_BATCH
@@ -75,15 +75,16 @@ class WeightPath(Callback):
         self.shapes = shapes
         point = flat(values)
         if not (self.steps[-1:] == [trainer.step] and np.array_equal(point, self.points[-1], equal_nan=True)):
-            self.add(trainer.step, point)
+            self.add(trainer, point)
 
     def on_run_end(self, trainer: Any) -> None:
         if trainer.step % self.every_steps == 0:
-            self.add(trainer.step, flat(trainer.session.run(trainer.training_step.trained)))
+            self.add(trainer, flat(trainer.session.run(trainer.training_step.trained)))
 
-    def add(self, step: int, point: np.ndarray) -> None:
-        self.steps.append(step)
-        self.points.append(point)
+    def add(self, trainer: Any, point: np.ndarray) -> None:
+        if not hasattr(trainer, "is_trial"):  # the step of a dry run is undone
+            self.steps.append(trainer.step)
+            self.points.append(point)
 
 
 class LossSurface(NamedTuple):
@@ -201,9 +202,10 @@ def evaluator(check: checks.Checker, trainer: Trainer, data: Any, feed: Any) -> 
     """Returns a function that computes the mean loss over the data at the current weights."""
     loss = [trainer.training_step.loss]
     examples = trainer.check_examples(check, data, feed, loss)
+    streams.require_usable(check, examples, again=True, alone=trainer.training_step.place is None)
     placed = feeds.Examples([place(source) for source in examples.sources], examples.constants)
     runner = trainer.evaluator(placed, loss)
-    plan = batches.Plan(len(examples), EVALUATION_BATCH, shuffle=False)
+    plan = examples.plan(EVALUATION_BATCH)
     metrics = {"loss": trainer.metrics["loss"]}
     return lambda: steps.evaluate(runner, plan, metrics)["loss"]
 

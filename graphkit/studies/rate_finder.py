@@ -65,7 +65,7 @@ def find_learning_rate(
     lowest: float = 1e-6,
     highest: float = 1.0,
     steps: int = 100,
-    batch_size: int = 128,
+    batch_size: int | None = None,
 ) -> RateTest:
     """Trains for some steps at growing rates, and restores the trainer.
 
@@ -76,7 +76,7 @@ def find_learning_rate(
       lowest: rate of the first step; positive.
       highest: rate of the last step, if the loss has not blown up before.
       steps: how many rates to try, at least 2.
-      batch_size: examples in a mini-batch.
+      batch_size: examples in a mini-batch, by default 128; a stream has its own.
 
     Returns:
       A `RateTest` (`graphkit.studies.RateTest`).

@@ -3,14 +3,14 @@
 import contextlib
 import copy
 import logging
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from graphkit import checks
 from graphkit.checkpoints import restoring
 from graphkit.running import files
+from graphkit.running.callback import Callback
 from graphkit.train import fitting, signals
 from graphkit.train.callbacks import Remembering
 from graphkit.train.limits import Limits
@@ -38,8 +38,9 @@ class Trial:
         if trainer.folder is not None:
             (self.folder / "run").mkdir()
             trainer.folder = RunFolder(self.folder / "run")
-        # A fit that follows must find them with the memory that they have now.
-        kept = [(c, copy.deepcopy(vars(c))) for c in trainer.callbacks if isinstance(c, Remembering)]
+        for callback in trainer.callbacks:
+            if isinstance(callback, Remembering):  # the files that it remembers are not in this folder
+                callback.forget(trainer.epoch)
         try:
             self.fit(validation)
             path = trainer.save(None if trainer.folder is not None else self.folder / "model")
@@ -50,14 +51,11 @@ class Trial:
                 print(f"dry run: {text}", flush=True)
             return copy.deepcopy(trainer.history)
         finally:
-            for callback, memory in kept:
-                vars(callback).clear()
-                vars(callback).update(memory)
             if trainer.folder is not None:
                 trainer.folder.release()
 
     def fit(self, validation: Validation) -> None:
-        trainer, started = self.trainer, time.perf_counter()
+        trainer, started = self.trainer, fitting.Start.now(self.trainer)
         limits = Limits(None, trainer.step + 1, None, {})
         trainer.runner.last_step = limits.last_step
         try:
@@ -85,14 +83,14 @@ class Trial:
 
 
 @contextlib.contextmanager
-def trial(trainer: Any) -> Iterator[Trial]:
-    """Returns a block with a `Trial`, after which trainer, variables and tables are as before."""
+def trial(trainer: Any, callbacks: Sequence[Callback]) -> Iterator[Trial]:
+    """Returns a block with a `Trial`, after which trainer, variables, tables and callbacks are as before."""
     check = checks.Checker("fit")
     alone = trainer.workers.size == 1
     check.require(alone, "dry_run is for a trainer without a cluster", workers=trainer.workers.size)
     before = dict(vars(trainer))
     trainer.state = trainer.state.copy()  # what the caller holds, such as the history, does not change
-    with files.temporary_folder(check) as name:
+    with memories_kept(callbacks), files.temporary_folder(check) as name:
         folder = Path(name)
         path = trainer.checkpoints.save(trainer.session, str(folder / "before"), {})
         trainer.is_trial = True  # for callbacks that write to a folder of their own
@@ -105,3 +103,21 @@ def trial(trainer: Any) -> Iterator[Trial]:
             vars(trainer).update(before)
             plan = restoring.plan_restore(path, trainer.checkpoints.variables)
             trainer.checkpoints.load(trainer.session, plan)
+
+
+@contextlib.contextmanager
+def memories_kept(callbacks: Sequence[Callback]) -> Iterator[None]:
+    """Returns a block after which callbacks remember what they did before; others only have their states."""
+    remembering = [(c, dict(vars(c))) for c in callbacks if isinstance(c, Remembering)]
+    states = [(c, copy.deepcopy(c.state())) for c in callbacks if not isinstance(c, Remembering)]
+    for callback, _ in remembering:
+        vars(callback).update(vars(copy.deepcopy(callback)))
+    try:
+        yield
+    finally:
+        for callback, memory in remembering:
+            vars(callback).clear()
+            vars(callback).update(memory)
+        for other, state in states:
+            if state is not None:
+                other.restore_state(state)

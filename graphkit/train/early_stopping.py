@@ -55,6 +55,9 @@ class EarlyStopping(Remembering):
         self.temporary: Any = None  # folder for it if the trainer has no logdir
         self.started = False
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "temporary": None}  # a copy must not remove the weights of the original
+
     def on_fit_start(self, trainer: Any) -> None:
         super().on_fit_start(trainer)
         self.watch.start(trainer)

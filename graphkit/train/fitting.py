@@ -27,6 +27,17 @@ ANYWAY = "anyway"
 BATCH_SIZE = 128  # of arrays, where none is given
 
 
+class Start(NamedTuple):
+    """When a fit began the current epoch, or the rest of it, and how many examples it had then."""
+
+    time: float
+    examples: int
+
+    @classmethod
+    def now(cls, trainer: Any) -> "Start":
+        return cls(time.perf_counter(), trainer.state.means.examples)
+
+
 class Earlier(NamedTuple):
     """What the folder of a trainer holds when a fit is about to start.
 
@@ -76,7 +87,7 @@ def make_plan(
       check: of `fit`.
       batch_size: as given.
       options: (shuffle, drop_remainder).
-      again: whether the data is read in more than one epoch.
+      again: whether the data is read more than once.
     """
     examples, alone = trainer.examples, trainer.training_step.place is None
     given = {"batch_size": batch_size, "drop_remainder": options[1]}
@@ -208,9 +219,9 @@ def train(trainer: Any, limits: Limits, validation: Validation) -> None:
     """Trains and validates until a limit is reached, or until a callback or a signal ends it."""
     with signals.Interrupts(trainer.workers.decides) as interrupts:
         try:
-            started, late = time.perf_counter(), False
+            started, late = Start.now(trainer), False
             while limits.allow(trainer.state) and trainer.state.stop_reason is None and not late:
-                started = time.perf_counter()
+                started = Start.now(trainer)
                 for callback in trainer.callbacks:
                     callback.on_epoch_start(trainer)
                 if train_epoch(trainer, limits, validation, interrupts):
@@ -317,7 +328,7 @@ def metrics_of(trainer: Any, run: Run) -> dict[str, Any]:
     return means.result()
 
 
-def end_epoch(trainer: Any, validation: Validation, started: float, interrupts: signals.Interrupts) -> None:
+def end_epoch(trainer: Any, validation: Validation, started: Start, interrupts: signals.Interrupts) -> None:
     """Validates, adds a row to the history and calls the callbacks."""
     row, state = next_row(trainer, validation, started, interrupts), trainer.state
     state.epoch += 1
@@ -328,21 +339,21 @@ def end_epoch(trainer: Any, validation: Validation, started: float, interrupts: 
 
 
 def next_row(
-    trainer: Any, validation: Validation, started: float, interrupts: signals.Interrupts
+    trainer: Any, validation: Validation, started: Start, interrupts: signals.Interrupts
 ) -> dict[str, Any]:
     """Validates; returns the row of the history for the current epoch, or for the part that was made."""
-    state, seconds = trainer.state, time.perf_counter() - started
+    state, seconds = trainer.state, time.perf_counter() - started.time
     row = {"epoch": state.epoch + 1, "step": state.step, **state.means.result()}
     row |= validation.run(trainer, interrupts.check)
     if state.rate is not None:
         row |= trainer.learning_rate.columns(state.rate)
     row["seconds"] = seconds
-    row["examples_per_second"] = state.means.examples / seconds
+    row["examples_per_second"] = (state.means.examples - started.examples) / seconds
     return row
 
 
 def end_early(
-    trainer: Any, reached: str, validation: Validation, started: float, interrupts: signals.Interrupts
+    trainer: Any, reached: str, validation: Validation, started: Start, interrupts: signals.Interrupts
 ) -> None:
     """Ends a fit at a limit of steps or time; says how to continue.
 
@@ -365,18 +376,19 @@ def end_early(
     logger.info("ended by %s", trainer.ended)
 
 
-def save(trainer: Any) -> None:
+def save(trainer: Any) -> str | None:
     """Saves a training that ends inside an epoch, if it has a logdir, as its `Checkpointing` does."""
-    if trainer.logdir is not None:
-        found = (callback for callback in trainer.callbacks if isinstance(callback, Checkpointing))
-        trainer.save(keep=next(found).keep)
+    if trainer.logdir is None:
+        return None
+    found = (callback for callback in trainer.callbacks if isinstance(callback, Checkpointing))
+    return trainer.save(keep=next(found).keep)
 
 
 def leave(trainer: Any) -> None:
     """Saves an interrupted training if it has a logdir, and logs how to continue."""
     where = f"interrupted at step {trainer.step}, in epoch {trainer.epoch + 1}"
-    if trainer.logdir is None:
+    path = save(trainer)
+    if path is None:
         logger.warning("%s; another fit continues from here, while this trainer is open", where)
     else:
-        path = trainer.save()
         logger.warning("%s; saved as %s; fit(resume=True) (a script's --resume) continues", where, path)

@@ -10,8 +10,8 @@ from typing import IO, Any
 import numpy as np
 
 from graphkit import checks
+from graphkit.running import step_values
 from graphkit.running.callback import Callback
-from graphkit.running.metrics import plain_mean
 from graphkit.running.steps import Run
 
 FILE = "metrics.jsonl"
@@ -60,7 +60,9 @@ class MetricsFile(Callback):
         self.write(trainer, [{"kind": "step", "epoch": trainer.epoch + 1, **row} for row in rows])
 
     def on_validation_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
-        if not trainer.plan.ends(trainer.epoch, trainer.batch):  # else it is in its row
+        # At the end of an epoch it is in its row. A run that is resumed where it ended validates again.
+        again = trainer.step <= self.position["validation"]
+        if not again and not trainer.plan.ends(trainer.epoch, trainer.batch):
             row = {"kind": "validation", "epoch": trainer.epoch + 1, "step": trainer.step, **metrics}
             self.write(trainer, [row])
 
@@ -126,13 +128,9 @@ def numbers_of(trainer: Any, run: Run, places: list[int]) -> dict[str, list[floa
     """Returns {name: values} of the metrics that are single numbers, at some steps of a run."""
     columns = {}
     for (name, metric), values in zip(trainer.metrics.items(), run.values, strict=True):
-        means = values[places].astype(np.float64)
-        if metric.finish is not plain_mean:
-            found = [metric.finish(mean, run.batch_size) for mean in means]
-        else:
-            found = means.tolist()
-        if np.ndim(found) == 1:
-            columns[name] = [float(value) for value in found]
+        found = step_values.finished(metric, values[places], run.batch_size)
+        if found.ndim == 1:
+            columns[name] = found.astype(np.float64).tolist()
     return columns
 
 

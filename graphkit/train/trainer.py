@@ -135,14 +135,7 @@ class Trainer(OpenGraph):
         self.compute_dtype = compute_dtype
         self.workers = remote.workers_of(check, cluster, target, device, compute_dtype)
         config = self.workers.configure(session.make_config(device, session_config, compute_dtype))
-        given = (
-            clip_norm,
-            clip_value,
-            accumulate,
-            average_decay,
-            compute_dtype,
-            strict,
-        )
+        given = clip_norm, clip_value, accumulate, average_decay, compute_dtype, strict
         devices = session.all_devices(device, config)
         settings = building.check_settings(check, minimized, *given, self.workers, devices)
         built = building.build(minimized, checked_metrics, self.learning_rate, seed, settings)
@@ -253,7 +246,7 @@ class Trainer(OpenGraph):
             and so are the results, to the bit except for XLA's rounding.
           steps_per_run: steps of a loop, or "auto" for as many as take a fifth of a second.
           dry_run: True makes one step and validates one batch, with all callbacks, saves, restores, exports,
-            in a folder that is removed; then trainer and logdir are as before.
+            in a folder that is removed; then trainer, logdir and the states of callbacks are as before.
 
         Returns:
           The history, see `Trainer`.
@@ -272,14 +265,16 @@ class Trainer(OpenGraph):
         limited = limits.check_limits(check, epochs, max_steps, max_seconds)
         execution = check.choice("execution", execution, executions.EXECUTIONS)
         count = None if steps_per_run == "auto" else check.integer("steps_per_run", steps_per_run)
-        with dry_runs.trial(self) if dry_run else contextlib.nullcontext() as trial:
+        callbacks, epochs = check_callbacks(check, callbacks), None if dry_run else limited[0]
+        again = dry_run or epochs not in (None, 1)  # is data read more than once?
+        with dry_runs.trial(self, callbacks) if dry_run else contextlib.nullcontext() as trial:
             fetches = [*self.training_step.values, self.training_step.update]
             self.examples = self.check_examples(check, data, feed, fetches, augment)
             options = bool(shuffle), bool(drop_remainder)
-            self.plan = fitting.make_plan(self, check, batch_size, options, limited[0] not in (None, 1))
+            self.plan = fitting.make_plan(self, check, batch_size, options, again)
             most = self.plan.full_size if dry_run else None
-            validation = validating.validation_of(self, valid, valid_every, most, limited[0])
-            self.callbacks = built_in.with_built_in(check_callbacks(check, callbacks), self)
+            validation = validating.validation_of(self, valid, valid_every, most, epochs)
+            self.callbacks = built_in.with_built_in(callbacks, self)
             self.stops_now = False
             earlier = fitting.find_earlier(self, resume)
             limit = limits.limits_of(self, limited, resume)

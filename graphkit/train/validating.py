@@ -55,7 +55,7 @@ def validation_of(
       valid: the data, or None.
       every: steps between validations, or None for one at the end of each epoch.
       examples: how many of the examples are evaluated, or None for all.
-      epochs: of the fit, or None where that is not known.
+      epochs: of the fit, or None where the data is read more than once in any case.
     """
     check = checks.Checker("fit")
     if every is not None:

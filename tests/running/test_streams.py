@@ -186,6 +186,9 @@ def test_a_generator_is_for_one_epoch(shared):
     with pytest.raises(ValueError, match=r"fit \(valid\): an iterator can be read only once"):
         trainer.fit(ARRAYS, epochs=2, valid=dicts(), progress=False)
     assert trainer.fit(dicts(), valid=dicts(), progress=False)["step"] == [6, 12]
+    with pytest.raises(gk.GraphkitError, match="fit: an iterator can be read only once; give the function"):
+        trainer.fit(dicts(), max_steps=7, progress=False)
+    assert trainer.step == 18
 
 
 def changed(number, **arrays):

@@ -110,6 +110,18 @@ def test_paths_of_two_optimizers_on_one_plane():
         assert (axis[0], axis[-1]) == pytest.approx((lowest - more, highest + more))
 
 
+def test_a_stream_is_evaluated_to_its_end_at_each_point():
+    made, path = Classifier(classes=2, trains="logits/bias"), gk.WeightPath()
+    parts = [{key: value[rows] for key, value in made.data.items()} for rows in (slice(2), slice(2, None))]
+    with made.trainer as trainer:
+        made.fit(path)
+        expected = gk.loss_surface(trainer, made.data, path, resolution=3).losses
+        found = gk.loss_surface(trainer, lambda: iter(parts), path, resolution=3).losses
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+        with pytest.raises(ValueError, match="loss_surface: an iterator can be read only once"):
+            gk.loss_surface(trainer, iter(parts), path, resolution=3)
+
+
 def test_the_loss_is_that_of_evaluate_to_the_bit():
     """Of two trained numbers in a network with uint8 images, batch norm, L2 and dropout that is on."""
     made, path = Classifier(classes=2, trains="logits/bias"), gk.WeightPath()

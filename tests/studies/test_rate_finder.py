@@ -37,6 +37,15 @@ def test_suggestion_lies_below_the_largest_stable_rate(curvature):
     assert (np.diff(test.losses[before]) <= 1e-6 * curvature).all()
 
 
+def test_a_stream_has_mini_batches_of_its_own():
+    trainer, data = quadratic(2.0)
+    with trainer:
+        expected = gk.find_learning_rate(trainer, data, steps=5, batch_size=4)
+        parts = [{key: value[:4] for key, value in data.items()}] * 2
+        found = gk.find_learning_rate(trainer, lambda: iter(parts), steps=5)
+    np.testing.assert_array_equal(found.losses, expected.losses)
+
+
 def test_rates_grow_geometrically_and_losses_are_running_means():
     trainer, data = quadratic(2.0)
     with trainer:

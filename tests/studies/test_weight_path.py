@@ -21,6 +21,16 @@ def test_a_path_of_full_batches_is_gradient_descent(execution):
     np.testing.assert_array_equal(path.weights[0], START[:, 0])
 
 
+def test_a_dry_run_is_no_part_of_a_path():
+    line, path = Line(), gk.WeightPath()
+    with line.trainer:
+        line.fit(path, epochs=2)
+        line.fit(path, epochs=2, dry_run=True)
+        assert path.steps == [0, 1, 2]
+        line.fit(path, epochs=1)
+    assert path.steps == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("execution", "every_steps"),
     [

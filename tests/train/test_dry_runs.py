@@ -1,6 +1,7 @@
 """A dry run: everything once, and then all as before."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -88,6 +89,78 @@ def test_an_error_in_a_callback_shows_and_all_is_as_before(problem):
     with pytest.raises(KeyError, match="accuracy"):
         trainer.fit(callbacks=[Wrong()], dry_run=True, progress=False, **given)
     assert everything(trainer) == before
+
+
+class Counting(gk.Callback):
+    """Has a memory that checkpoints keep, and a file."""
+
+    def __init__(self):
+        self.epochs = 0
+
+    def on_epoch_end(self, trainer, metrics):
+        self.epochs += 1
+        (trainer.logdir / "counted").write_text(str(self.epochs))
+
+    def state(self):
+        return self.epochs
+
+    def restore_state(self, state):
+        self.epochs = state
+
+
+def test_callbacks_remember_what_they_did_before(problem, caplog):
+    trainer, given, folder = problem
+    start = trainer.save(folder / "start")
+    options = {**given, "progress": False}
+    used = [Counting(), gk.BestCheckpoint("loss", keep=3), gk.EarlyStopping("loss")]
+    trainer.fit(epochs=2, callbacks=used, **options)
+    before, states = everything(trainer), [callback.state() for callback in used]
+    new = [Counting(), gk.BestCheckpoint("loss", keep=3), gk.EarlyStopping("loss")]
+    empty = [callback.state() for callback in new]
+    trainer.fit(epochs=9, callbacks=used, dry_run=True, **options)
+    trainer.fit(epochs=9, callbacks=new, dry_run=True, resume=True, **options)
+    assert [callback.state() for callback in used] == states and states[1] != empty[1]
+    assert [callback.state() for callback in new] == empty and not any(c.restored for c in new[1:])
+    assert everything(trainer) == before
+    assert "missing" not in caplog.text  # best checkpoints that are not in the folder of the dry run
+    trainer.restore(start)
+
+
+@pytest.fixture
+def usual_handler():
+    """SIGINT as a program at a terminal has it: one that runs in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("usual_handler")
+def test_best_weights_of_an_interrupted_fit_without_a_folder_stay(caplog):
+    class Interrupting(gk.Callback):
+        def on_epoch_start(self, trainer):
+            if trainer.epoch == 2:
+                signal.raise_signal(signal.SIGINT)
+
+    x = gk.feature_input(2)
+    loss = tf.reduce_mean(gk.dense(x, 1) ** 2)
+    stopping = gk.EarlyStopping("loss", patience=9)
+    with gk.Trainer(loss) as trainer:
+        with pytest.raises(KeyboardInterrupt):
+            trainer.fit({x: X}, epochs=4, callbacks=[stopping, Interrupting()], progress=False)
+        best, place = stopping.state(), stopping.path(trainer, stopping.best_name)
+        trainer.fit({x: X}, epochs=4, callbacks=[stopping], dry_run=True, progress=False)
+        assert stopping.state() == best and os.path.exists(f"{place}.index")
+        trainer.fit({x: X}, epochs=1, callbacks=[stopping], progress=False)
+    assert "missing" not in caplog.text and not os.path.exists(f"{place}.index")
+
+
+def test_an_iterator_is_not_used_up():
+    x = gk.feature_input(2)
+    batches = iter([{x: X}] * 3)
+    with gk.Trainer(tf.reduce_mean(gk.dense(x, 1) ** 2)) as trainer:
+        for given in ({"data": batches}, {"data": {x: X}, "valid": batches}):
+            with pytest.raises(ValueError, match="an iterator can be read only once"):
+                trainer.fit(**given, dry_run=True, progress=False)
 
 
 def test_a_graph_that_cannot_be_exported_is_named(caplog):

@@ -496,3 +496,18 @@ def test_a_checkpoint_that_is_not_graphkits_is_not_resumed(tmp_path):
         tf.compat.v1.train.Saver([w]).save(session, str(tmp_path / "model-7"), write_meta_graph=False)
     with pytest.raises(ValueError, match="model-7 was not written by a trainer"):
         go(tmp_path, 2, resume=True)
+
+
+def test_an_interrupted_run_keeps_as_many_checkpoints_as_it_is_told(tmp_path):
+    class Interrupting(gk.Callback):
+        def on_epoch_start(self, trainer):
+            if trainer.epoch == 3:
+                signal.raise_signal(signal.SIGINT)
+
+    x = gk.feature_input(2)
+    callbacks = [Interrupting(), gk.Checkpointing(keep=4)]
+    with gk.Trainer(tf.reduce_mean(gk.dense(x, 1) ** 2), logdir=tmp_path) as trainer:
+        with pytest.raises(KeyboardInterrupt):
+            trainer.fit({x: np.ones((4, 2))}, epochs=5, callbacks=callbacks, progress=False)
+        names = [os.path.basename(path) for path in saving.kept(tmp_path)]
+    assert names == ["model-4", "model-3", "model-2", "model-1"]

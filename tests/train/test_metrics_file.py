@@ -1,6 +1,9 @@
 """The file of metrics: each step and each epoch once, also where the process was killed."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -101,6 +104,59 @@ def test_a_resumed_run_holds_each_step_once(complete, tmp_path):
         stream.write(b'{"kind": "step", "epo')
     train(tmp_path, 3, resume=True)
     assert without_times(lines(path)) == without_times(complete[1])
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np, tensorflow as tf
+import graphkit as gk
+
+class Kill(gk.Callback):
+    every_steps = 1
+
+    def on_run_end(self, trainer):
+        if trainer.step == int(sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+def batches(epoch):
+    for number in range(5):
+        yield {"features": np.full((4, 2), number + epoch, np.float32)}
+
+tf.compat.v1.disable_eager_execution()
+loss = tf.reduce_mean(gk.dropout(gk.dense(gk.feature_input(2), 1), 0.5) ** 2)
+with gk.Trainer(loss, logdir=sys.argv[1], average_decay=0.9) as trainer:
+    often, best = gk.Checkpointing(every_steps=3), gk.BestCheckpoint("valid_averaged_loss", keep=2)
+    given = {"valid": lambda: batches(9), "valid_every": 2, "resume": True, "progress": False}
+    trainer.fit(batches, epochs=3, callbacks=[Kill(), best, often], **given)
+    print(best.state(), [value.tobytes().hex() for value in trainer.weights().values()])
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_run_over_a_stream_goes_on_as_if_nothing_had_happened(tmp_path):
+    def train_process(folder, until):
+        command = [sys.executable, "-c", KILLED, str(tmp_path / folder), str(until)]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True)
+
+    expected = train_process("complete", 0)
+    assert expected.returncode == 0 and expected.stdout
+    assert train_process("killed", 11).returncode == -signal.SIGKILL
+    assert train_process("killed", 0).stdout == expected.stdout
+    found, rows = (without_times(lines(tmp_path / name / "metrics.jsonl")) for name in ("killed", "complete"))
+    assert found == rows
+
+
+def test_a_run_that_is_resumed_where_it_ended_adds_no_line(tmp_path):
+    for _ in range(2):
+        with tf.Graph().as_default():
+            trainer, data = make_trainer(tmp_path)
+            rest = {"valid": data, "resume": True, "progress": False}
+            with trainer:
+                trainer.fit(data, max_steps=7, batch_size=8, **rest)
+                assert trainer.history["epoch"] == [1, 2]
+    kinds = [(row["kind"], row["step"]) for row in lines(tmp_path / "metrics.jsonl")][5:]
+    assert kinds == [("epoch", 5), ("step", 6), ("step", 7), ("validation", 7)]
+    assert trainer.history["examples_per_second"][-1] == 0  # no step was made
 
 
 def test_what_is_after_a_position_is_cut_off(tmp_path):
