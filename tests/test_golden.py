@@ -179,6 +179,14 @@ NN = {
     "recall": (lambda: gk.recall(LAST_OF_TWO, OF_TWO), (1 / 2 + 1) / 2),
     # 2 * (2/3 * 1) / (2/3 + 1)
     "f1_score": (lambda: gk.f1_score(LAST_OF_TWO, OF_TWO, positive=1), 0.8),
+    # Of four pairs of a 1 and a 0, three are in order: not 0.35 and 0.4.
+    "auc": (lambda: gk.auc(tf.constant([0.1, 0.4, 0.35, 0.8]), [0, 0, 1, 1]), 0.75),
+    # (1 + 2) / 2
+    "mean_absolute_error": (lambda: gk.mean_absolute_error([1.0, 2.0], [0.0, 4.0]), 1.5),
+    # The root of (1 + 4) / 2.
+    "root_mean_squared_error": (lambda: gk.root_mean_squared_error([1.0, 2.0], [0.0, 4.0]), 2.5**0.5),
+    # 1 - (1 + 4) / (4 + 4)
+    "r2_score": (lambda: gk.r2_score([1.0, 2.0], [0.0, 4.0]), 0.375),
     # The root of (1 + 49) / 2.
     "Metric": (lambda: gk.Metric(tf.reduce_mean(tf.square([1.0, 7.0])), lambda mean, count: mean**0.5), 5),
 }
@@ -231,6 +239,26 @@ SCHEDULES = {
     "cosine_decay": (
         lambda: gk.cosine_decay(0.9, 62, warmup_steps=2, final_rate=0.1),
         {0: 0.3, 1: 0.6, 2: 0.9, 22: 0.1 + 0.8 * 0.75, 32: 0.5, 62: 0.1, 99: 0.1},
+    ),
+    # Half a cosine of 10 steps, then of 20 from half the rate, then of 40 from a quarter.
+    "cosine_decay_restarts": (
+        lambda: gk.cosine_decay_restarts(1.0, 10, m_mul=0.5),
+        {0: 1, 5: 0.5, 10: 0.5, 20: 0.25, 30: 0.25, 50: 0.125},
+    ),
+    # The square of what is left.
+    "polynomial_decay": (
+        lambda: gk.polynomial_decay(1.0, 10, final_rate=0.0, power=2.0),
+        {0: 1, 5: 0.25, 8: 0.04, 10: 0, 99: 0},
+    ),
+    # Up from 1/25 to step 0.3 * 100 - 1, then down to step 99, halfway at 64.
+    "one_cycle": (
+        lambda: gk.one_cycle(1.0, 100, final_rate=0.0),
+        {0: 0.04, 29: 1, 64: 0.5, 99: 0, 200: 0},
+    ),
+    # Quarters of 1 in three steps, then a line of 10 steps.
+    "linear_warmup": (
+        lambda: gk.linear_warmup(gk.polynomial_decay(1.0, 10, final_rate=0.0), 3),
+        {0: 0.25, 2: 0.75, 3: 1, 8: 0.5, 13: 0, 99: 0},
     ),
 }
 

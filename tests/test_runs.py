@@ -253,9 +253,10 @@ def test_image_shape_is_checked(image_shape):
     [("classes", "ab"), ("classes", 3), ("image_shape", "441"), ("image_shape", {"4": 4})],
 )
 def test_run_file_with_a_field_that_is_not_a_list_is_named(trained, field, value, tmp_path):
-    fields = json.loads((trained[0] / "run.json").read_text()) | {field: value}
-    del fields["checksum"]
-    files.write_json(tmp_path / "run.json", fields)
+    parts = json.loads((trained[0] / "run.json").read_text())
+    del parts["checksum"]
+    parts["settings"][field] = value
+    files.write_json(tmp_path / "run.json", parts)
     with pytest.raises(
         ValueError, match=rf"run.json is not the file of a run \(its {field} is .*, not a list"
     ):

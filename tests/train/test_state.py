@@ -35,6 +35,7 @@ def state(metrics):
         rate=0.1,
         rate_factor=0.25,
         history={"loss": [0.5, float("nan"), 1 / 3], "epoch": [1, 2, 3]},
+        validations={"step": [4, 8], "valid_loss": [0.7, float("nan")]},
         stop_reason="enough",
     )
 
