@@ -263,7 +263,7 @@ def embed(features: tf.Tensor, sizes: dict[int, int]) -> tf.Tensor:
     """
     if not sizes:
         return features
-    others = [place for place in range(features.shape[1]) if place not in sizes]
+    others = [place for place in range(features.shape.as_list()[1]) if place not in sizes]
     parts = [tf.gather(features, others, axis=1)] if others else []
     for number, (place, rows) in enumerate(sizes.items(), start=1):
         units = min(600, round(1.6 * rows**0.56))

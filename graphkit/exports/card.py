@@ -30,7 +30,10 @@ def check_info(check: checks.Checker, info: Any, outputs: Mapping[str, tf.Tensor
         classes = fields["classes"]
         names = isinstance(classes, (list, tuple)) and all(isinstance(name, str) for name in classes)
         check.require_type(names, "classes must be a list of names", classes=classes)
-        widths = {name: tensor.shape[-1] if tensor.shape.rank else None for name, tensor in outputs.items()}
+        shapes = {
+            name: tensor.shape.as_list() if tensor.shape.rank else [None] for name, tensor in outputs.items()
+        }
+        widths = {name: shape[-1] for name, shape in shapes.items()}
         rule = "an output must have a column for each of the classes"
         fits = None in widths.values() or len(classes) in widths.values()
         check.require(fits, rule, classes=len(classes), columns=widths)

@@ -277,7 +277,7 @@ def by_placeholder(check: checks.Checker, graph: tf.Graph, named: Mapping[Any, A
     found: dict[str, tuple[tf.Tensor, Any]] = {}
     for key, value in named.items():
         placeholder = check_key(check, graph, key)
-        check.require(placeholder.name not in found, f"{placeholder.name} must be given once", key=key)
+        check.require(placeholder.name not in found, f"{placeholder.name} must be given once")
         found[placeholder.name] = placeholder, value
     return dict(found.values())
 
