@@ -151,7 +151,7 @@ class RunConfig:
         rule = f"output must have {len(self.classes) or 1} numbers"
         try:
             values = np.asarray(check.unmasked("output", output), np.float64).reshape(-1)
-        except (ValueError, TypeError, NotImplementedError):  # the last of a tensor
+        except (ValueError, TypeError, OverflowError, NotImplementedError):  # the last of a tensor
             raise TypeError(check.message(rule, output=output)) from None
         check.require(len(values) == (len(self.classes) or 1), rule, shape=np.shape(output))
         if not self.classes:

@@ -42,8 +42,8 @@ def check_predictions(check: checks.Checker, labels: Any, predictions: Any) -> P
     check.require(together, "labels and predictions go together", labels=labels, predictions=predictions)
     if labels is None:
         return None
-    labels = check.array("labels", np.asarray(labels), rank=1)
-    values = check.array("predictions", np.asarray(predictions))
+    labels = check.array("labels", as_array(check, "labels", labels), rank=1)
+    values = check.array("predictions", as_array(check, "predictions", predictions))
     probabilities = None
     if values.ndim == 2 and values.dtype.kind == "f":
         check.require(np.isfinite(values).all() and values.shape[1], "predictions must be finite numbers")
@@ -57,6 +57,14 @@ def check_predictions(check: checks.Checker, labels: Any, predictions: Any) -> P
     positive = labels.min() >= 0 and values.min() >= 0
     check.require(positive, "classes must be at least 0", labels=labels, predictions=values)
     return Predictions(labels.astype(np.int64), values.astype(np.int64), probabilities)
+
+
+def as_array(check: checks.Checker, name: str, value: Any) -> np.ndarray:
+    """Returns a value as an array; a tensor or a variable of a graph has no values to show."""
+    try:
+        return np.asarray(check.unmasked(name, value))
+    except (TypeError, ValueError, NotImplementedError):
+        raise TypeError(check.message(f"{name} must be an array", **{name: type(value)})) from None
 
 
 def confused_pairs(matrix: np.ndarray, classes: Sequence[str]) -> list[list[Any]]:

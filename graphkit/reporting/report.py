@@ -12,7 +12,7 @@ import numpy as np
 from graphkit import checks
 from graphkit.plots import curves, images, results
 from graphkit.reporting import facts, page
-from graphkit.reporting.predictions import by_class, check_predictions, confused_pairs
+from graphkit.reporting.predictions import as_array, by_class, check_predictions, confused_pairs
 from graphkit.running import files
 from graphkit.train import trainer as trainers
 
@@ -98,6 +98,8 @@ def report(
     for name, value in (("test", test), ("settings", settings)):
         is_dict = isinstance(value or {}, Mapping) and all(isinstance(key, str) for key in value or {})
         check.require_type(is_dict, f"{name} must be {{name: value}}", **{name: value})
+    for name, value in (test or {}).items():
+        as_array(check, f"{name} of test", value)
     check.require(trainer.history, "the trainer must have been fitted for an epoch or more", epoch=0)
     found = check_predictions(check, labels, predictions)
     if examples is not None:
