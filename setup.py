@@ -9,7 +9,7 @@ from pathlib import Path
 
 import setuptools
 
-LINK = re.compile(r"\[([^\]]+)\]\((?!https?://|#)([^)\s]+)\)")
+LINK = re.compile(r"(!?)\[([^\]]+)\]\((?!https?://|#)([^)\s]+)\)")  # or a picture
 
 
 def source() -> str | None:
@@ -22,8 +22,15 @@ def source() -> str | None:
 
 
 def for_index(readme: str, home: str | None) -> str:
-    """Returns the README with links that work anywhere."""
-    return LINK.sub(r"\1" if home is None else rf"[\1]({home}/blob/main/\2)", readme)
+    """Returns the README with links and pictures that work anywhere."""
+
+    def replaced(match: re.Match[str]) -> str:
+        picture, text, path = match.groups()
+        if home is None:
+            return "" if picture else text
+        return f"{picture}[{text}]({home}/{'raw' if picture else 'blob'}/main/{path})"
+
+    return LINK.sub(replaced, readme)
 
 
 if __name__ == "__main__":

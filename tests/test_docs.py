@@ -47,6 +47,9 @@ def test_links_of_the_readme_work_on_an_index_page():
     assert setup.for_index(text, None) == f"see the guide, {outside}"
     home = "https://example.org/graphkit"
     assert setup.for_index(text, home) == f"see [the guide]({home}/blob/main/docs/guide.md), {outside}"
+    picture = "![two lines\nof text](docs/curves.svg)"
+    assert setup.for_index(picture, None) == ""
+    assert setup.for_index(picture, home) == f"![two lines\nof text]({home}/raw/main/docs/curves.svg)"
     readme = (ROOT / "README.md").read_text()
     assert setup.LINK.search(readme) and not setup.LINK.search(setup.for_index(readme, None))
 
