@@ -74,10 +74,15 @@ class BestCheckpoint(Remembering):
         if math.isnan(value) or rank >= self.keep:
             return
         path = str(trainer.logdir / f"best-{re.sub(r'[^A-Za-z0-9_.]+', '_', self.monitor)}-{trainer.step}")
-        self.kept = [pair for pair in self.kept if pair[1] != path]
-        self.kept = [*self.kept[:rank], (value, path), *self.kept[rank:]][: self.keep]
-        with averages.weights_of(trainer, self.monitor):
-            trainer.save(path)
+        earlier = self.kept
+        others = [pair for pair in earlier if pair[1] != path]
+        self.kept = [*others[:rank], (value, path), *others[rank:]][: self.keep]
+        try:
+            with averages.weights_of(trainer, self.monitor):
+                trainer.save(path)
+        except BaseException:
+            self.kept = earlier
+            raise
 
     def forget(self, epoch: int) -> None:
         self.kept = []

@@ -82,8 +82,12 @@ class EarlyStopping(Remembering):
 
     def keep_best(self, trainer: Any) -> None:
         earlier, self.best_name = self.best_name, f"best-{trainer.step}"
-        with averages.weights_of(trainer, self.watch.monitor):
-            trainer.save(self.path(trainer, self.best_name))
+        try:
+            with averages.weights_of(trainer, self.watch.monitor):
+                trainer.save(self.path(trainer, self.best_name))
+        except BaseException:  # as on a full disk: the earlier ones are still the best that there are
+            self.best_name = earlier
+            raise
         # Those in a logdir stay until a checkpoint names the new ones, see `RunFolder.keep`.
         if trainer.logdir is None and earlier is not None:
             saving.remove(self.path(trainer, earlier))
