@@ -10,7 +10,7 @@ import graphkit as gk
 from fuzzing import calls
 from fuzzing.odd_values import ODD_VALUES
 
-WORK = ("epochs", "steps", "num_layers", "resolution")  # parameters that set the amount of work
+WORK = ("epochs", "max_seconds", "max_steps", "steps", "num_layers", "resolution")  # set the amount of work
 MUCH_WORK = [repr(number) for number in (2**16, 2**31 - 1, 2**31, 2**53 + 1, 2**62)]
 
 

@@ -368,7 +368,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     ),
     "Trainer": lambda: {"loss": small_loss()},
     "report": lambda: {"trainer": fitted(), "path": "report.html", "settings": {"l2": 0.1}},
-    "Trainer.fit": lambda: {"data": Trained.data(), "progress": False, "execution": "feed"},
+    "Trainer.fit": lambda: {"data": Trained.data(), "epochs": 1, "progress": False, "execution": "feed"},
     "Trainer.evaluate": lambda: {"data": Trained.data()},
     "Trainer.predict": lambda: {"data": Trained.data(), "tensor": Trained.outputs()},
     "Trainer.weights": lambda: {},
