@@ -12,10 +12,10 @@ import setuptools
 LINK = re.compile(r"(!?)\[([^\]]+)\]\((?!https?://|#)([^)\s]+)\)")  # or a picture
 
 
-def source() -> str | None:
+def source(path: str = "setup.cfg") -> str | None:
     """Returns the address of the repository, or None."""
     settings = configparser.ConfigParser()
-    settings.read("setup.cfg", encoding="utf-8")
+    settings.read(path, encoding="utf-8")
     urls = settings.get("metadata", "project_urls", fallback="")
     pairs = (line.partition("=") for line in urls.splitlines())
     return next((url.strip().rstrip("/") for name, _, url in pairs if name.strip() == "Source"), None)

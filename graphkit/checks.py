@@ -9,7 +9,7 @@ import operator
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -156,6 +156,11 @@ class Checker:
         self.require_type(isinstance(value, str), rule, **{name: value})
         self.require(value.lower() in choices, rule, **{name: value})
         return value.lower()
+
+    def fields(self, fields: Any, names: Collection[str]) -> None:
+        """Raises `ValueError` unless what was read from JSON is a dict of exactly these fields."""
+        right = isinstance(fields, Mapping) and set(fields) == set(names)
+        self.require(right, f"the fields must be {', '.join(names)}", fields=fields)
 
     def array(self, name: str, value: Any, rank: int | None = None) -> Any:
         """Returns `value`, which must be an array without a mask, of `rank` axes if given."""

@@ -100,6 +100,21 @@ class RunConfig:
             **settings,
         )
 
+    def load_data(
+        self, data: str | None = None, data_folder: str | os.PathLike[str] | None = None
+    ) -> splits.Dataset:
+        """Reads the run's data set, or another one as the run's was read.
+
+        Args:
+          data: name or path of the other data set; None for the run's own.
+          data_folder: folder with its original files; None for the run's own.
+
+        Raises:
+          The errors of `gk.load_dataset`.
+        """
+        folder = data_folder or self.data_folder
+        return datasets.load_dataset(data or self.data, folder, seed=self.seed, format=self.format)
+
     @property
     def label(self) -> str:
         """Name of what is predicted: the label of a table, else "class"."""

@@ -31,7 +31,7 @@ ALLOWED = {
     "comparison": "checks graph nn running checkpoints train",
     "transcription": "_version checks graph inspection running train",
     "benchmark": "checks sizes cluster plots",
-    "commands": "checks tf1 benchmark",
+    "commands": "checks tf1 benchmark reporting",
     "__main__": "commands",
     "studies": "checks graph data nn running diagnosis train",
     "reporting": "_version checks graph data nn inspection running checkpoints plots train",

@@ -1,21 +1,23 @@
 """Puts a badge that opens it in Colab on each notebook, once setup.cfg names the repository on GitHub."""
 
-import configparser
+import runpy
+from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).parents[2]
 
 BADGE = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({address})\n\n"
 GITHUB = "https://github.com/"
 COLAB = "https://colab.research.google.com/github/{name}/blob/main/{path}"
 
 
-def repository(path: str = "setup.cfg") -> str | None:
+def repository(path: str = str(ROOT / "setup.cfg")) -> str | None:
     """Returns "owner/name" of the repository on GitHub that `project_urls` gives as Source, or None."""
-    settings = configparser.ConfigParser()
-    settings.read(path, encoding="utf-8")
-    urls = settings.get("metadata", "project_urls", fallback="")
-    pairs = (line.partition("=") for line in urls.splitlines())
-    found = next((url.strip() for name, _, url in pairs if name.strip() == "Source"), "")
-    return found.removeprefix(GITHUB).rstrip("/") if found.startswith(GITHUB) else None
+    found = runpy.run_path(str(ROOT / "setup.py"))["source"](path) or ""
+    return found.removeprefix(GITHUB) if found.startswith(GITHUB) else None
+
+
+REPOSITORY = repository()
 
 
 def badge(path: str, name: str | None) -> str:
@@ -26,4 +28,4 @@ def badge(path: str, name: str | None) -> str:
 
 
 def on_page_markdown(markdown: str, *, page: Any, **others: Any) -> str:
-    return badge(page.file.src_uri, repository()) + markdown
+    return badge(page.file.src_uri, REPOSITORY) + markdown

@@ -19,9 +19,8 @@ def run(options: argparse.Namespace) -> Output:
     run = gk.runs.load_run(options.logdir, device=options.device)
     with run.trainer as trainer:
         config = run.config
-        name, folder = options.data or config.data, options.data_folder or config.data_folder
-        data = gk.load_dataset(name, folder=folder, seed=config.seed, format=config.format)
-        split = getattr(data, options.split)
+        name = options.data or config.data
+        split = getattr(config.load_data(options.data, options.data_folder), options.split)
         metrics = trainer.evaluate(run.network.feed(split))
     count, numbers = len(split.labels), "  ".join(f"{key} {value:.4f}" for key, value in metrics.items())
     fields = {

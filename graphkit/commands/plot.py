@@ -9,12 +9,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import graphkit as gk
 from graphkit import checks
 from graphkit.commands import targets
 from graphkit.commands.options import CommandParser, Output
+from graphkit.reporting import predictions
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -44,13 +43,10 @@ def confusion_matrix_of(logdir: str) -> Any:
     """Returns the picture of a run's confusion matrix on its test set."""
     run = gk.runs.load_run(logdir)
     with run.trainer as trainer:
-        config = run.config
-        folder, how = config.data_folder, config.format
-        data = gk.load_dataset(config.data, folder=folder, seed=config.seed, format=how).test
-        probabilities = trainer.predict(run.network.probabilities, run.network.feed(data))
-    matrix = np.zeros((len(config.classes),) * 2, int)
-    np.add.at(matrix, (np.asarray(data.labels), probabilities.argmax(axis=1)), 1)
-    return gk.plots.plot_confusion_matrix(matrix, config.classes)
+        test, classes = run.config.load_data().test, run.config.classes
+        probabilities = trainer.predict(run.network.probabilities, run.network.feed(test))
+    found = predictions.Predictions(test.labels, probabilities.argmax(axis=1), None)
+    return gk.plots.plot_confusion_matrix(found.matrix(len(classes)), classes)
 
 
 def read_history(check: checks.Checker, logdir: str) -> dict[str, list[float]]:

@@ -92,8 +92,7 @@ class ImageFormat(NamedTuple):
           ValueError: a field is missing, unknown or out of range.
         """
         check = checks.Checker("ImageFormat.from_json")
-        right = isinstance(fields, Mapping) and set(fields) == set(cls._fields)
-        check.require(right, f"the fields must be {', '.join(cls._fields)}", fields=fields)
+        check.fields(fields, cls._fields)
         shape, classes, resize = fields["shape"], fields["classes"], fields["resize"]
         check.require_type(isinstance(shape, list), "shape must be (height, width, channels)", shape=shape)
         height, width, channels = check.integers("shape", shape, 3)

@@ -270,8 +270,7 @@ class TableEncoder:
         """
         check = checks.Checker("TableEncoder.from_json")
         names = ("missing", "unknown", "categories", "categorical", "columns")
-        right = isinstance(fields, Mapping) and set(fields) == set(names)
-        check.require(right, f"the fields must be {', '.join(names)}", fields=fields)
+        check.fields(fields, names)
         settings = {name: fields[name] for name in names[:-1]}
         encoder = cls(**settings)
         columns = fields["columns"]

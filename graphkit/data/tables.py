@@ -4,7 +4,7 @@ import contextlib
 import gzip
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,8 +93,7 @@ class TableFormat(NamedTuple):
           ValueError: a field is missing, unknown or out of range.
         """
         check = checks.Checker("TableFormat.from_json")
-        right = isinstance(fields, Mapping) and set(fields) == set(cls._fields)
-        check.require(right, f"the fields must be {', '.join(cls._fields)}", fields=fields)
+        check.fields(fields, cls._fields)
         label, classes = fields["label"], fields["classes"]
         right = isinstance(label, str) and isinstance(classes, list)
         right = right and all(isinstance(name, str) for name in classes)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from graphkit.transcription.elementwise import written
+from graphkit.transcription.elementwise import helped, written
 from graphkit.transcription.transcriber import ATOM, COMPARE, Call, Code, Result, Rule
 from graphkit.transcription.values import Constant, Handle, Same, Sizes, scalar, tuple_text
 
@@ -362,10 +362,6 @@ def shapes_of(call: Call) -> Result:
     return [call.at.value(tensor) for tensor in call.op.outputs]
 
 
-def concat_offset(call: Call) -> Result:
-    return Code(f"{call.helper('concat_offsets')}({', '.join(call.args())})")
-
-
 def known_axes(call: Call) -> Result:
     axes = ", ".join(shape_text(call, place) for place in (0, 1))
     return Code(f"{call.helper('broadcast_axes')}({axes})")
@@ -379,10 +375,6 @@ def stitch(call: Call) -> Result:
 
 def unique(call: Call) -> Result:
     return Code(f"{call.helper('unique')}({call.arg(0, COMPARE)})")
-
-
-def segment_sum(call: Call) -> Result:
-    return Code(f"{call.helper('segment_sum')}({', '.join(call.args())})")
 
 
 def scatter(call: Call) -> Result:
@@ -426,12 +418,12 @@ RULES: dict[str, Callable[[Call], Any]] = {
     "Cumsum": cumulative,
     "ReverseV2": written("np.flip({0}, {1})", ATOM, COMPARE, COMPARE),
     **{"Shape": shape_of, "ShapeN": shapes_of},
-    "ConcatOffset": concat_offset,
+    "ConcatOffset": helped("concat_offsets"),
     **{"Size": of_size("size"), "Rank": of_size("ndim")},
     "BroadcastGradientArgs": known_axes,
     "DynamicStitch": stitch,
     **{"Unique": unique, "UniqueV2": unique},
-    "UnsortedSegmentSum": segment_sum,
+    "UnsortedSegmentSum": helped("segment_sum"),
     "ScatterNd": scatter,
     "InvertPermutation": written("np.argsort({0})", ATOM, COMPARE),
 }

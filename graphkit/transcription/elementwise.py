@@ -62,7 +62,7 @@ def divide(call: Call) -> Result:
 
 def add_all(call: Call) -> Result:
     if call.output.dtype == tf.variant:
-        return Code(f"{call.helper('add_lists')}({', '.join(call.args())})")
+        return helped("add_lists")(call)
     if len(call) == 1:
         return Same(0)
     return Code(" + ".join(call.arg(place, PLUS) for place in range(len(call))), PLUS)

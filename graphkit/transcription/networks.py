@@ -110,10 +110,6 @@ def batch_norm_grad(call: Call) -> Result:
     return several(call, text, 3)
 
 
-def in_top_k(call: Call) -> Result:
-    return Code(f"{call.helper('in_top_k')}({', '.join(call.args())})")
-
-
 def l2_loss(call: Call) -> Result:
     return Code(f"({call.arg(0)} ** 2).sum() / 2", TIMES)
 
@@ -149,6 +145,6 @@ RULES: dict[str, Callable[[Call], Any]] = {
     "SoftmaxCrossEntropyWithLogits": helped("softmax_cross_entropy"),
     "Softmax": helped("softmax"),
     "LogSoftmax": helped("log_softmax"),
-    "InTopKV2": in_top_k,
+    "InTopKV2": helped("in_top_k"),
     "L2Loss": l2_loss,
 }
