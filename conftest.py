@@ -1,6 +1,7 @@
 """Examples and tests alike: a fresh default graph for each, `gk`, `tf` and `np` in the examples."""
 
 import os
+import signal
 import sys
 
 # Of a processor, only oneDNN has kernels for channels_first, and TensorFlow takes it by itself only where it
@@ -20,6 +21,18 @@ collect_ignore = ["graphkit/benchmark/contenders"]  # programs of other librarie
 V1_BEHAVIOR = os.environ.get("GRAPHKIT_TEST_V1_BEHAVIOR") == "1"
 if V1_BEHAVIOR:
     tf.compat.v1.disable_v2_behavior()
+
+
+HANDLERS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
+
+@pytest.fixture(autouse=True)
+def usual_handlers():
+    """Signals as a program at a terminal has them: one that runs in the background ignores SIGINT."""
+    before = {number: signal.signal(number, handler) for number, handler in HANDLERS.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def pytest_collection_modifyitems(items):

@@ -10,20 +10,9 @@ import graphkit as gk
 from graphkit import checks
 from graphkit.checkpoints import saving
 from graphkit.running import callback
-from graphkit.train import signals
 
 EXECUTIONS = ("feed", "chunks", "resident", "compiled")
 X = np.linspace(-1, 1, 12, dtype=np.float32)[:, None]  # six mini-batches of 2
-
-
-@pytest.fixture(autouse=True)
-def usual_handlers():
-    """Signals as a program at a terminal has them: one that runs in the background ignores SIGINT."""
-    before = {number: signal.getsignal(number) for number in signals.SIGNALS}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def line_fit(**options):

@@ -17,7 +17,6 @@ import graphkit as gk
 from graphkit.checkpoints import saving
 from graphkit.data import batches
 from graphkit.running import steps
-from graphkit.train import signals
 
 random = np.random.default_rng(0)
 IMAGES = batches.aligned_empty((70, 8, 8, 1), np.uint8)
@@ -25,17 +24,6 @@ IMAGES[...] = random.integers(0, 256, IMAGES.shape)
 LABELS = random.integers(0, 3, 70).astype(np.int32)
 EXECUTIONS = ("feed", "chunks", "resident", "compiled")
 STEPS = 5  # of an epoch
-
-
-@pytest.fixture(autouse=True)
-def usual_handlers():
-    """Signals as a program at a terminal has them: one that runs in the background ignores SIGINT."""
-    before = {number: signal.getsignal(number) for number in signals.SIGNALS}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 class Killed(Exception):
