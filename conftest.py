@@ -35,8 +35,15 @@ def usual_handlers():
         signal.signal(number, handler)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
 def pytest_collection_modifyitems(items):
+    begun = set()
     for item in items:
+        if item.get_closest_marker("grid") is not None and item.get_closest_marker("slow") is None:
+            function = item.nodeid.split("[")[0]
+            if function in begun:
+                item.add_marker(pytest.mark.slow)
+            begun.add(function)
         mark = item.get_closest_marker("v2_behavior")
         if V1_BEHAVIOR and mark is not None:
             item.add_marker(pytest.mark.skip(reason=mark.args[0]))

@@ -62,6 +62,7 @@ def test_users_and_developers_have_their_scripts():
     assert expected == SCRIPTS
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help_answers_without_loading_tensorflow(script):
     probe = "import runpy, sys; sys.argv = [sys.argv[1], '--help']\n"
@@ -172,6 +173,7 @@ UNREADABLE = [
 ]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(("name", "message"), UNREADABLE)
 def test_files_that_cannot_be_read_are_named_in_one_line(name, message, trained, run, tmp_path):
     path = tmp_path / name

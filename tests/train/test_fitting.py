@@ -124,6 +124,7 @@ def test_a_run_that_is_asked_to_terminate_exits_with_143(tmp_path):
     assert_same(train(tmp_path, resume=True), uninterrupted())
 
 
+@pytest.mark.slow
 def test_an_interrupt_in_a_validation_is_one_at_the_end_of_the_epoch(tmp_path, monkeypatch):
     whole = uninterrupted()
     evaluate, validations = steps.evaluate, itertools.count()
@@ -224,6 +225,7 @@ def test_a_run_without_a_sound_checkpoint_is_not_begun_anew(tmp_path):
     assert files == {file.name: file.read_bytes() for file in tmp_path.glob("model-*")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -319,6 +321,7 @@ def test_two_trainers_cannot_write_one_folder(tmp_path):
     train(tmp_path, epochs=1)
 
 
+@pytest.mark.slow
 def test_save_of_a_second_trainer_does_not_throw_out_the_checkpoints_of_a_running_fit(tmp_path):
     def other():
         trainer, _ = line_fit(logdir=tmp_path)

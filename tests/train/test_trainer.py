@@ -96,6 +96,7 @@ def test_step_by_step_equals_a_hand_written_loop():
     assert same(got, expected)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", ["feed", "chunks", "resident", "compiled"])
 @pytest.mark.parametrize("own", [0, 0.0])
 def test_a_programs_own_variable_global_step_changes_no_bit(own, execution):
@@ -459,6 +460,7 @@ def test_bad_options_of_fit(options, error, message):
         trainer.fit(problem.data, **options)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", ["auto", "resident", "chunks", "compiled"])
 @pytest.mark.parametrize("dtype", ["U", "S", object])
 def test_text_is_trained_on_as_by_a_step_by_step_feed(execution, dtype):
