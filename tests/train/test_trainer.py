@@ -405,8 +405,16 @@ def scalar_without_variables():
         (lambda p: p.trainer(device="/gpu:7"), ValueError, "the device must exist"),
         (lambda p: p.trainer(device="tpu"), ValueError, 'device must be "auto"'),
         (lambda p: p.trainer(variables=[]), ValueError, "variables must be a list of one or more variables"),
-        (lambda p: gk.Trainer(p.loss, metrics={"loss": p.loss}), ValueError, "none of them named loss"),
-        (lambda p: gk.Trainer(p.loss, metrics={"a": p.logits}), ValueError, "metrics must be"),
+        (
+            lambda p: gk.Trainer(p.loss, metrics={"loss": p.loss}),
+            ValueError,
+            "the history has a column 'loss' of its own",
+        ),
+        (
+            lambda p: gk.Trainer(p.loss, metrics={"a": p.logits}),
+            ValueError,
+            r"tf.reduce_mean\(a\) is one number",
+        ),
         (lambda p: gk.Trainer(p.loss, metrics=[p.loss]), TypeError, "metrics must be"),
         (
             lambda p: p.trainer(optimizer=tf.compat.v1.train.AdamOptimizer(), learning_rate=0.1),
