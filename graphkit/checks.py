@@ -25,6 +25,7 @@ LONGEST_ARRAY = 200  # of an array, of which else the shape is shown
 MOST_NUMBERS = 12  # of an array or a list that is shown in full
 FEW = 3  # items of a longer list that are shown
 DEEPEST = 4  # lists inside of lists that are shown
+HUGE = 1e38
 LARGEST = 2**63 - 1  # what NumPy and TensorFlow hold as the size of an axis
 
 
@@ -137,6 +138,8 @@ class Checker:
         """Returns `value` as a finite float inside the bounds."""
         bounds = [("above", above), ("at least", at_least), ("at most", at_most), ("below", below)]
         stated = " and ".join(f"{word} {bound}" for word, bound in bounds if bound is not None)
+        if at_most is not None and at_most > HUGE and not (isinstance(value, float) and value > at_most):
+            stated = stated.removesuffix(f" and at most {at_most}")  # the largest float32 helps nobody else
         rule = f"{name} must be a finite number" + (f" {stated}" if stated else "")
         is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
         self.require_type(is_number, rule, **{name: value})
@@ -158,7 +161,7 @@ class Checker:
         """Returns `value` in lower case, which must be one of the choices."""
         rule = f"{name} must be one of {', '.join(repr(item) for item in choices)}"
         self.require_type(isinstance(value, str), rule, **{name: value})
-        self.require(value.lower() in choices, rule, **{name: value})
+        self.require(value.lower() in choices, rule + near(value.lower(), choices), **{name: value})
         return value.lower()
 
     def fields(self, fields: Any, names: Collection[str]) -> None:
@@ -203,7 +206,7 @@ def has_mask(value: Any) -> bool:
 def near(name: str, known: Collection[str]) -> str:
     """Returns " (near it: ...)" with the known names that are like one, for a rule; "" if none is."""
     found = difflib.get_close_matches(name, known, n=3)
-    found = found or [other for other in known if name.lower() in other.lower()][:3]
+    found = found or [other for other in known if name and name.lower() in other.lower()][:3]
     return f" (near it: {', '.join(found)})" if found else ""
 
 

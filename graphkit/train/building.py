@@ -93,7 +93,7 @@ def build(
         minimized = objectives.with_variables(check, minimized)
         trained = objectives.all_variables(minimized)
         settings.workers.check_settings(check, trained, settings.accumulate)
-        check_graph(check, minimized, settings.strict)
+        check_graph(check, minimized, metrics, settings.strict)
         minimized = objectives.regularized(minimized)
         metrics = objectives.metrics_of(minimized) | dict(metrics)
         weights = tf.compat.v1.global_variables()
@@ -206,9 +206,14 @@ def turn_of(
     return updates.Turn(objective.name, optimizer, objective.loss, pairs)
 
 
-def check_graph(check: checks.Checker, minimized: Sequence[objectives.Objective], strict: bool) -> None:
+def check_graph(
+    check: checks.Checker,
+    minimized: Sequence[objectives.Objective],
+    metrics: Mapping[str, Metric],
+    strict: bool,
+) -> None:
     """Logs the issues that `gk.check_graph` finds; with `strict`, raises `ValueError` if there are any."""
-    found = objectives.findings(minimized)
+    found = objectives.findings(minimized, metrics)
     rule = f"strict refuses a graph with issues:\n{graph_checks.report(found)}"
     check.require(not (strict and found), rule)
     for finding in found:

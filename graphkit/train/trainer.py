@@ -127,7 +127,7 @@ class Trainer(OpenGraph):
         check = checks.Checker("Trainer")
         minimized = objectives.check_objectives(check, loss, optimizer, variables)
         graph, losses = minimized[0].loss.graph, [one.name for one in minimized]
-        checked_metrics = running_metrics.check_metrics(graph, metrics or {}, losses)
+        checked_metrics = running_metrics.check_metrics(graph, metrics, losses)
         seed = check.integer("seed", seed, minimum=0)
         check.require(seed < 2**31, "seed must be below 2**31", seed=seed)
         self.learning_rate = objectives.learning_rate_of(check, learning_rate, minimized)

@@ -38,6 +38,7 @@ def same(first, second):
     return len(first) == len(second) and all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("batch_size", [1, 7, 64, 70, 1000])
 def test_batch_size_never_changes_what_evaluate_returns(batch_size):
     problem = Problem(dropout=True, batch_norm=True)
