@@ -214,6 +214,15 @@ def shown(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
 
 
+def number_text(value: float) -> str:
+    """Returns a number with four decimals, or where it is not about 1 with as many digits as that has."""
+    size = abs(value)
+    if size >= 1e9 or 0 < size < 1e-3:
+        return f"{value:.3g}"
+    decimals = 4 if size < 10 else max(0, 5 - len(str(int(size)))) if math.isfinite(size) else 0
+    return f"{value:,.{decimals}f}"
+
+
 def run_script(main: Callable[[], None]) -> None:
     """Runs a script's `main`; an error of the library is printed as one line, with exit code 2.
 
