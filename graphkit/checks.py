@@ -275,6 +275,15 @@ def array_summary(value: Any, text: str) -> str:
     return f"{kind} of {dtype} with shape {shape}"
 
 
+def number_text(value: float) -> str:
+    """Returns a number with four decimals, or where it is not about 1 with as many digits as that has."""
+    size = abs(value)
+    if size >= 1e9 or 0 < size < 1e-3:
+        return f"{value:.3g}"
+    decimals = 4 if size < 10 else max(0, 5 - len(str(int(size)))) if math.isfinite(size) else 0
+    return f"{value:,.{decimals}f}"
+
+
 def run_script(main: Callable[[], None]) -> None:
     """Runs a script's `main`; an error of the library is printed as one line, with exit code 2.
 

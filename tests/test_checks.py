@@ -197,3 +197,21 @@ def test_of_a_large_array_the_shape_is_shown():
     check = checks.Checker("f")
     text = check.message("rule", small=np.arange(3), large=np.zeros((8, 9, 9), np.float32))
     assert text == "f: rule; received small=array([0, 1, 2]), large=array of float32 with shape (8, 9, 9)"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.0000"),
+        (-0.98765, "-0.9877"),
+        (0.000012345, "1.23e-05"),
+        (12.3456, "12.346"),
+        (-9876.54321, "-9,876.5"),
+        (123456.789, "123,457"),
+        (1.5e12, "1.5e+12"),
+        (float("nan"), "nan"),
+        (float("-inf"), "-inf"),
+    ],
+)
+def test_numbers_have_the_digits_that_say_something(value, text):
+    assert checks.number_text(value) == text

@@ -295,7 +295,7 @@ def test_reuse_by_the_variable_scope(block, reuse):
 @each_block
 def test_a_name_that_is_taken_is_refused(block):
     BLOCKS[block](tf.zeros((1, 4, 4, 3)), name="block")
-    with pytest.raises(ValueError, match=r"^Variable block/conv1\w*/kernel already exists"):
+    with pytest.raises(ValueError, match=r"^conv2d: the variable block/conv1\w*/kernel already exists"):
         BLOCKS[block](tf.zeros((1, 4, 4, 3)), name="block")
 
 
