@@ -13,6 +13,7 @@ from graphkit.nn import inputs
 
 OWN = re.compile(r"(graphkit|save(_\d+)?)/")  # placeholders of a trainer and of savers
 MOST_KEYS = 4  # entries of an example of data in a message
+CROSS_ENTROPIES = ("SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits")
 LABELS = ("label", "labels", "target", "targets", "class", "classes", "y", "kind")  # columns of these names
 
 
@@ -171,6 +172,37 @@ def check_given(
         names = ", ".join(tensor.name for tensor in missing)
         rule = f"placeholder {names} needs data, or a value in feed: {missing_code(missing)}"
         raise ValueError(check.message(rule, given=sorted(tensor.name for tensor in given)))
+
+
+def check_rows_in_feed(
+    check: checks.Checker,
+    named: Mapping[tf.Tensor, Any],
+    constants: Mapping[tf.Tensor, np.ndarray],
+    examples: int,
+) -> None:
+    """Raises for labels of all examples in feed, or for their inputs where data has the labels alone."""
+    for placeholder, value in constants.items():
+        is_batch = placeholder.shape.rank and placeholder.shape.as_list()[0] is None
+        if (
+            is_batch
+            and len(value) == examples > 1
+            and (takes_labels(placeholder) or all(map(takes_labels, named)))
+        ):
+            rule = f"{placeholder.name} has a row for each example, which belongs in data: give data "
+            rule += as_code({tensor: code_of(tensor) for tensor in (*named, placeholder)})
+            raise ValueError(check.message(rule, feed={placeholder.name: value}))
+
+
+def takes_labels(placeholder: tf.Tensor) -> bool:
+    """Whether a placeholder is that of the labels of a cross entropy."""
+    waiting = [placeholder]
+    while waiting:
+        tensor = waiting.pop()
+        for op in tensor.consumers():
+            if op.type in CROSS_ENTROPIES and op.inputs[1] is tensor:
+                return True
+            waiting += op.outputs if op.type in walk.SAME_VALUES else []
+    return False
 
 
 def missing_code(missing: Sequence[tf.Tensor]) -> str:

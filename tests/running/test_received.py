@@ -113,6 +113,8 @@ OFFERS = [
     ("labels", LABELS[:, np.newaxis], "labels.reshape(-1)"),
     ("labels", pd.DataFrame({"kind": LABELS}), "labels['kind']"),
     ("labels", ONE_HOT, "labels.argmax(axis=1)"),
+    ("rows", FRAME.to_records(index=False), "pandas.DataFrame(rows)"),
+    ("rows", FRAME.to_dict("records"), "pandas.DataFrame(rows)"),
     ("labels", ONE_HOT.astype(int).tolist(), "np.array(labels).argmax(axis=1)"),
     ("labels", pd.DataFrame(ONE_HOT), "labels.to_numpy().argmax(axis=1)"),
     ("labels", (ONE_HOT + 0.5) / 2.5, "labels.argmax(axis=1)"),
@@ -126,6 +128,8 @@ OFFERS = [
     ("labels", 2, "np.array([labels])"),
     ("one_hot", LABELS, "gk.one_hot(one_hot, 3)"),
     ("one_hot", LABELS.tolist(), "gk.one_hot(np.array(one_hot), 3)"),
+    ("one_hot", LABELS.astype(float), "gk.one_hot(one_hot.astype(int), 3)"),
+    ("one_hot", LABELS.astype(str), "gk.one_hot(one_hot.astype(int), 3)"),
     ("one_hot", LABELS + 1, "gk.one_hot(one_hot - 1, 3)"),
     ("one_hot", LABELS[:, np.newaxis], "gk.one_hot(one_hot.reshape(-1), 3)"),
     ("one_hot", pd.Series(NAMES, dtype="category"), "gk.one_hot(one_hot.cat.codes, 3)"),
@@ -205,6 +209,8 @@ SAYS = [
     ("one_hot", np.eye(2)[LABELS % 2], "another placeholder, such as gk.one_hot_input(2)"),
     ("images", None, "data of images:0 must be an array; received value=None"),
     ("images", "x.npy", 'read the file first, as by np.load("x.npy")'),
+    ("images", ["a.png", "b.png"], "read the pictures first, as by gk.load_dataset of their folder"),
+    ("labels", pd.DataFrame({"kind": NAMES}), "give its column, labels['kind']"),
     ("images", b"x" * 5000, "must be an array: read the file first"),
     ("images", {"a": IMAGES}, "must be one array or column"),
     ("images", IMAGES[:0], "data must have at least one example; received shapes={'images:0': (0, 4, 5, 1)}"),
@@ -340,4 +346,8 @@ def test_each_function_that_takes_data_says_the_same():
                 assert text in message and message.startswith(name) and "graphkit/" not in message
         with pytest.raises(TypeError, match='such as {"keep_prob": 0.5}; arrays of examples belong in data'):
             trainer.fit({images: IMAGES}, LABELS)
+        for data, feed in (({images: IMAGES}, {labels: LABELS}), ({labels: LABELS}, {images: IMAGES})):
+            text = r"has a row for each example, which belongs in data: give data \{.*\}; received feed=\{"
+            with pytest.raises(ValueError, match=f"^evaluate: .*{text}"):
+                trainer.evaluate(data, feed)
         assert trainer.step == 0
