@@ -210,7 +210,7 @@ class Trainer(OpenGraph):
 
         Everything is checked before the first step. With a logdir, a checkpoint and `history.csv` are
         written after each epoch, and a checkpoint each minute inside long ones (see `Checkpointing`); a run
-        that is not resumed replaces the checkpoints of an earlier one there.
+        that is not resumed replaces an earlier one there: its first step removes that one's files.
 
         SIGINT and SIGTERM end it after the steps under way: it saves a checkpoint, says how to continue, and
         raises KeyboardInterrupt, or SystemExit with 143. The trainer stays usable; another `fit` on the same
@@ -284,10 +284,10 @@ class Trainer(OpenGraph):
             self.runner = executions.runner_for(
                 self.session, self.training_step, self.loops, self.examples, self.plan, wanted, self.workers
             )
-            replaces = fitting.begin(self, earlier, resume, limit)
+            begins = fitting.begin(self, earlier, resume, limit)
             if trial is not None:
                 return trial.run(validation)
-            fitting.fit(self, limit, validation, replaces)
+            fitting.fit(self, limit, validation, begins)
         return self.history
 
     def save(self, path: str | os.PathLike | None = None, *, keep: int = 2) -> str:

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -380,7 +381,7 @@ def test_a_new_run_is_resumed_and_not_the_one_that_it_replaces(tmp_path):
     train(tmp_path)
     with pytest.raises(Killed):
         train(tmp_path, end=1, steps_per_run=1)
-    assert saving.kept(tmp_path) == [str(tmp_path / "model-0")]
+    assert saving.kept(tmp_path) == [] and not (tmp_path / "history.csv").exists()
     assert_same(train(tmp_path, resume=True), uninterrupted())
     assert len(saving.paths_in(tmp_path, "model")) == 2
 
@@ -476,8 +477,32 @@ def test_a_new_run_in_the_folder_of_an_earlier_one_says_so_and_replaces_it(tmp_p
     go(tmp_path, 2)
     assert "earlier run" not in caplog.text
     go(tmp_path, 1)
-    assert f"{tmp_path} holds an earlier run; its checkpoints will be replaced (resume=True" in caplog.text
-    assert [saving.step_of(path) for path in saving.kept(tmp_path)] == [6, 0]
+    assert f"the earlier run in {tmp_path} is replaced (fit(resume=True)" in caplog.text
+    assert [saving.step_of(path) for path in saving.kept(tmp_path)] == [6]
+
+
+def test_a_fit_that_makes_no_step_leaves_the_run_in_its_folder(tmp_path):
+    go(tmp_path, 2)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.name != ".lock"}
+    for nothing in ({"epochs": 0}, {"max_steps": 0}):
+        trainer, data = line_fit(logdir=tmp_path)
+        with trainer:
+            trainer.fit(data, progress=False, **nothing)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.name != ".lock"} == before
+
+
+def test_a_run_restored_from_another_folder_replaces_the_one_in_its_own(tmp_path):
+    for name, epochs in (("a", 1), ("b", 3)):
+        go(tmp_path / name, epochs)
+    trainer, data = line_fit(logdir=tmp_path / "b")
+    with trainer:
+        trainer.restore(saving.latest(tmp_path / "a"))
+        step = trainer.step
+        trainer.fit(data, progress=False)
+        trainer.fit(data, progress=False)
+        assert [saving.step_of(path) for path in saving.kept(tmp_path / "b")] == [step + 2, step + 1]
+    lines = [json.loads(line) for line in (tmp_path / "b" / "metrics.jsonl").read_text().splitlines()]
+    assert min(line["step"] for line in lines) > step  # none of the run that was there
 
 
 def test_a_checkpoint_that_is_not_graphkits_is_not_resumed(tmp_path):
