@@ -107,6 +107,8 @@ OFFERS = [
     ("rows", ROWS.astype("U"), "rows.astype(np.float32)"),
     ("rows", FRAME.assign(label=LABELS), "rows.drop(columns=['label'])"),
     ("rows", FRAME.assign(g=1, h=2), "rows.drop(columns=['g', 'h'])"),
+    ("rows", FRAME.assign(g=1), "rows.iloc[:, :-1]"),
+    ("rows", FRAME.assign(g=1), "rows.iloc[:, 1:]"),
     ("rows", FRAME.astype(str).astype({"a": float}), "frame.astype({'b': float, 'c': float, 'd': float"),
     ("rows", FRAME.assign(c=FRAME["c"].astype(str)), "frame.astype({'c': float})"),
     ("rows", FRAME.astype(str)[["a"] * 6].set_axis(list("abcdef"), axis=1), "rows.astype({'a': float"),
@@ -279,7 +281,8 @@ FORMS = [
     (0.2, "which you divide by train, valid = gk.split_indices(len(x), 0.2, seed=0)"),
     (Split(), '{"images": data.train.images, "colors": data.train.labels}'),
     (Split().train, '{"images": data.images, "colors": data.labels}'),
-    (FRAME, "give {\"rows\": frame[['a', 'b', 'c', 'd', 'e', 'f']], \"images\": images"),
+    (FRAME.assign(g=1), "as {\"rows\": frame[['a', 'b', 'c', 'd', 'e', 'f']], \"images\": frame['g']"),
+    (FRAME, "as {\"rows\": frame[['a', 'b', 'c', 'd', 'e', 'f']], \"images\": images"),
     ({"images": IMAGES, "images:0": IMAGES}, "images:0 must be given once: as a key, the placeholder and"),
     ({"graphkit/seed": 3}, "the trainer feeds graphkit/seed:0 by itself: leave it out of data"),
     ({"rows": ROWS, "labels": LABELS[:9]}, "received examples={'rows:0': 12, 'labels:0': 9}"),
@@ -302,6 +305,17 @@ def test_kinds_of_arrays_that_a_placeholder_takes():
     kinds = {tf.float32: "uifb", tf.bfloat16: "uifb", tf.int64: "uib", tf.bool: "b", tf.string: "USO"}
     assert {dtype: received.kinds_for(dtype) for dtype in kinds} == kinds
     assert received.kinds_for(tf.complex64) == "uifc"
+
+
+def test_placeholders_without_a_name_of_their_own_are_named_in_code():
+    graph = tf.compat.v1.get_default_graph()
+    v1.placeholder(tf.float32, (None, 3))
+    with tf.name_scope("input"):
+        labels = v1.placeholder(tf.int32, (None,), "y-1")
+    v1.placeholder(tf.float32)
+    with pytest.raises(TypeError) as caught:
+        feeds.check_examples(checks.Checker("fit"), graph, [ROWS], None, [labels], {})
+    assert '{"Placeholder": array, "input/y-1": array, "Placeholder_1": array_1}' in str(caught.value)
 
 
 def test_each_function_that_takes_data_says_the_same():
