@@ -370,7 +370,7 @@ def of_fractions(given: Given) -> str:
         return (
             f"{missing} is NaN, so leave out examples without a value: {keep}, and give array[keep] of each"
         )
-    if (rows == np.round(rows)).all():
+    if np.isfinite(rows).all() and (rows == np.round(rows)).all():
         return f"give {given.code}.astype(np.{given.placeholder.dtype.name})"
     make = f"tf.compat.v1.placeholder(tf.float32, {(None, *(given.takes or []))})"
     return f"these are not whole numbers; numbers that are to be predicted need a placeholder such as {make}"

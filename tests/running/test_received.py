@@ -70,6 +70,11 @@ def problem():
     return Problem()
 
 
+def eager(array):
+    """Returns an array as a tensor, or as it is where tensors belong to graphs alone."""
+    return tf.constant(array) if tf.executing_eagerly() else array
+
+
 def column(array):
     return columns.Column(lambda indices: array[indices], array.shape, array.dtype)
 
@@ -81,7 +86,6 @@ OFFERS = [
     ("images", column(IMAGES[..., 0]), "images[:][..., np.newaxis]"),
     ("images", IMAGES.reshape(N, 20), "images.reshape(-1, 4, 5, 1)"),
     ("images", pd.DataFrame(IMAGES.reshape(N, 20)), "images.to_numpy().reshape(-1, 4, 5, 1)"),
-    ("images", tf.constant(IMAGES[..., 0]), "images.numpy()[..., np.newaxis]"),
     ("images", IMAGES[0], "images[np.newaxis]"),
     ("images", IMAGES[0, ..., 0], "images[np.newaxis, ..., np.newaxis]"),
     ("images", IMAGES[0].reshape(-1), "images.reshape(1, 4, 5, 1)"),
@@ -191,7 +195,9 @@ def test_data_fits_after_the_two_steps_that_the_message_offers(name, given, firs
     assert name == "words" or len(problem.check({name: better}, name)) == len(better)
 
 
+CODE = "images.numpy()" if tf.executing_eagerly() else "images"
 SAYS = [
+    ("images", eager(IMAGES[..., 0]), f"so give {CODE}[..., np.newaxis]"),
     (
         "labels",
         np.where(LABELS == 1, np.nan, LABELS),
@@ -237,7 +243,7 @@ RIGHT = [
     ("images", IMAGES.tolist()),
     ("images", IMAGES.astype(np.float64)),
     ("images", list(IMAGES)),
-    ("images", tf.constant(IMAGES)),
+    ("images", eager(IMAGES)),
     ("images", column(IMAGES)),
     ("rows", FRAME),
     ("rows", FRAME.astype(object)),
@@ -276,7 +282,7 @@ FORMS = [
     (None, "received data=None"),
     ({3}, "received data={3}"),
     (pd.Series(LABELS), "received data=Series of int64 with shape (12,)"),
-    (tf.constant(IMAGES), "received data=EagerTensor of float32 with shape (12, 4, 5, 1)"),
+    (eager(IMAGES), " of float32 with shape (12, 4, 5, 1)"),
     (b"\0" * 5000, "(5000 in all)"),
     (0.2, "which you divide by train, valid = gk.split_indices(len(x), 0.2, seed=0)"),
     (Split(), '{"images": data.train.images, "colors": data.train.labels}'),
