@@ -48,6 +48,7 @@ def test_best_weights_are_loaded_where_early_stopping_kept_them(data, tmp_path):
         assert trainer.evaluate(run.network.feed(data.test)) == test_metrics
 
 
+@pytest.mark.slow
 def test_newest_weights_are_loaded_where_the_run_was_continued_without_early_stopping(data, tmp_path):
     config = gk.runs.RunConfig.for_data(data, model="softmax_regression", keep_prob=1.0)
     gk.runs.train_run(config, data, tmp_path, epochs=1, patience=2)
@@ -66,6 +67,7 @@ def test_best_weights_alone_are_a_run_that_can_be_loaded(data, tmp_path):
     gk.runs.load_run(tmp_path).trainer.close()
 
 
+@pytest.mark.slow
 def test_best_weights_are_loaded_where_the_newest_checkpoint_is_damaged(data, tmp_path):
     config = gk.runs.RunConfig.for_data(data, model="softmax_regression", keep_prob=1.0)
     expected = gk.runs.train_run(config, data, tmp_path, epochs=2, patience=2)
@@ -159,6 +161,7 @@ def test_a_run_is_not_replaced_without_being_asked(data, tmp_path):
     assert gk.runs.read_config(tmp_path) == second and not (tmp_path / "best-3.index").exists()
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("damage", [b"", b'{\n "model": "mlp",\n "da', "edited"])
 def test_damaged_settings_are_refused_and_the_run_goes_on_without_them_or_anew(damage, data, tmp_path):
     config = gk.runs.RunConfig.for_data(data, model="softmax_regression", keep_prob=1.0)

@@ -17,7 +17,7 @@ from graphkit.running.callback import observes_steps, reads_steps
 from graphkit.running.execution import Wanted
 from graphkit.running.metrics import Means, add_row
 from graphkit.running.steps import Run
-from graphkit.train import identity, signals
+from graphkit.train import identity, signals, unfed
 from graphkit.train.checkpointing import Checkpointing
 from graphkit.train.limits import Limits
 from graphkit.train.validating import Validation
@@ -143,6 +143,7 @@ def begin(trainer: Any, earlier: Earlier, resume: bool | str, limits: Limits) ->
     position = {"step": state.step, "epoch": state.epoch, "batch": state.batch, "steps": total_steps}
     stops = {"every_steps of callbacks": sorted({*trainer.runner.stops}), "limits": [*limits.given.items()]}
     trainer.workers.agree("fit", {**now, **stops, "position": position})
+    unfed.warn(trainer)
     state.plan, state.identity = plan, now
     begins = folder is not None and not folder.is_own and limits.allow(state)
     if folder is not None and trainer.unsaved:

@@ -66,6 +66,7 @@ def call(capsys):
     return run
 
 
+@pytest.mark.slow
 def test_train_and_evaluate_agree(call, tmp_path):
     folder = tmp_path / "run"
     found = call("train", "--model", "softmax_regression", "--epochs", 1, "--logdir", folder)
@@ -84,6 +85,7 @@ def test_summary_and_check_of_a_function(call, program):
     assert finding["rule"] == "softmax_twice" and finding["line"].endswith("networks.py:13")
 
 
+@pytest.mark.slow
 def test_summary_and_check_of_a_run(call, run_folder):
     assert call("summary", run_folder / "a")["parameters"] == 7850
     assert call("check", run_folder / "a")["findings"] == []

@@ -18,7 +18,6 @@ import graphkit as gk
 from graphkit.checkpoints import saving
 from graphkit.data import batches
 from graphkit.running import steps
-from graphkit.train import signals
 
 random = np.random.default_rng(0)
 IMAGES = batches.aligned_empty((70, 8, 8, 1), np.uint8)
@@ -26,17 +25,6 @@ IMAGES[...] = random.integers(0, 256, IMAGES.shape)
 LABELS = random.integers(0, 3, 70).astype(np.int32)
 EXECUTIONS = ("feed", "chunks", "resident", "compiled")
 STEPS = 5  # of an epoch
-
-
-@pytest.fixture(autouse=True)
-def usual_handlers():
-    """Signals as a program at a terminal has them: one that runs in the background ignores SIGINT."""
-    before = {number: signal.getsignal(number) for number in signals.SIGNALS}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 class Killed(Exception):
@@ -137,6 +125,7 @@ def test_a_run_that_is_asked_to_terminate_exits_with_143(tmp_path):
     assert_same(train(tmp_path, resume=True), uninterrupted())
 
 
+@pytest.mark.slow
 def test_an_interrupt_in_a_validation_is_one_at_the_end_of_the_epoch(tmp_path, monkeypatch):
     whole = uninterrupted()
     evaluate, validations = steps.evaluate, itertools.count()
@@ -237,6 +226,7 @@ def test_a_run_without_a_sound_checkpoint_is_not_begun_anew(tmp_path):
     assert files == {file.name: file.read_bytes() for file in tmp_path.glob("model-*")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -332,6 +322,7 @@ def test_two_trainers_cannot_write_one_folder(tmp_path):
     train(tmp_path, epochs=1)
 
 
+@pytest.mark.slow
 def test_save_of_a_second_trainer_does_not_throw_out_the_checkpoints_of_a_running_fit(tmp_path):
     def other():
         trainer, _ = line_fit(logdir=tmp_path)
