@@ -132,6 +132,7 @@ def test_a_folder_is_one_runs_whenever_the_one_that_replaces_another_is_killed(
         assert gk.runs.train_run(second, data, tmp_path / "run", epochs=1, resume=True) == whole
 
 
+@pytest.mark.slow
 def test_a_run_is_not_replaced_without_being_asked(data, tmp_path):
     first, second = (
         gk.runs.RunConfig.for_data(data, model="softmax_regression", learning_rate=rate)
