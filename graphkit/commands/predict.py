@@ -2,15 +2,19 @@
 
 Examples are images (PNG or JPEG files, or an .npz with an array `images`), the rows of a table, an .npz with
 an array `features`, or words, as the run was trained on. Images for a network of MNIST must have its size and
-look like it (white on black); a run of a folder of images takes those of any size.
+look like it (white on black, which a line says if they do not); a run of a folder of images takes those of
+any size.
 """
 
 import argparse
+import logging
 from typing import Any
 
 import graphkit as gk
 from graphkit import checks
 from graphkit.commands.options import CommandParser, Output
+
+logger = logging.getLogger("graphkit")
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -22,13 +26,18 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Output:
-    top = checks.Checker("predict").integer("--top", options.top)
+    check = checks.Checker("predict")
+    top = check.integer("--top", options.top)
     run = gk.runs.load_run(options.logdir, device=options.device)
     is_table = isinstance(run.config.format, gk.data.TableFormat)  # counted from 1, as errors count rows
     found = []
     with run.trainer as trainer:
         for example in options.examples:
-            rows = trainer.predict(run.network.outputs, {run.network.inputs: run.config.read(example)})
+            examples = run.config.read(example)
+            doubt = run.config.kind(check).doubt(examples)
+            if doubt:
+                logger.warning("%s is %s", example, doubt)
+            rows = trainer.predict(run.network.outputs, {run.network.inputs: examples})
             for number, row in enumerate(rows):
                 place = f" row {number + 1}" if is_table else f"[{number}]"
                 name = f"{example}{place}" if len(rows) > 1 else example

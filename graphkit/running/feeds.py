@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
@@ -14,7 +13,7 @@ from graphkit import checks
 from graphkit.data import batches, columns
 from graphkit.graph import walk
 from graphkit.nn import inputs, tensors
-from graphkit.running import values
+from graphkit.running import pixels, values
 
 FINGERPRINT_ROWS = 64  # of files and very large arrays, evenly spaced, since reading all takes long
 FINGERPRINT_BYTES = 1 << 30  # up to this size, all of an array in memory counts; that takes about a second
@@ -31,7 +30,7 @@ class Source(NamedTuple):
     Attributes:
       placeholder: takes rows of the array.
       array: all examples: in memory, memory-mapped, or a column.
-      scaling: (offset, 1 / scale) for uint8 images, else None.
+      scaling: of uint8 images, else None.
       augment: function (rows, seed) -> rows of training mini-batches, or None.
       accept: function (rows, their numbers) that raises for rows of a column that cannot be used; None for
         an array, which is checked in full before the first step.
@@ -39,7 +38,7 @@ class Source(NamedTuple):
 
     placeholder: tf.Tensor
     array: np.ndarray | columns.Column
-    scaling: tuple | None = None
+    scaling: pixels.Scaling | None = None
     augment: Augment | None = None
     accept: Accept | None = None
 
@@ -83,13 +82,9 @@ class Source(NamedTuple):
         """Returns the selected examples as the placeholder takes them."""
         rows = self.raw_rows(selection, seed)
         dtype = self.placeholder.dtype.as_numpy_dtype
-        if self.scaling is None:
-            return rows if rows.dtype == dtype else rows.astype(dtype)
-        offset, factor = self.scaling
-        rows = rows.astype(dtype)
-        rows -= offset
-        rows *= factor
-        return rows
+        if self.scaling is not None:
+            return self.scaling.rows(rows, dtype)
+        return rows if rows.dtype == dtype else rows.astype(dtype)
 
 
 class Examples:
@@ -229,7 +224,7 @@ def check_feed(check: checks.Checker, graph: tf.Graph, feed: Any) -> dict[tf.Ten
     check.require_type(is_feed, "feed must be {placeholder: value}", feed=feed)
     checked = {}
     for placeholder, value in by_placeholder(check, graph, feed or {}).items():
-        name = placeholder.name
+        name, given = placeholder.name, value
         check.unmasked(f"feed of {name}", value)
         try:
             value = np.asarray(value, placeholder.dtype.as_numpy_dtype)
@@ -242,7 +237,7 @@ def check_feed(check: checks.Checker, graph: tf.Graph, feed: Any) -> dict[tf.Ten
         if any(placeholder is p for p in graph.get_collection(inputs.KEEP_PROBS)):
             rule = f"{name} is a probability to keep, in (0, 1]"
             check.require(0 < value <= 1, rule, value=float(value))
-        checked[placeholder] = value
+        checked[placeholder] = pixels.as_fed(check, placeholder, given, value)
     return checked
 
 
@@ -300,8 +295,7 @@ def check_key(check: checks.Checker, graph: tf.Graph, key: Any) -> tf.Tensor:
 def make_source(check: checks.Checker, placeholder: tf.Tensor, value: Any) -> Source:
     """Returns the source of examples whose dtype and shape fit the placeholder."""
     array = check_array(check, placeholder, value)
-    is_pixels = array.dtype == np.uint8
-    scaling = pixel_scalings(placeholder.graph).get(placeholder.name) if is_pixels else None
+    scaling = pixels.scaling_of(placeholder) if array.dtype == np.uint8 else None
     accept = None
     if isinstance(array, columns.Column):
         accept = functools.partial(values.Limits(placeholder, array.dtype).check, check)
@@ -320,7 +314,7 @@ def check_array(check: checks.Checker, placeholder: tf.Tensor, value: Any) -> np
     fits = array.ndim > 0 and (shape.rank is None or shape[1:].is_compatible_with(array.shape[1:]))
     rule = f"{name} takes {tensors.shape_text(placeholder)}, of which the first axis is the example"
     check.require(fits and shape.rank != 0, rule, **received)
-    return array
+    return pixels.as_pixels(check, placeholder, array)
 
 
 def check_sizes(check: checks.Checker, sources: Sequence[Source], plan: batches.Plan) -> None:
@@ -357,12 +351,3 @@ def check_values(check: checks.Checker, source: Source) -> None:
     for numbers, rows in values.parts(array) if is_read else ():
         limits.check(check, rows, numbers)
         source.release()
-
-
-def pixel_scalings(graph: tf.Graph) -> dict[str, tuple]:
-    """Returns {placeholder name: (offset, 1 / scale)} of the graph's image placeholders."""
-    scalings = {}
-    for text in graph.get_collection(inputs.PIXEL_SCALING):
-        name, offset, scale = json.loads(text)
-        scalings[name] = (np.float32(offset), np.float32(1 / scale))
-    return scalings

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.graph import walk
+from graphkit.running import pixels
 
 CHUNK = 1 << 22  # bytes that are read at a time, so that a mapped file need not fit into memory
 
@@ -26,6 +27,7 @@ class Limits:
     def __init__(self, placeholder: tf.Tensor, dtype: np.dtype) -> None:
         self.name, self.is_float = placeholder.name, dtype.kind == "f"
         self.any, self.lowest, self.highest = self.is_float, 0, 0
+        self.scaling = pixels.scaling_of(placeholder) if self.is_float else None
         if dtype.kind not in "ui":
             return
         limit, op_type = walk.index_limit(placeholder)
@@ -38,10 +40,14 @@ class Limits:
 
     def check(self, check: checks.Checker, rows: np.ndarray, examples: Sequence[int] | np.ndarray) -> None:
         """Raises `ValueError` for the first value that is refused, with the number of its example."""
+        if self.scaling is not None and self.scaling.holds(rows):
+            return
         if self.is_float:
             # A term that is not finite makes the sum not finite; unlike np.isfinite, summing needs no array.
             if not np.isfinite(rows.sum(dtype=np.float64)):
                 refuse_where(check, ~np.isfinite(rows), rows, f"{self.name} must be finite", examples)
+            if self.scaling is not None:
+                self.scaling.refuse(check, self.name, rows)
         elif self.any:
             refuse_where(check, (rows < self.lowest) | (rows > self.highest), rows, self.rule, examples)
 
