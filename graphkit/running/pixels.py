@@ -18,6 +18,7 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.data import array_checks, batches, columns
 from graphkit.nn import inputs
+from graphkit.running import data_keys
 
 # How far floats may lie outside of what scaling gives, in parts of its range: images may have been made
 # brighter or got noise after they were scaled, and some programs scale to -1..1. Pixels that nobody scaled
@@ -69,12 +70,13 @@ class Scaling(NamedTuple):
         # as the sum in float64 by which other floats are checked.
         return bool(self.lowest - slack <= rows.min() and rows.max() <= self.highest + slack)
 
-    def refuse(self, check: checks.Checker, name: str, rows: np.ndarray) -> None:
+    def refuse(self, check: checks.Checker, placeholder: tf.Tensor, rows: np.ndarray) -> None:
         """Raises for floats that scaling does not give."""
+        name, code = placeholder.name, data_keys.code_of(placeholder)
         given = "" if self == Scaling(128.0, 128.0) else f", offset={self.offset:g}, scale={self.scale:g}"
         rule = (
             f"{name} takes pixels 0..255 as integers, or floats that were scaled to "
-            f"{self.lowest:.4g}..{self.highest:.4g}: scale pixels by gk.scale_pixels(x{given}), or make "
+            f"{self.lowest:.4g}..{self.highest:.4g}: scale pixels by gk.scale_pixels({code}{given}), or make "
             f"{name} by gk.image_input(..., scale=None), which takes any floats"
         )
         raise ValueError(check.message(rule, lowest=short(rows.min()), highest=short(rows.max())))
@@ -101,38 +103,41 @@ def as_pixels(
 
     Of columns and mapped files nothing is read: they are converted, and checked, as they are read.
     """
-    name, scaling = placeholder.name, scaling_of(placeholder)
+    name, code, scaling = placeholder.name, data_keys.code_of(placeholder), scaling_of(placeholder)
     if scaling is None or array.dtype.kind not in "uib":
         return array
     if check.function == "fit" and isinstance(array, np.ndarray) and array.dtype.kind in "ui":
-        warn_of_faint(check, name, array, scaling)
+        warn_of_faint(check, placeholder, array, scaling)
     if array.dtype == np.uint8:
         return array
-    rule = f"{name} takes pixels 0..255, not booleans: give x * np.uint8(255)"
+    rule = f"{name} takes pixels 0..255, not booleans: give {code} * np.uint8(255)"
     check.require_type(array.dtype.kind != "b", rule, dtype=str(array.dtype))
     if isinstance(array, np.ndarray) and batches.mapping_of(array) is None:
         pixels = batches.aligned_empty(array.shape, np.uint8)
-        pixels[...] = array_checks.check_pixels(check, name, array, remedy=OTHERS)
+        pixels[...] = array_checks.check_pixels(check, name, array, None, code, OTHERS)
         return pixels
 
     def read(indices: np.ndarray) -> np.ndarray:
         rows = array.read(indices) if isinstance(array, columns.Column) else array[indices]
         if isinstance(array, np.ndarray):
             batches.release(array)
-        return array_checks.check_pixels(check, name, rows, indices, OTHERS)
+        return array_checks.check_pixels(check, name, rows, indices, code, OTHERS)
 
     in_memory = isinstance(array, columns.Column) and array.in_memory
     return columns.Column(read, array.shape, np.uint8, in_memory=in_memory)
 
 
-def warn_of_faint(check: checks.Checker, name: str, images: np.ndarray, scaling: Scaling) -> None:
+def warn_of_faint(
+    check: checks.Checker, placeholder: tf.Tensor, images: np.ndarray, scaling: Scaling
+) -> None:
     """Logs that pixels are not 0..255 but, as of black and white images, 0 and 1, by some of the images."""
     some = images[:: max(1, len(images) // SAMPLE)]
     highest = int(some.max()) if some.size else 0
     if len(images) >= SAMPLE and some.min() >= 0 and 0 < highest < FAINT * scaling.scale:
         text = "%s: the largest pixel of %s is %d, of 255, and scaling leaves hardly any contrast; give "
-        text += "x * %d, or make it by gk.image_input(..., scale=None), which takes any numbers as they are"
-        logger.warning(text, check.function, name, highest, 255 // highest)
+        text += "%s * %d, or make it by gk.image_input(..., scale=None), which takes any numbers as they are"
+        code = data_keys.code_of(placeholder)
+        logger.warning(text, check.function, placeholder.name, highest, code, 255 // highest)
 
 
 def as_fed(check: checks.Checker, placeholder: tf.Tensor, given: Any, value: np.ndarray) -> np.ndarray:
@@ -149,5 +154,5 @@ def as_fed(check: checks.Checker, placeholder: tf.Tensor, given: Any, value: np.
     if array.dtype == np.uint8:
         return scaling.rows(array, value.dtype)
     if not scaling.holds(value):
-        scaling.refuse(check, placeholder.name, value)
+        scaling.refuse(check, placeholder, value)
     return value

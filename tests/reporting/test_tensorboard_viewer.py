@@ -49,6 +49,11 @@ def ask(address, path, **query):
         return json.load(answer)
 
 
+def eventually(is_shown):
+    """Waits until TensorBoard, which answers with what it has read of the files so far, shows something."""
+    waiting(None).until(lambda _: is_shown())
+
+
 @pytest.fixture(scope="module")
 def logdir(tmp_path_factory):
     """A run that was ended in its second epoch and resumed."""
@@ -74,23 +79,27 @@ def logdir(tmp_path_factory):
 @pytest.mark.parametrize("fast", ["true", "false"])
 def test_it_has_the_values(logdir, fast):
     folder, history = logdir
+    path = "plugin/scalars/scalars"
     with viewer(folder.parent, fast) as address:
-        wait = waiting(None)
-        wait.until(lambda _: {"first", "first/train", "first/valid"} <= set(ask(address, "runs")))
-        path = "plugin/scalars/scalars"
+
+        def steps(run, tag):
+            return [step for _, step, _ in ask(address, path, run=f"first/{run}", tag=tag)]
+
+        def tags(kind, run):
+            return set(ask(address, f"plugin/{kind}/tags").get(run, ()))
+
+        eventually(lambda: {"first", "first/train", "first/valid"} <= set(ask(address, "runs")))
         for run, column in (("train", "loss"), ("valid", "valid_loss")):
-            wait.until(lambda _, run=run: "epoch/loss" in ask(address, "plugin/scalars/tags")[f"first/{run}"])
-            points = wait.until(lambda _, run=run: ask(address, path, run=f"first/{run}", tag="epoch/loss"))
-            assert [step for _, step, _ in points] == history["step"]
+            eventually(lambda run=run: "epoch/loss" in tags("scalars", f"first/{run}"))
+            eventually(lambda run=run: steps(run, "epoch/loss") == history["step"])
+            points = ask(address, path, run=f"first/{run}", tag="epoch/loss")
             assert np.allclose([value for *_, value in points], history[column], rtol=1e-6)
-        points = ask(address, path, run="first/train", tag="step/loss")
-        assert [step for _, step, _ in points] == list(range(1, 49))
-        histograms = ask(address, "plugin/histograms/tags")["first/train"]
-        assert {"hidden/dense/kernel", "hidden/dense/bias"} <= set(histograms)
-        assert ask(address, "plugin/images/tags")["first/valid"]["confusion"]
-        assert len(ask(address, "plugin/images/tags")["first/train"]) == 4
-        assert "settings" in ask(address, "plugin/text/tags")["first"]
-        assert "first/train" in ask(address, "plugin/graphs/info")
+        eventually(lambda: steps("train", "step/loss") == list(range(1, 49)))
+        eventually(lambda: {"hidden/dense/kernel", "hidden/dense/bias"} <= tags("histograms", "first/train"))
+        eventually(lambda: "confusion" in tags("images", "first/valid"))
+        eventually(lambda: len(tags("images", "first/train")) == 4)
+        eventually(lambda: "settings" in tags("text", "first"))
+        eventually(lambda: "first/train" in ask(address, "plugin/graphs/info"))
 
 
 @pytest.mark.slow

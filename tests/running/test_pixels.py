@@ -115,14 +115,16 @@ def test_augmentations_get_bytes(net):
     assert dtypes == {np.dtype(np.uint8)} and net.trainer.step == step + 6
 
 
-@pytest.mark.parametrize(("most", "remedy"), [(1, "x * 255"), (16, "x * 15"), (60, None), (0, None)])
+@pytest.mark.parametrize(
+    ("most", "remedy"), [(1, "images * 255"), (16, "images * 15"), (60, None), (0, None)]
+)
 def test_faint_pixels_are_named(net, most, remedy, caplog):
     images = np.arange(64 * 16).reshape(64, 4, 4, 1) % (most + 1)
     for dtype in (np.uint8, np.int64):
         caplog.clear()
         net.trainer.fit({net.images: images.astype(dtype), net.labels: np.arange(64) % 3}, progress=False)
         assert (f"the largest pixel of images:0 is {most}, of 255" in caplog.text) == (remedy is not None)
-        assert remedy is None or f"give {remedy}, or" in caplog.text
+        assert remedy is None or f"give image{remedy}, or" in caplog.text
 
 
 def raises(error, rule):
@@ -132,7 +134,7 @@ def raises(error, rule):
 OTHERS = "gk.image_input(..., scale=None) takes any numbers"
 FLOATS = (
     "images:0 takes pixels 0..255 as integers, or floats that were scaled to -1..0.9922: scale pixels by "
-    "gk.scale_pixels(x), or make images:0 by gk.image_input(..., scale=None), which takes any floats"
+    "gk.scale_pixels(images), or make images:0 by gk.image_input(..., scale=None), which takes any floats"
 )
 REFUSED = {
     "floats": (RAW, ValueError, f"{FLOATS}; received lowest=0.0, highest=255.0"),
@@ -146,12 +148,12 @@ REFUSED = {
     "16 bits": (
         IMAGES * np.uint16(257),
         ValueError,
-        f"in 0..255 (x // 256 makes 8 bits of 16, {OTHERS}); received value=65535, example=0",
+        f"in 0..255 (images // 256 makes 8 bits of 16, {OTHERS}); received value=65535, example=0",
     ),
     "booleans": (
         IMAGES > 99,
         TypeError,
-        "images:0 takes pixels 0..255, not booleans: give x * np.uint8(255); received dtype='bool'",
+        "images:0 takes pixels 0..255, not booleans: give images * np.uint8(255); received dtype='bool'",
     ),
     "not finite": (np.where(IMAGES == 0, np.nan, SCALED), ValueError, "images:0 must be finite; received"),
 }
@@ -187,7 +189,7 @@ def test_columns_are_refused_as_they_are_read(net, monkeypatch):
     late[33] = 256
     with raises(ValueError, "received value=256, example=33"):
         net.seen(OnDisk(late))
-    with raises(ValueError, "gk.scale_pixels(x)"):
+    with raises(ValueError, "gk.scale_pixels(images)"):
         net.fit(OnDisk(RAW))
 
 
@@ -196,7 +198,7 @@ def test_the_scaling_is_that_of_the_placeholder():
     with net.trainer:
         assert net.seen(INTEGERS).tobytes() == gk.scale_pixels(IMAGES, 0, 255).tobytes()
         assert np.array_equal(net.seen(IMAGES / 255), (IMAGES / 255).astype(np.float32))
-        with raises(ValueError, "scaled to 0..1: scale pixels by gk.scale_pixels(x, offset=0, scale=255)"):
+        with raises(ValueError, "to 0..1: scale pixels by gk.scale_pixels(images, offset=0, scale=255)"):
             net.seen(2.0 * IMAGES / 255 - 1)
 
 
