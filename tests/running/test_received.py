@@ -15,8 +15,8 @@ from graphkit.running import feeds, received
 v1 = tf.compat.v1
 N = 12
 GENERATOR = np.random.default_rng(3)
-IMAGES = GENERATOR.normal(size=(N, 4, 5, 1)).astype(np.float32)
-COLORS = GENERATOR.normal(size=(N, 4, 5, 3)).astype(np.float32)
+IMAGES = GENERATOR.uniform(-1, 1, (N, 4, 5, 1)).astype(np.float32)
+COLORS = GENERATOR.uniform(-1, 1, (N, 4, 5, 3)).astype(np.float32)
 ROWS = GENERATOR.normal(size=(N, 6)).astype(np.float32)
 LABELS = np.arange(N) % 3
 ONE_HOT = np.eye(3, dtype=np.float32)[LABELS]
