@@ -48,6 +48,7 @@ def test_best_weights_are_loaded_where_early_stopping_kept_them(data, tmp_path):
         assert trainer.evaluate(run.network.feed(data.test)) == test_metrics
 
 
+@pytest.mark.slow
 def test_newest_weights_are_loaded_where_the_run_was_continued_without_early_stopping(data, tmp_path):
     config = gk.runs.RunConfig.for_data(data, model="softmax_regression", keep_prob=1.0)
     gk.runs.train_run(config, data, tmp_path, epochs=1, patience=2)
@@ -66,6 +67,7 @@ def test_best_weights_alone_are_a_run_that_can_be_loaded(data, tmp_path):
     gk.runs.load_run(tmp_path).trainer.close()
 
 
+@pytest.mark.slow
 def test_best_weights_are_loaded_where_the_newest_checkpoint_is_damaged(data, tmp_path):
     config = gk.runs.RunConfig.for_data(data, model="softmax_regression", keep_prob=1.0)
     expected = gk.runs.train_run(config, data, tmp_path, epochs=2, patience=2)
@@ -80,28 +82,86 @@ class Killed(Exception):
     """Stands for what ends a process at once."""
 
 
+MOMENTS = {  # {method of callbacks: what is left when a run is killed there that replaces another}
+    "on_fit_start": "the earlier run",
+    "on_epoch_start": "nothing",
+    "on_run_end": "no weights",
+    "on_save_start": "no weights",
+    "on_save_end": "the new run",
+    "on_epoch_end": "no weights",
+}
+
+
 @pytest.mark.slow
-def test_settings_of_an_earlier_run_do_not_outlive_it(data, tmp_path, monkeypatch):
-    """A run that replaces another and is killed in its first epoch can be resumed with its own settings."""
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_folder_is_one_runs_whenever_the_one_that_replaces_another_is_killed(
+    moment, data, tmp_path, monkeypatch, caplog
+):
     first, second = (
         gk.runs.RunConfig.for_data(data, model=model, keep_prob=1.0)
         for model in ("mlp", "softmax_regression")
     )
     whole = gk.runs.train_run(second, data, tmp_path / "whole", epochs=1)
     gk.runs.train_run(first, data, tmp_path / "run", epochs=1)
+    left = MOMENTS[moment]
 
     def kill(*_):
         raise Killed
 
-    for moment in ("on_fit_start", "on_epoch_start"):  # before and after run.json is removed
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(gk.runs.RunFile, moment, kill)
-            gk.runs.train_run(second, data, tmp_path / "run", epochs=1)
-    with pytest.raises(FileNotFoundError, match=r"there is no run in this folder \(no run.json\)"):
-        gk.runs.load_run(tmp_path / "run")
-    assert gk.runs.train_run(second, data, tmp_path / "run", epochs=1, resume=True) == whole
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(gk.runs.RunFile, moment, kill)
+        gk.runs.train_run(second, data, tmp_path / "run", epochs=1, overwrite=True)
+    if left in ("the earlier run", "the new run"):
+        run = gk.runs.load_run(tmp_path / "run")
+        run.trainer.close()
+        assert run.config == (first if left == "the earlier run" else second)
+        history = tmp_path / "run" / "history.csv"
+        assert history.exists()
+    else:
+        message = (
+            "there is no run in" if left == "nothing" else "has no checkpoint yet: it is in its first epoch"
+        )
+        with pytest.raises(FileNotFoundError, match=message):
+            gk.runs.load_run(tmp_path / "run")
+    if left == "the earlier run":
+        with pytest.raises(
+            ValueError, match=r"was started with other settings .*; overwrite=True instead of"
+        ):
+            gk.runs.train_run(second, data, tmp_path / "run", epochs=1, resume=True)
+    else:
+        assert gk.runs.train_run(second, data, tmp_path / "run", epochs=1, resume=True) == whole
 
 
+def test_a_run_is_not_replaced_without_being_asked(data, tmp_path):
+    first, second = (
+        gk.runs.RunConfig.for_data(data, model="softmax_regression", learning_rate=rate)
+        for rate in (0.1, 0.2)
+    )
+    kept = gk.runs.train_run(first, data, tmp_path, epochs=1)
+    rule = (
+        f"{tmp_path} holds a run: resume=True continues it, overwrite=True replaces it, another logdir keeps"
+    )
+    with pytest.raises(ValueError, match=rule):
+        gk.runs.train_run(second, data, tmp_path, epochs=1)
+    for name in ("epochs", "max_steps"):
+        with pytest.raises(
+            ValueError, match=f"{name} must be positive|{name} must be an integer of at least 1"
+        ):
+            gk.runs.train_run(first, data, tmp_path, **{"epochs": 1, name: 0}, overwrite=True)
+    gk.runs.train_run(second, data, tmp_path, epochs=1, dry_run=True)
+    run = gk.runs.load_run(tmp_path)
+    with run.trainer as trainer:
+        assert trainer.evaluate(run.network.feed(data.test)) == kept
+    for path in (*saving.kept(tmp_path), str(tmp_path / "checkpoint")):
+        saving.remove(path)
+    (tmp_path / "best-3.index").touch()
+    with pytest.raises(ValueError, match="holds a run: without a checkpoint to resume from; overwrite=True"):
+        gk.runs.train_run(second, data, tmp_path, epochs=1, resume=True)
+    gk.runs.train_run(second, data, tmp_path, epochs=1, overwrite=True)
+    assert gk.runs.read_config(tmp_path) == second and not (tmp_path / "best-3.index").exists()
+
+
+@pytest.mark.grid
 @pytest.mark.parametrize("damage", [b"", b'{\n "model": "mlp",\n "da', "edited"])
 def test_damaged_settings_are_refused_and_the_run_goes_on_without_them_or_anew(damage, data, tmp_path):
     config = gk.runs.RunConfig.for_data(data, model="softmax_regression", keep_prob=1.0)
@@ -120,7 +180,7 @@ def test_damaged_settings_are_refused_and_the_run_goes_on_without_them_or_anew(d
             use()
     if damage == "edited":
         path.unlink()
-    gk.runs.train_run(config, data, tmp_path, epochs=2, resume=damage == "edited")
+    gk.runs.train_run(config, data, tmp_path, epochs=2, resume=damage == "edited", overwrite=True)
     written = json.loads(path.read_text())
     assert edited != content and written["settings"] == json.loads(content)["settings"]
 
@@ -136,7 +196,7 @@ def test_resume_with_other_settings_is_refused(trained, data):
     folder, config, _ = trained
     other = dataclasses.replace(config, learning_rate=0.5)
     with pytest.raises(
-        ValueError, match=r"other settings \(was, now\); received learning_rate=\(0.001, 0.5\)"
+        ValueError, match=r"other settings \(was, now\); .*; received learning_rate=\(0.001, 0.5\)"
     ):
         gk.runs.train_run(other, data, folder, epochs=3, resume=True)
 
@@ -172,7 +232,10 @@ def test_foreign_run_file_is_named(content, tmp_path):
 def test_folder_without_checkpoint_is_named(trained, tmp_path):
     folder, _, _ = trained
     (tmp_path / "run.json").write_text((folder / "run.json").read_text())
-    with pytest.raises(FileNotFoundError, match="there is no checkpoint in this folder"):
+    rule = (
+        r"has no checkpoint yet: it is in its first epoch, or ended there; train_run\(resume=True\) begins it"
+    )
+    with pytest.raises(FileNotFoundError, match=rule):
         gk.runs.load_run(tmp_path)
 
 

@@ -31,6 +31,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
 OWN_DATA = "docs/your_own_data.md"
 EMBEDDED = Path(__file__).parent / "files"
 MOST_NAMED = 10  # classes in a message
+FOLDER, TABLE = "a folder of images", "a table"
 NAMES = ("mnist_5k", "words_5_languages", *sources.SOURCES)
 
 
@@ -122,17 +123,10 @@ def load_dataset(
     if name not in NAMES and not os.path.exists(name):
         rule = f"no file or folder has that path, and the names are {', '.join(NAMES)}{near(name)}"
         raise FileNotFoundError(check.message(rule, name_or_path=name, folder=os.getcwd()))
-    if name in NAMES:
-        kind = "a named data set"
-    elif os.path.isdir(name) and not holds_idx(name) and folders.is_image_folder(Path(name)):
-        kind = "a folder of images"
-    elif os.path.isfile(name) and tables.is_table(name):
-        kind = "a table"
-    else:
-        kind = "a file of arrays"
-    of_images, of_table = kind == "a folder of images", kind == "a table"
-    refuse_options(check, kind, image_options, not of_images, folders.ImageOptions(), "a folder of images")
-    refuse_options(check, kind, table_options, not of_table, tables.TableOptions(), "a table")
+    kind = kind_of(name)
+    of_images, of_table = kind == FOLDER, kind == TABLE
+    refuse_options(check, kind, image_options, not of_images, folders.ImageOptions(), FOLDER)
+    refuse_options(check, kind, table_options, not of_table, tables.TableOptions(), TABLE)
     fits = folders.ImageFormat if of_images else tables.TableFormat if of_table else None
     right = format is None or (fits is not None and isinstance(format, fits))
     check.require_type(right, f"{name} is {kind}: format must be that of such data, or None", format=format)
@@ -150,6 +144,15 @@ def near(name: str) -> str:
     if not found and base and os.path.isdir(folder or "."):
         found = checks.near(base, os.listdir(folder or "."))
     return found
+
+
+def kind_of(name: str) -> str:
+    """Returns what a name or a path is, as people call it."""
+    if name in NAMES:
+        return "a named data set"
+    if os.path.isdir(name) and not holds_idx(name) and folders.is_image_folder(Path(name)):
+        return FOLDER
+    return TABLE if os.path.isfile(name) and tables.is_table(name) else "a file of arrays"
 
 
 def check_image_options(

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.graph import walk
-from graphkit.inspection import batch_rules, loss_rules, structure_rules
+from graphkit.inspection import batch_rules, layer_rules, loss_rules, structure_rules
 from graphkit.inspection.graph_view import GraphView, Problems
 
 __all__ = ["Finding", "check_graph"]
@@ -26,6 +26,8 @@ RULES: dict[str, Callable[[GraphView], Problems]] = {
         structure_rules.unshared_towers,
         structure_rules.ops_in_loop,
         structure_rules.unused_placeholder,
+        layer_rules.bias_twice,
+        layer_rules.only_penalised,
     )
 }
 
@@ -76,6 +78,8 @@ def check_graph(
     - unshared_towers: layers that two towers for different inputs were meant to share.
     - ops_in_loop: ops that a training loop adds to the graph.
     - unused_placeholder: placeholders that nothing uses.
+    - bias_twice: a bias on top of a layer's own.
+    - only_penalised: layers that reach the loss by a penalty on their weights alone.
 
     Args:
       loss: floating-point scalar tensor.

@@ -57,7 +57,7 @@ def softmax(
     """Turns logits into probabilities: exp(logits / temperature), divided by their sum along an axis.
 
     The probabilities of the same logits are one op, however often they are asked for. A loss makes that op,
-    too, so that `trainer.predict(gk.softmax(logits), ...)` works when the graph can no longer grow.
+    too, so that `trainer.predict(gk.softmax(logits), ...)` in a loop adds no ops to the graph.
 
     Args:
       logits: floating-point tensor of at least one axis.

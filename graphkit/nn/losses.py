@@ -60,7 +60,7 @@ def softmax_cross_entropy(
     logits = tensors.float_tensor(check, "logits", logits, minimum_rank=2)
     labels = check_labels(check, logits, labels)
     with scopes.op_scope(check, None):
-        activations.softmax(logits)  # for predict, after the graph is finalized; see gk.softmax
+        activations.softmax(logits)  # for predict, also in a loop; see gk.softmax
         if labels.shape.rank == logits.shape.rank:
             losses = tf.nn.softmax_cross_entropy_with_logits(labels, logits)
         else:

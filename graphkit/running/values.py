@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.graph import walk
+from graphkit.running import data_keys, remedies
 
 CHUNK = 1 << 22  # bytes that are read at a time, so that a mapped file need not fit into memory
 
@@ -26,11 +27,13 @@ class Limits:
     def __init__(self, placeholder: tf.Tensor, dtype: np.dtype) -> None:
         self.name, self.is_float = placeholder.name, dtype.kind == "f"
         self.any, self.lowest, self.highest = self.is_float, 0, 0
+        self.code = data_keys.code_of(placeholder)
+        self.op_type: str | None = None
         if dtype.kind not in "ui":
             return
         limit, op_type = walk.index_limit(placeholder)
         if limit is not None:
-            self.any, self.highest = True, limit - 1
+            self.any, self.highest, self.op_type = True, limit - 1, op_type
             self.rule = f"{self.name} must lie in 0..{self.highest}, which {op_type} takes"
         elif not np.can_cast(dtype, placeholder.dtype.as_numpy_dtype):
             self.any, self.lowest, self.highest = True, placeholder.dtype.min, placeholder.dtype.max
@@ -43,7 +46,16 @@ class Limits:
             if not np.isfinite(rows.sum(dtype=np.float64)):
                 refuse_where(check, ~np.isfinite(rows), rows, f"{self.name} must be finite", examples)
         elif self.any:
-            refuse_where(check, (rows < self.lowest) | (rows > self.highest), rows, self.rule, examples)
+            wrong = (rows < self.lowest) | (rows > self.highest)
+            if wrong.any():
+                refuse_where(check, wrong, rows, self.rule + self.remedy(rows), examples)
+
+    def remedy(self, rows: np.ndarray) -> str:
+        """Returns what to do about integers that are refused, as the end of the rule."""
+        if self.op_type is None:
+            return ""
+        todo = remedies.for_range(self.code, rows, self.highest + 1, self.op_type)
+        return todo and f": {todo}"
 
 
 def refuse_where(

@@ -1,4 +1,4 @@
-"""What a trainer adds to a graph before it is finalized: the training step, loops, savers, initial values."""
+"""What a trainer adds to a graph before its session: the training step, loops, savers, initial values."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -85,10 +85,16 @@ def build(
     seed: int,
     settings: Settings,
 ) -> Built:
-    """Adds to the graph of the losses everything that its trainer will ever run, and finalizes the graph."""
+    """Adds to the graph of the losses everything that its trainer runs by itself."""
     check, graph = checks.Checker("Trainer"), minimized[0].loss.graph
     rule = f"the graph is finalized, so nothing can be added to train it; called at {lines.caller_line()}"
     check.require(not graph.finalized, rule)
+    made = graph.get_collection(scopes.TRAINER)
+    rule = (
+        f"the graph has a trainer already, made at {made and made[0]}, and a second one would add its update "
+        f"to the same graph; go on with that one, or {scopes.NEW_NETWORK}; called at {lines.caller_line()}"
+    )
+    check.require(not made, rule)
     with graph.as_default(), settings.workers.scope():
         minimized = objectives.with_variables(check, minimized)
         trained = objectives.all_variables(minimized)
@@ -113,7 +119,7 @@ def build(
         step = step._replace(update=settings.workers.end_step(step.update))
         own = settings.workers.initialized(initialized(step.variables))
         initializer = tf.group(session.make_initializer(own, seed), tables)
-        graph.finalize()
+        graph.add_to_collection(scopes.TRAINER, lines.caller_line())
     kernels.recommend_onednn(ops)
     lost = unsaved.unsaved_state(of_program(ops))
     return Built(metrics, step, made_loops, checkpoints, initializer, hashes, lost)

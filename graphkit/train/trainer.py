@@ -24,8 +24,8 @@ from graphkit.train.state import TrainingState
 class Trainer(OpenGraph):
     """Trains the graph of a loss with its own session, until it is closed.
 
-    Making a trainer adds the update of each step to the loss's graph, opens a session on it, gives all
-    variables their initial values and finalizes the graph. It runs what graphs ask for: ops in UPDATE_OPS
+    Making a trainer adds the update of each step to the loss's graph, opens a session on it and gives all
+    variables their initial values; later ones have none. It runs what graphs ask for: ops in UPDATE_OPS
     run in each step, after all has been read that they assign, and REGULARIZATION_LOSSES that the loss
     does not depend on yet are added to it. Use it in a `with` statement, or call `close`.
 
@@ -64,7 +64,7 @@ class Trainer(OpenGraph):
       strict: True refuses a graph in which `check_graph` finds an issue, which is only logged otherwise.
 
     Attributes:
-      graph: the graph of the loss, finalized.
+      graph: the graph of the loss, to which tensors to predict may be added, once and not in a loop.
       session: the open `tf.compat.v1.Session`.
       metrics: {name: `Metric`}, the loss first; of several losses their sum, then each.
       state: the `TrainingState`: step, epoch, history and all else that a checkpoint holds.
@@ -210,7 +210,7 @@ class Trainer(OpenGraph):
 
         Everything is checked before the first step. With a logdir, a checkpoint and `history.csv` are
         written after each epoch, and a checkpoint each minute inside long ones (see `Checkpointing`); a run
-        that is not resumed replaces the checkpoints of an earlier one there.
+        that is not resumed replaces an earlier one there: its first step removes that one's files.
 
         SIGINT and SIGTERM end it after the steps under way: it saves a checkpoint, says how to continue, and
         raises KeyboardInterrupt, or SystemExit with 143. The trainer stays usable; another `fit` on the same
@@ -284,10 +284,10 @@ class Trainer(OpenGraph):
             self.runner = executions.runner_for(
                 self.session, self.training_step, self.loops, self.examples, self.plan, wanted, self.workers
             )
-            replaces = fitting.begin(self, earlier, resume, limit)
+            begins = fitting.begin(self, earlier, resume, limit)
             if trial is not None:
                 return trial.run(validation)
-            fitting.fit(self, limit, validation, replaces)
+            fitting.fit(self, limit, validation, begins)
         return self.history
 
     def save(self, path: str | os.PathLike | None = None, *, keep: int = 2) -> str:

@@ -196,6 +196,7 @@ PROBLEMS = [
 ]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("rule, program, fix", PROBLEMS)
 def test_planted_problem(rule, program, fix):
     check_planted(rule, program, fix)

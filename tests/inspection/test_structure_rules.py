@@ -218,6 +218,7 @@ PROBLEMS = [
 ]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("rule, program, fix", PROBLEMS)
 def test_planted_problem(rule, program, fix):
     check_planted(rule, program, fix)
@@ -267,6 +268,7 @@ LONG = {
 }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", VALID)
 def test_valid_graph(name):
     check_valid(VALID[name]())

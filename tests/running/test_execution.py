@@ -238,6 +238,7 @@ def test_rates_are_asked_for_when_a_run_starts():
     ]  # fmt: skip
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("graph", "wanted", "taken", "keyed", "compiled"),
     [

@@ -168,12 +168,6 @@ def test_mapped_arrays_are_told_from_those_in_memory(tmp_path):
     assert source(mapped).is_lazy and source(mapped[1:]).is_lazy and not source(np.array(mapped)).is_lazy
 
 
-def test_kinds_of_arrays_that_a_placeholder_takes():
-    kinds = {tf.float32: "uifb", tf.bfloat16: "uifb", tf.int64: "uib", tf.bool: "b", tf.string: "USO"}
-    assert {dtype: feeds.kinds_for(dtype) for dtype in kinds} == kinds
-    assert feeds.kinds_for(tf.complex64) == "uifc"
-
-
 # What is refused, in the same words by each function that takes data.
 
 NO_KEY = "keys must be placeholders of the trainer's graph, or their names"
@@ -182,7 +176,8 @@ REFUSED = [
     (
         lambda p: {p.points: POINTS},
         ValueError,
-        "placeholder labels:0 needs data, or a value in feed; received given=['features:0']",
+        'placeholder labels:0 needs data, or a value in feed: add {"labels": labels} to data; '
+        "received given=['features:0']",
     ),
     (
         lambda p: {p.points: POINTS[:60], p.kinds: KINDS},
@@ -193,52 +188,60 @@ REFUSED = [
     (
         lambda p: {p.points: POINTS[:0], p.kinds: KINDS[:0]},
         ValueError,
-        "all arrays must have the same number of examples, and at least one; "
-        "received examples={'features:0': 0, 'labels:0': 0}",
+        "data must have at least one example; received shapes={'features:0': (0, 3), 'labels:0': (0,)}",
     ),
     (
         lambda p: {},
         ValueError,
-        "all arrays must have the same number of examples, and at least one; received examples={}",
+        "placeholder features:0, labels:0 needs data, or a value in feed: "
+        'add {"features": features, "labels": labels} to data; received given=[]',
     ),
     (
         lambda p: [POINTS],
         TypeError,
-        "data must be {placeholder or its name: array}, or a table with such columns; "
-        "received data=<class 'list'>",
+        "data must be {placeholder or its name: array}, or a table with such columns: "
+        'give {"features": features, "labels": labels}; received data=[array of float32 with shape (70, 3)]',
     ),
     (
         lambda p: {p.points: POINTS[:, :2], p.kinds: KINDS},
         ValueError,
-        "features:0 takes (None, 3), of which the first axis is the example; "
+        "features:0 takes (None, 3), of which the first axis is the example: "
+        "these examples need another placeholder, such as gk.feature_input(2); "
         "received shape=(70, 2), dtype='float32'",
     ),
     (
         lambda p: {p.points: 1.5, p.kinds: KINDS},
         ValueError,
-        "features:0 takes (None, 3), of which the first axis is the example; "
+        "features:0 takes (None, 3), of which the first axis is the example: "
+        "give an array with a row for each example, as np.array([features]) for a single one; "
         "received shape=(), dtype='float64'",
     ),
     (
-        lambda p: {p.points: POINTS.astype("U2"), p.kinds: KINDS},
+        lambda p: {p.points: np.full((70, 3), "abc"), p.kinds: KINDS},
         TypeError,
-        "features:0 takes float32; received shape=(70, 3), dtype='<U2'",
+        "features:0 takes float32: texts must become numbers: "
+        "encode = gk.data.TableEncoder(pandas.DataFrame(features)), "
+        "and give encode(pandas.DataFrame(features)); received shape=(70, 3), dtype='<U3'",
     ),
     (
         lambda p: {p.points: POINTS, p.kinds: KINDS / 2},
         TypeError,
-        "labels:0 takes int32; received shape=(70,), dtype='float64'",
+        "labels:0 takes int32: these are not whole numbers; numbers that are to be predicted need a "
+        "placeholder such as tf.compat.v1.placeholder(tf.float32, (None,)); "
+        "received shape=(70,), dtype='float64'",
     ),
     (
         lambda p: {p.points: POINTS, p.kinds: KINDS + 1},
         ValueError,
-        "labels:0 must lie in 0..1, which SparseSoftmaxCrossEntropyWithLogits takes; "
+        "labels:0 must lie in 0..1, which SparseSoftmaxCrossEntropyWithLogits takes: "
+        "classes start at 0, so where yours start at 1, give labels - 1; "
         f"received value=2, example={np.argmax(KINDS)}",
     ),
     (
         lambda p: {p.points: POINTS, p.kinds: KINDS - 1},
         ValueError,
-        "labels:0 must lie in 0..1, which SparseSoftmaxCrossEntropyWithLogits takes; "
+        "labels:0 must lie in 0..1, which SparseSoftmaxCrossEntropyWithLogits takes: "
+        "number the classes: names, numbers = np.unique(labels, return_inverse=True), and give numbers; "
         f"received value=-1, example={np.argmin(KINDS)}",
     ),
     (
@@ -262,7 +265,8 @@ REFUSED = [
     (
         lambda p: {"features": POINTS, p.points: POINTS},
         ValueError,
-        "features:0 must be given once",
+        "features:0 must be given once: as a key, the placeholder and its name are the same; "
+        "received keys=['features', 'features:0']",
     ),
 ]
 
@@ -277,7 +281,10 @@ def test_data_that_does_not_fit_is_refused(make, error, message, problem):
 def test_a_placeholder_of_another_graph_is_refused(problem):
     with tf.Graph().as_default():
         stranger = Problem()
-    with pytest.raises(ValueError, match=f"^fit: {NO_KEY}; received key='features:0', op='Placeholder'$"):
+    with pytest.raises(
+        ValueError,
+        match=f"^fit: {NO_KEY}; this one is of another graph.*; received key='features:0', op='Placeholder'$",
+    ):
         problem.check({**problem.data, stranger.points: POINTS})
 
 
@@ -313,7 +320,13 @@ def test_lists_are_arrays_too(problem):
 
 
 FEEDS = [
-    (3, TypeError, "feed must be {placeholder: value}; received feed=3"),
+    (
+        3,
+        TypeError,
+        "feed must be {placeholder: value} of what stays the same in every step, such as "
+        '{"keep_prob": 0.5}; arrays of examples belong in data, {"features": features, "labels": labels}; '
+        "received feed=3",
+    ),
     ({"keep": 1}, ValueError, f"{NO_NAME} (near it: keep_prob); received key='keep'"),
     ({"keep_prob": 0.5}, None, None),
     (0, ValueError, "keep_prob:0 is a probability to keep, in (0, 1]; received value=0.0"),

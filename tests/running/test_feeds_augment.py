@@ -128,6 +128,7 @@ def test_same_run_same_bits_and_other_than_without():
     assert plain[0] != whole[0]
 
 
+@pytest.mark.slow
 def test_resumed_run_ends_with_the_same_bits(tmp_path):
     whole = run(JITTER)
     run(JITTER, tmp_path, epochs=1)

@@ -120,6 +120,7 @@ def test_matrices_in_the_csv_file_are_read_back(tmp_path):
     assert [float(row["f1"]) for row in rows] == history["f1"]
 
 
+@pytest.mark.slow
 def test_resumed_run_has_the_same_metrics(tmp_path):
     class Halt(gk.Callback):
         def on_step(self, trainer, metrics):
@@ -168,6 +169,7 @@ def test_a_figure_of_ones_own_is_finished_from_means():
     assert metrics["all"] == pytest.approx(float((POINTS.astype(np.float64) ** 2).mean() ** 0.5), rel=1e-6)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("kind", [np.int64, np.float32, np.bool_, np.array])
 def test_metrics_that_are_numpy_scalars_are_kept_by_a_checkpoint(kind, tmp_path):
     points = gk.feature_input(3)

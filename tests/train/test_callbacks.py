@@ -1,8 +1,6 @@
 """Early stopping, the progress display, and where runs of many steps end."""
 
-import io
 import itertools
-import sys
 import types
 
 import numpy as np
@@ -95,21 +93,6 @@ def test_resumed_early_stopping_decides_as_if_never_stopped(tmp_path):
 def test_bad_options_of_early_stopping(options, error, message):
     with pytest.raises(error, match=message):
         gk.EarlyStopping(**options)
-
-
-def test_bar_on_a_terminal_shows_loss_and_speed(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr("graphkit.train.progress.Progress.REFRESH", 0.0)
-    trainer, data = line_fit()
-    with trainer:
-        trainer.fit(data, epochs=1, batch_size=2)
-    shown = terminal.getvalue()
-    assert "epoch 1/1" in shown and "loss=" in shown and "examples/s" in shown
 
 
 @pytest.mark.parametrize("execution", ["feed", "chunks", "resident", "compiled"])
