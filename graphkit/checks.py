@@ -164,6 +164,15 @@ class Checker:
         self.require(value.lower() in choices, rule + near(value.lower(), choices), **{name: value})
         return value.lower()
 
+    def path(self, name: str, value: Any) -> str:
+        """Returns the text of `value`, which must be a path."""
+        path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+        self.require_type(
+            isinstance(path, str), f"{name} must be a path: text, or a pathlib.Path", **{name: value}
+        )
+        self.require("\0" not in str(path), f"{name} must be a path", **{name: value})
+        return str(path)
+
     def fields(self, fields: Any, names: Collection[str]) -> None:
         """Raises `ValueError` unless what was read from JSON is a dict of exactly these fields."""
         right = isinstance(fields, Mapping) and set(fields) == set(names)

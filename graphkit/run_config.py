@@ -253,7 +253,7 @@ class RunFile(callback.Callback):
 def read_config(logdir: str | os.PathLike[str]) -> RunConfig:
     """Returns the RunConfig in a run's folder."""
     check = checks.Checker("load_run")
-    path = Path(logdir) / FILE
+    path = Path(check.path("logdir", logdir)) / FILE
     if not path.is_file():
         raise FileNotFoundError(check.message(f"there is no run in {os.fspath(logdir)} (no run.json)"))
     try:

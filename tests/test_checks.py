@@ -146,6 +146,16 @@ def test_choices_are_strings_in_any_case():
         CHECK.choice("padding", 1, ("same", "valid"))
 
 
+@pytest.mark.parametrize("value", [5, b"runs", None])
+def test_what_is_not_a_path_is_refused(value, tmp_path):
+    check = checks.Checker("save")
+    with pytest.raises(TypeError, match="^save: path must be a path: text, or a pathlib.Path; received path="):
+        check.path("path", value)
+    with pytest.raises(ValueError, match="^save: path must be a path; received path="):
+        check.path("path", "runs\0")
+    assert check.path("path", tmp_path) == check.path("path", str(tmp_path)) == str(tmp_path)
+
+
 def test_arrays_have_the_stated_number_of_axes():
     values = np.zeros((2, 3))
     assert CHECK.array("x", values, rank=2) is values

@@ -31,7 +31,7 @@ def find_checkpoint(path: str | os.PathLike[str]) -> str:
       ValueError: it is at a path where TensorFlow cannot read it.
     """
     check = checks.Checker("restore")
-    path = os.fspath(path)
+    path = check.path("path", path)
     is_folder = os.path.isdir(path)
     folder = path if is_folder else os.path.dirname(path)
     part = PARTS.fullmatch(path)

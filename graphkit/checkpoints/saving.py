@@ -123,7 +123,8 @@ def check_logdir(logdir: Folder | None) -> Path | None:
     """Returns the folder, made if missing, in which a file can be written."""
     if logdir is None:
         return None
-    check, folder = checks.Checker("Trainer"), Path(logdir)
+    check = checks.Checker("Trainer")
+    folder = Path(check.path("logdir", logdir))
     files.check_path(check, logdir=folder)
     # Absolute, so that a program may change its folder; but not where TensorFlow would take the folders above
     # for a pattern, which a relative path does not show it.

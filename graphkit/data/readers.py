@@ -54,7 +54,7 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
       array([7, 8, 9], dtype=uint8)
     """
     check = checks.Checker("read_idx")
-    path = os.fspath(path)
+    path = check.path("path", path)
     with refuse_damaged(check, path), open_plain_or_gzipped(path) as stream:
         header = read_exactly(check, stream, 4, path)
         known = header[:2] == b"\0\0" and header[2] in IDX_DTYPES and 1 <= header[3] <= MOST_AXES
@@ -162,7 +162,7 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
       array([0, 1, 2])
     """
     check = checks.Checker("read_npz")
-    path = os.fspath(path)
+    path = check.path("path", path)
     rule = f"{path} is not a complete .npz file"
     try:
         with check.system_errors(f"{path} cannot be read"), zipfile.ZipFile(path) as archive:

@@ -53,7 +53,7 @@ def replay(path: str | os.PathLike) -> PostMortem:
       the derivative of the square root at 0 is infinite; add a small constant below the root
     """
     check = checks.Checker("replay")
-    path = os.fspath(path)
+    path = check.path("path", path)
     case, report = load(path)
     config = sessions.make_config("auto", None, case.compute_dtype)
     try:

@@ -34,7 +34,7 @@ def check_path(check: checks.Checker, path: Any) -> Path:
       ValueError: its suffix is of another format, or TensorFlow could not load a SavedModel there.
       FileExistsError: it is a file, a folder that is not empty, or the current folder.
     """
-    check.require_type(isinstance(path, (str, os.PathLike)), "path must be a path", path=path)
+    path = check.path("path", path)
     files.check_path(check, path=path)
     suffix = Path(path).suffix.lower()
     rule = f"the suffix says the format: {', '.join(FILES)}, or none for the folder of a SavedModel"

@@ -182,6 +182,7 @@ def keep_prob_input(name: str = "keep_prob") -> tf.Tensor:
 
 def placeholder(check: checks.Checker, dtype: tf.DType, shape: Sequence[int | None], name: str) -> tf.Tensor:
     scopes.check_growing(check)
+    check.require_type(isinstance(name, str), "name must be text", name=name)
     return tf.compat.v1.placeholder(dtype, shape, name=name)
 
 

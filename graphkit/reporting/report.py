@@ -92,9 +92,8 @@ def report(
     is_trainer = isinstance(trainer, trainers.Trainer)
     check.require_type(is_trainer, "trainer must be a gk.Trainer", trainer=type(trainer))
     rule = "path must be the path of a file; it may be None where the trainer has a logdir"
-    check.require_type(path is None or isinstance(path, (str, os.PathLike)), rule, path=path)
     check.require(path is not None or trainer.logdir is not None, rule, path=path)
-    target = Path(os.fspath(path) if path is not None else trainer.logdir / FILE)
+    target = Path(check.path("path", path)) if path is not None else trainer.logdir / FILE
     for name, value in (("test", test), ("settings", settings)):
         is_dict = isinstance(value or {}, Mapping) and all(isinstance(key, str) for key in value or {})
         check.require_type(is_dict, f"{name} must be {{name: value}}", **{name: value})

@@ -75,9 +75,7 @@ class TensorBoard(Callback):
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.check = check = checks.Checker("TensorBoard")
-        is_path = logdir is None or isinstance(logdir, (str, os.PathLike))
-        check.require_type(is_path, "logdir must be a path", logdir=logdir)
-        self.logdir = None if logdir is None else os.fspath(logdir)
+        self.logdir = None if logdir is None else check.path("logdir", logdir)
         self.every = None if every is None else check.integer("every", every)
         self.histograms, self.graph, self.classes = histograms, graph, classes
         is_name = confusion_matrix is None or isinstance(confusion_matrix, str)

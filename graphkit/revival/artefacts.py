@@ -61,9 +61,7 @@ def read(check: checks.Checker, path: Path_, tags: Collection[str], signature: s
       FileNotFoundError: there is nothing that can be revived.
       ValueError: a file is of another kind, or cut off; a SavedModel without these tags or this signature.
     """
-    check.require_type(isinstance(path, (str, os.PathLike)), "path must be a path", path=path)
-    path = os.fspath(path)
-    check.require(isinstance(path, str) and "\0" not in path, "path must be a path", path=path)
+    path = check.path("path", path)
     folder = path if os.path.isdir(path) else os.path.dirname(path)
     if os.path.isdir(path) or os.path.basename(path) in SAVED_MODEL:
         found = next((name for name in SAVED_MODEL if os.path.isfile(os.path.join(folder, name))), None)

@@ -20,10 +20,11 @@ def save(trainer: Any, path: str | os.PathLike[str] | None, keep: int) -> str:
     keep = check.integer("keep", keep)
     rule = "inside trainer.averages(), save needs a path of its own: a run resumes from its own weights"
     check.require(path is not None or not trainer.has_averages, rule, path=path)
+    path = None if path is None else check.path("path", path)
     if trainer.folder is not None:
         target = trainer.folder.prepare(path, trainer.step)
     elif path is not None:
-        target = os.fspath(path)
+        target = path
     else:
         raise ValueError(check.message("a path is needed where the trainer has no logdir", path=path))
     for callback in trainer.callbacks:

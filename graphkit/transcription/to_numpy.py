@@ -88,7 +88,7 @@ def weights_path(target: Path) -> Path:
 
 def check_path(check: checks.Checker, path: Any, overwrite: bool) -> Path:
     """Returns the path of the file, next to which the weights are written."""
-    check.require_type(isinstance(path, (str, os.PathLike)), "path must be a path", path=path)
+    path = check.path("path", path)
     check.require_type(isinstance(overwrite, bool), "overwrite must be True or False", overwrite=overwrite)
     target = Path(path)
     check.require(target.suffix == ".py", "path must end in .py", path=path)

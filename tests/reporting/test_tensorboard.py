@@ -111,7 +111,7 @@ def test_a_resumed_run_shows_each_step_once(trained, tmp_path):
 
 def test_wrong_arguments_are_refused_before_the_first_step(tmp_path):
     for arguments, error, rule in (
-        ({"logdir": 3}, TypeError, "logdir must be a path; received logdir=3"),
+        ({"logdir": 3}, TypeError, "logdir must be a path: text, or a pathlib.Path; received logdir=3"),
         ({"every": 0}, ValueError, "every must be an integer of at least 1"),
         ({"images": -1}, ValueError, "images must be an integer of at least 0"),
         ({"settings": {1: 2}}, TypeError, "settings must be {name: value}"),
