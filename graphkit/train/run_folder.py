@@ -14,6 +14,7 @@ logger = logging.getLogger("graphkit")
 REPLACED = ".replaced"  # is there while the files of an earlier run are removed, see `RunFolder.replace`
 # What a trainer, its callbacks and `graphkit train` write next to the checkpoints.
 FILES = ("run.json", "history.csv", "metrics.jsonl", "report.html", "curves.png", "confusion_matrix.png")
+MOST_NAMED = 5  # files in a message
 EVENTS = re.compile(r"\.tfevents\.\d+\..+\.\d+\.\d+$")  # of `gk.TensorBoard`: those of others end otherwise
 
 
@@ -57,11 +58,12 @@ class RunFolder:
         and what claims the folder next removes the rest.
         """
         if self.writes:
-            if saving.paths_in(self.logdir, "model", "best"):
-                text = "the earlier run in %s is replaced (fit(resume=True) continues a run)"
-                logger.warning(text, self.logdir)
+            replaces = bool(saving.paths_in(self.logdir, "model", "best"))
             (self.logdir / REPLACED).touch()
             self.remove_run()
+            if replaces:
+                text = "the earlier run in %s is replaced (fit(resume=True) continues a run)%s"
+                logger.warning(text, self.logdir, others_in(self.logdir))
         self.is_own = True
 
     def remove_run(self) -> None:
@@ -155,3 +157,11 @@ def files_of_run(logdir: str | os.PathLike[str]) -> list[Path]:
     written = [*folder.glob("notfinite-*.npz"), *(path for path in events if EVENTS.search(path.name))]
     found = [first, *map(Path, checkpoints), folder / saving.LATEST, *named, *written]
     return [path for path in found if path.is_file()]
+
+
+def others_in(folder: Path) -> str:
+    """Returns what a folder holds besides a run, such as exports of an earlier one, for a message."""
+    empty = {name for name in ("train", "valid") if not any((folder / name).glob("*"))}  # of `gk.TensorBoard`
+    names = sorted({path.name for path in folder.iterdir()} - {locks.NAME, *empty})
+    more = "" if len(names) <= MOST_NAMED else f" and {len(names) - MOST_NAMED} more"
+    return f"; not its files, and still there: {', '.join(names[:MOST_NAMED])}{more}" if names else ""

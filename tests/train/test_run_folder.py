@@ -133,9 +133,11 @@ def test_a_run_that_is_replaced_is_gone_at_once_and_nothing_else_is(folder, writ
     folder.claim("fit")
     folder.replace()
     assert files_in(folder) == {*OTHERS} and folder.is_own
-    assert caplog.messages == [
-        f"the earlier run in {folder.logdir} is replaced (fit(resume=True) continues a run)"
-    ]
+    said = (
+        f"the earlier run in {folder.logdir} is replaced (fit(resume=True) continues a run); not its files, "
+    )
+    others = "events.out.tfevents.17.host.12.0.v2, model-a.h5, model.tflite, notes.txt, saved"
+    assert caplog.messages == [f"{said}and still there: {others}"]
     assert keep(folder, write, 6) == [6]  # a step of this run, by the name of an earlier one
 
 
