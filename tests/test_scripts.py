@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import graphkit as gk
 from graphkit import runs
@@ -182,6 +183,16 @@ def test_files_that_cannot_be_read_are_named_in_one_line(name, message, trained,
         path.write_text("text")
     _, err = run("predict.py", trained[0], path, code=2)
     assert err == message.format(path=path) + "\n"
+
+
+def test_predict_doubts_a_picture_that_is_dark_on_light(trained, run, tmp_path, caplog):
+    path = tmp_path / "digit.png"
+    Image.new("L", (28, 28), 255).save(path)
+    out, _ = run("predict.py", trained[0], path)
+    assert out.startswith(f"{path}: ")
+    assert (
+        f"{path} is dark on a light ground, and mnist_5k is light on black: invert it, as by" in caplog.text
+    )
 
 
 def test_an_export_into_a_file_is_refused_in_one_line(trained, run, tmp_path):

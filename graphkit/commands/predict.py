@@ -2,10 +2,12 @@
 
 Examples are images (PNG or JPEG files, a folder of them, or an .npz with an array `images`), the rows of a
 table, an .npz with an array `features`, or words, as the run was trained on. Images for a network of MNIST
-must have its size and look like it (white on black); a run of a folder of images takes those of any size.
+must have its size and look like it (white on black, or a line says so); a run of a folder of images takes
+those of any size.
 """
 
 import argparse
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +17,7 @@ import graphkit as gk
 from graphkit import checks
 from graphkit.commands.options import CommandParser, Output
 
+logger = logging.getLogger("graphkit")
 PICTURES = (".png", ".jpg", ".jpeg")
 
 
@@ -27,7 +30,8 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Output:
-    top = checks.Checker("predict").integer("--top", options.top)
+    check = checks.Checker("predict")
+    top = check.integer("--top", options.top)
     run = gk.runs.load_run(options.logdir, device=options.device)
     is_table = isinstance(run.config.format, gk.data.TableFormat)  # counted from 1, as errors count rows
     # Numbers are predicted in the unit of the label; probabilities are compared with each other.
@@ -35,7 +39,11 @@ def run(options: argparse.Namespace) -> Output:
     found = []
     with run.trainer as trainer:
         for example in examples_of(run.config, options.examples):
-            rows = trainer.predict(run.network.outputs, {run.network.inputs: run.config.read(example)})
+            examples = run.config.read(example)
+            doubt = run.config.kind(check).doubt(examples)
+            if doubt:
+                logger.warning("%s is %s", example, doubt)
+            rows = trainer.predict(run.network.outputs, {run.network.inputs: examples})
             for number, row in enumerate(rows):
                 place = f" row {number + 1}" if is_table else f"[{number}]"
                 name = f"{example}{place}" if len(rows) > 1 else example

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphkit import checks
-from graphkit.data import batches, folders, readers, sources, tables
+from graphkit.data import array_checks, batches, folders, readers, sources, tables
 from graphkit.data.splits import (
     TEST_FRACTION,
     TEST_SEED,
@@ -340,8 +340,8 @@ def check_split(check: checks.Checker, name: str, split: Split) -> Split:
     rule = f"{name}: labels must be class numbers"
     check.require(in_int32, rule, minimum=labels.min(), maximum=labels.max())
     if isinstance(split, ImageSplit):
-        valid = examples.ndim in (3, 4) and examples.dtype == np.uint8
-        rule = f"{name}: images must be uint8 (N, height, width) or (N, height, width, channels)"
+        valid = examples.ndim in (3, 4) and examples.dtype.kind in "ui"
+        rule = f"{name}: images must be integers 0..255 (N, height, width) or (N, height, width, channels)"
     elif isinstance(split, FeatureSplit):
         valid = examples.ndim == 2 and examples.dtype.kind in "uif"
         rule = f"{name}: features must be numbers (N, num_features)"
@@ -349,8 +349,9 @@ def check_split(check: checks.Checker, name: str, split: Split) -> Split:
         valid = examples.ndim == 1 and examples.dtype.kind == "U"
         rule = f"{name}: words must be unicode strings (N,)"
     check.require(valid, rule, shape=examples.shape, dtype=str(examples.dtype))
-    if isinstance(split, ImageSplit) and examples.ndim == 3:
-        examples = examples[..., np.newaxis]
+    if isinstance(split, ImageSplit):
+        examples = array_checks.check_pixels(check, f"{name}: images", examples)
+        examples = examples[..., np.newaxis] if examples.ndim == 3 else examples
     return type(split)(examples, labels.astype(np.int32))
 
 

@@ -101,19 +101,20 @@ def check_table(check: checks.Checker, graph: tf.Graph, table: Any, names: Seque
     if known & set(names) or not matrices:
         return
     others = [tensor for tensor in tensors if tensor is not matrices[0]]
-    labels = None if matrices[0].shape.as_list()[1] == len(names) else label_column(names, tensors)
+    is_all = matrices[0].shape.as_list()[1] == len(names)
+    labels = None if is_all or not names else label_column(names, tensors) or names[-1]
     features = [name for name in names if name != labels or not others]
     values = {matrices[0]: f"frame[{checks.shown(features)}]"} | {other: code_of(other) for other in others}
     if others and labels is not None:
         values[others[0]] = f"frame[{labels!r}]"
-    rule = "columns of a table must have the names of placeholders; for those that are features of one, give "
+    rule = "columns of a table must have the names of placeholders; for those that are features of one, as "
     raise ValueError(check.message(f"{rule}{as_code(values)}", columns=list(names)))
 
 
 def label_column(names: Sequence[Any], tensors: Sequence[tf.Tensor] = ()) -> Any:
-    """Returns which column of a table likely holds the labels: one of that name, or the last one."""
+    """Returns which column of a table has a name of labels, or None."""
     known = {*LABELS, *(tensor.op.name for tensor in tensors)}
-    return next((name for name in names if str(name).lower() in known), names[-1] if len(names) else None)
+    return next((name for name in names if str(name).lower() in known), None)
 
 
 def by_placeholder(check: checks.Checker, graph: tf.Graph, named: Mapping[Any, Any]) -> dict[tf.Tensor, Any]:

@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -13,7 +12,7 @@ from graphkit import checks
 from graphkit.data import batches, columns
 from graphkit.graph import walk
 from graphkit.nn import inputs, tensors
-from graphkit.running import data_keys, received, values
+from graphkit.running import data_keys, pixels, received, values
 
 FINGERPRINT_ROWS = 64  # of files and very large arrays, evenly spaced, since reading all takes long
 FINGERPRINT_BYTES = 1 << 30  # up to this size, all of an array in memory counts; that takes about a second
@@ -28,7 +27,7 @@ class Source(NamedTuple):
     Attributes:
       placeholder: takes rows of the array.
       array: all examples: in memory, memory-mapped, or a column.
-      scaling: (offset, 1 / scale) for uint8 images, else None.
+      scaling: of uint8 images, else None.
       augment: function (rows, seed) -> rows of training mini-batches, or None.
       accept: function (rows, their numbers) that raises for rows of a column that cannot be used; None for
         an array, which is checked in full before the first step.
@@ -36,7 +35,7 @@ class Source(NamedTuple):
 
     placeholder: tf.Tensor
     array: np.ndarray | columns.Column
-    scaling: tuple | None = None
+    scaling: pixels.Scaling | None = None
     augment: Augment | None = None
     accept: Accept | None = None
 
@@ -80,13 +79,9 @@ class Source(NamedTuple):
         """Returns the selected examples as the placeholder takes them."""
         rows = self.raw_rows(selection, seed)
         dtype = self.placeholder.dtype.as_numpy_dtype
-        if self.scaling is None:
-            return rows if rows.dtype == dtype else rows.astype(dtype)
-        offset, factor = self.scaling
-        rows = rows.astype(dtype)
-        rows -= offset
-        rows *= factor
-        return rows
+        if self.scaling is not None:
+            return self.scaling.rows(rows, dtype)
+        return rows if rows.dtype == dtype else rows.astype(dtype)
 
 
 class Examples:
@@ -218,7 +213,7 @@ def check_feed(check: checks.Checker, graph: tf.Graph, feed: Any) -> dict[tf.Ten
         raise TypeError(check.message(data_keys.feed_rule(graph), feed=feed))
     checked = {}
     for placeholder, value in data_keys.by_placeholder(check, graph, feed or {}).items():
-        name = placeholder.name
+        name, given = placeholder.name, value
         check.unmasked(f"feed of {name}", value)
         try:
             value = np.asarray(value, placeholder.dtype.as_numpy_dtype)
@@ -231,7 +226,7 @@ def check_feed(check: checks.Checker, graph: tf.Graph, feed: Any) -> dict[tf.Ten
         if any(placeholder is p for p in graph.get_collection(inputs.KEEP_PROBS)):
             rule = f"{name} is a probability to keep, in (0, 1]"
             check.require(0 < value <= 1, rule, value=float(value))
-        checked[placeholder] = value
+        checked[placeholder] = pixels.as_fed(check, placeholder, given, value)
     return checked
 
 
@@ -245,8 +240,7 @@ def is_default(placeholder: tf.Tensor, value: Any) -> bool:
 
 def make_source(check: checks.Checker, placeholder: tf.Tensor, array: np.ndarray | columns.Column) -> Source:
     """Returns the source of examples, whose dtype and shape fit the placeholder."""
-    is_pixels = array.dtype == np.uint8
-    scaling = pixel_scalings(placeholder.graph).get(placeholder.name) if is_pixels else None
+    scaling = pixels.scaling_of(placeholder) if array.dtype == np.uint8 else None
     accept = None
     if isinstance(array, columns.Column):
         accept = functools.partial(values.Limits(placeholder, array.dtype).check, check)
@@ -278,12 +272,3 @@ def check_values(check: checks.Checker, source: Source) -> None:
     for numbers, rows in values.parts(array) if is_read else ():
         limits.check(check, rows, numbers)
         source.release()
-
-
-def pixel_scalings(graph: tf.Graph) -> dict[str, tuple]:
-    """Returns {placeholder name: (offset, 1 / scale)} of the graph's image placeholders."""
-    scalings = {}
-    for text in graph.get_collection(inputs.PIXEL_SCALING):
-        name, offset, scale = json.loads(text)
-        scalings[name] = (np.float32(offset), np.float32(1 / scale))
-    return scalings

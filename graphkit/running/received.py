@@ -10,13 +10,16 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.data import columns
 from graphkit.nn import tensors
-from graphkit.running import data_keys, remedies
+from graphkit.running import data_keys, pixels, remedies
 
 
 def check_arrays(
     check: checks.Checker, named: Mapping[tf.Tensor, Any]
 ) -> dict[tf.Tensor, np.ndarray | columns.Column]:
-    """Returns {placeholder: examples} of what was given, whose dtypes, shapes and lengths fit."""
+    """Returns {placeholder: examples} of what was given, whose dtypes, shapes and lengths fit.
+
+    Integers for a `gk.image_input` become uint8, see `pixels`.
+    """
     arrays = {placeholder: as_examples(check, placeholder, value) for placeholder, value in named.items()}
     empty = [placeholder.name for placeholder, array in arrays.items() if array.shape[:1] == (0,)]
     shapes = {placeholder.name: array.shape for placeholder, array in arrays.items()}
@@ -24,7 +27,7 @@ def check_arrays(
     for placeholder, array in arrays.items():
         check_array(check, placeholder, named[placeholder], array, arrays)
     check_lengths(check, arrays)
-    return arrays
+    return {placeholder: pixels.as_pixels(check, placeholder, array) for placeholder, array in arrays.items()}
 
 
 def as_examples(check: checks.Checker, placeholder: tf.Tensor, value: Any) -> np.ndarray | columns.Column:

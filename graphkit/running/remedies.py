@@ -103,6 +103,11 @@ def of_table(given: Given) -> str:
     if len(given.numbers) == 1 and len(names) > given.numbers[0]:
         extra = len(names) - given.numbers[0]
         labels = data_keys.label_column(names, data_keys.inputs_of(given.placeholder.graph))
+        if extra == 1 and labels is None:
+            first, last = f"{given.name}.iloc[:, 1:]", f"{given.name}.iloc[:, :-1]"
+            return (
+                f"leave out the column of the labels: give {last} if it is the last one, {first} if the first"
+            )
         left = [labels] if extra == 1 else names[-extra:]
         return f"leave out the columns that are not features, as {given.name}.drop(columns={left})"
     return ""
@@ -365,7 +370,7 @@ def of_fractions(given: Given) -> str:
         return (
             f"{missing} is NaN, so leave out examples without a value: {keep}, and give array[keep] of each"
         )
-    if (rows == np.round(rows)).all():
+    if np.isfinite(rows).all() and (rows == np.round(rows)).all():
         return f"give {given.code}.astype(np.{given.placeholder.dtype.name})"
     make = f"tf.compat.v1.placeholder(tf.float32, {(None, *(given.takes or []))})"
     return f"these are not whole numbers; numbers that are to be predicted need a placeholder such as {make}"

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.graph import walk
-from graphkit.running import data_keys, remedies
+from graphkit.running import data_keys, pixels, remedies
 
 CHUNK = 1 << 22  # bytes that are read at a time, so that a mapped file need not fit into memory
 
@@ -25,8 +25,9 @@ class Limits:
     """
 
     def __init__(self, placeholder: tf.Tensor, dtype: np.dtype) -> None:
-        self.name, self.is_float = placeholder.name, dtype.kind == "f"
+        self.placeholder, self.name, self.is_float = placeholder, placeholder.name, dtype.kind == "f"
         self.any, self.lowest, self.highest = self.is_float, 0, 0
+        self.scaling = pixels.scaling_of(placeholder) if self.is_float else None
         self.code = data_keys.code_of(placeholder)
         self.op_type: str | None = None
         if dtype.kind not in "ui":
@@ -41,10 +42,14 @@ class Limits:
 
     def check(self, check: checks.Checker, rows: np.ndarray, examples: Sequence[int] | np.ndarray) -> None:
         """Raises `ValueError` for the first value that is refused, with the number of its example."""
+        if self.scaling is not None and self.scaling.holds(rows):
+            return
         if self.is_float:
             # A term that is not finite makes the sum not finite; unlike np.isfinite, summing needs no array.
             if not np.isfinite(rows.sum(dtype=np.float64)):
                 refuse_where(check, ~np.isfinite(rows), rows, f"{self.name} must be finite", examples)
+            if self.scaling is not None:
+                self.scaling.refuse(check, self.placeholder, rows)
         elif self.any:
             wrong = (rows < self.lowest) | (rows > self.highest)
             if wrong.any():

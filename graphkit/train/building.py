@@ -12,7 +12,17 @@ from graphkit.graph import fingerprint, lines, walk
 from graphkit.inspection import graph_checks
 from graphkit.nn import inputs, scopes
 from graphkit.nn.metrics import Metric
-from graphkit.running import feeds, inference, kernels, loops, session, towers, training_step, wire, workers
+from graphkit.running import (
+    inference,
+    kernels,
+    loops,
+    pixels,
+    session,
+    towers,
+    training_step,
+    wire,
+    workers,
+)
 from graphkit.train import averages as moving_averages
 from graphkit.train import objectives, optimizers, updates
 from graphkit.train.learning_rate import LearningRate
@@ -104,7 +114,7 @@ def build(
         metrics = objectives.metrics_of(minimized) | dict(metrics)
         weights = tf.compat.v1.global_variables()
         model = graph.get_operations()
-        scalings = feeds.pixel_scalings(graph)
+        scalings = pixels.scalings(graph)
         step, originals, replaced = build_step(check, minimized, metrics, learning_rate, settings)
         weights = [v for v in weights if v is not step.global_step]
         ops = step.needed_ops()

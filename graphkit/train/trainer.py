@@ -219,8 +219,8 @@ class Trainer(OpenGraph):
 
         Args:
           data: {placeholder or its name: all examples}, or a table with such columns; arrays, or what is read
-            batch by batch (HDF5, pandas, streams: see docs/your_own_data.md). uint8 images for a
-            `gk.image_input` are scaled as it says; all else is fed as it is, in the placeholder's dtype.
+            batch by batch (HDF5, pandas, streams: see docs/your_own_data.md). Integers for a `gk.image_input`
+            are pixels, scaled as it says; all else is fed as it is, in the placeholder's dtype.
           feed: {placeholder or its name: value} of what stays the same in every step, such as keep_prob.
           epochs: how many epochs to train; with `resume`, how many in all. None is 1, or as many as max_steps
             and max_seconds allow.

@@ -92,7 +92,7 @@ def test_a_server_compiles_to_the_same_bits(server):
 
 @pytest.mark.slow
 def test_floats_for_images_are_stored_too(server):
-    floats = IMAGES.astype(np.float32)
+    floats = gk.scale_pixels(IMAGES)
     ours, theirs = (trained(target, "resident", images=floats)[0] for target in (server.target, None))
     assert_same(ours, theirs)
 

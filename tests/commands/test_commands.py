@@ -258,3 +258,5 @@ def test_a_cell_of_many_values_shows_the_beginning():
     assert compare.text_of({"label": "price", "classes": ["a"] * 99}).endswith("...")
     assert len(compare.text_of(("class",) * 99)) <= compare.LONGEST
     assert compare.text_of(("a", "b")) == "('a', 'b')" and compare.text_of("x" * 99) == "x" * 99
+    texts = [compare.text_of(value) for value in (183591.2, 1.5e9, 0.00012, 40.0)]
+    assert texts == ["183,591", "1500000000", "0.00012", "40"]

@@ -293,7 +293,7 @@ def test_npz_of_other_arrays_is_refused(tmp_path, arrays):
         ("images", "u1", (9, 4)),
         ("images", "u1", (9, 1, 2, 2, 1)),
         ("images", "f4", (9, 2, 2)),
-        ("images", "i8", (9, 2, 2)),
+        ("images", "?", (9, 2, 2)),
         ("images", "U3", (9, 2, 2)),
         ("features", "f8", (9,)),
         ("features", "f8", (9, 2, 2)),
@@ -307,6 +307,16 @@ def test_npz_of_other_arrays_is_refused(tmp_path, arrays):
 def test_npz_examples_of_a_wrong_shape_or_dtype_are_refused(tmp_path, name, dtype, shape):
     path = npz_path(tmp_path, **{name: np.zeros(shape, dtype)}, labels=np.arange(9) % 2)
     assert_refused(path, path)
+
+
+def test_integers_of_any_dtype_are_pixels(tmp_path):
+    pixels = np.arange(36).reshape(9, 2, 2)
+    path = npz_path(tmp_path, images=pixels, labels=np.arange(9) % 2)
+    images = gk.load_dataset(path, valid_fraction=0).train.images
+    assert images.dtype == np.uint8 and set(images.flat) < set(range(36))
+    path = npz_path(tmp_path, images=pixels * 10, labels=np.arange(9) % 2)
+    with pytest.raises(ValueError, match="images must be pixels, integers in 0..255; received value=260"):
+        gk.load_dataset(path)
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "?", "U1", "c8"])

@@ -28,7 +28,7 @@ def rows(name, count=96):
     random = np.random.default_rng(1)
     if name == "char_rnn":
         return random.integers(0, 20, (count, 6)).astype(np.int32)
-    return random.normal(size=(count, 12, 12, 1)).astype(np.float32)
+    return random.normal(size=(count, 12, 12, 1)).clip(-1, 1).astype(np.float32)
 
 
 def labels(count=96):

@@ -17,7 +17,7 @@ Wanted = execution.Wanted
 
 def aligned(*shape):
     array = batches.aligned_empty(shape, np.float32)
-    array[...] = np.random.default_rng(0).normal(size=shape)
+    array[...] = np.random.default_rng(0).uniform(-1, 1, shape)
     return array
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 import graphkit as gk
 from graphkit import checks
 from graphkit.data import batches
-from graphkit.running import feeds, values
+from graphkit.running import feeds, pixels, values
 
 v1 = tf.compat.v1
 POINTS = np.random.default_rng(0).normal(size=(70, 3)).astype(np.float32)
@@ -145,9 +145,9 @@ def test_rows_are_those_that_the_placeholder_takes():
     rows = doubles.rows(np.array([2, 0]))
     assert rows.dtype == np.float32 and rows.tolist() == [[3], [1]]
     assert doubles.raw_rows(slice(1, 3)).dtype == np.float64
-    pixels = source(np.array([[0], [255]], np.uint8), scaling=(np.float32(128), np.float32(1 / 128)))
-    assert pixels.rows(slice(0, 2)).tolist() == [[-1.0], [0.9921875]]
-    assert pixels.raw_rows([1]).tolist() == [[255]]
+    images = source(np.array([[0], [255]], np.uint8), scaling=pixels.Scaling(128, 128))
+    assert images.rows(slice(0, 2)).tolist() == [[-1.0], [0.9921875]]
+    assert images.raw_rows([1]).tolist() == [[255]]
 
 
 def test_augmented_rows_are_a_copy_and_are_scaled_after():
@@ -157,9 +157,9 @@ def test_augmented_rows_are_a_copy_and_are_scaled_after():
         return rows
 
     seeds, values = [], np.array([[1], [2]], np.uint8)
-    pixels = source(values, scaling=(np.float32(1), np.float32(0.5)), augment=double)
-    assert pixels.rows([1], (3, 4, 1)).tolist() == [[1.5]] and values.tolist() == [[1], [2]]
-    assert pixels.rows([0]).tolist() == [[0.5]] and seeds == [(3, 4, 1), ()]
+    images = source(values, scaling=pixels.Scaling(1, 2), augment=double)
+    assert images.rows([1], (3, 4, 1)).tolist() == [[1.5]] and values.tolist() == [[1], [2]]
+    assert images.rows([0]).tolist() == [[0.5]] and seeds == [(3, 4, 1), ()]
 
 
 def test_mapped_arrays_are_told_from_those_in_memory(tmp_path):
@@ -387,20 +387,6 @@ def test_masked_arrays_are_refused_wherever_data_is_given(problem):
             augment = {problem.points: lambda rows, seed: np.ma.masked_greater(rows, 1.0)}
             trainer.fit(problem.data, augment=augment, progress=False)
         assert trainer.step == 0
-
-
-def test_uint8_images_are_scaled_and_float_images_are_not():
-    images = gk.image_input(2, 2, 1)
-    logits = gk.dense(gk.flatten(images), 2)
-    loss = gk.softmax_cross_entropy(logits, gk.label_input())
-    assert feeds.pixel_scalings(loss.graph) == {"images:0": (128.0, 1 / 128)}
-    pixels = np.array([0, 64, 128, 255], np.uint8).reshape(1, 2, 2, 1)
-    with gk.Trainer(loss) as trainer:
-        flat = trainer.graph.get_tensor_by_name("flatten/Reshape:0")
-        scaled = trainer.predict(flat, {images: pixels})
-        plain = trainer.predict(flat, {images: pixels.astype(np.float64)})
-    assert scaled.tolist() == [[-1.0, -0.5, 0.0, 0.9921875]]
-    assert plain.tolist() == [[0, 64, 128, 255]]
 
 
 def test_memory_mapped_arrays_are_sliced(tmp_path, monkeypatch, problem):

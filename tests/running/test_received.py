@@ -15,8 +15,8 @@ from graphkit.running import feeds, received
 v1 = tf.compat.v1
 N = 12
 GENERATOR = np.random.default_rng(3)
-IMAGES = GENERATOR.normal(size=(N, 4, 5, 1)).astype(np.float32)
-COLORS = GENERATOR.normal(size=(N, 4, 5, 3)).astype(np.float32)
+IMAGES = GENERATOR.uniform(-1, 1, (N, 4, 5, 1)).astype(np.float32)
+COLORS = GENERATOR.uniform(-1, 1, (N, 4, 5, 3)).astype(np.float32)
 ROWS = GENERATOR.normal(size=(N, 6)).astype(np.float32)
 LABELS = np.arange(N) % 3
 ONE_HOT = np.eye(3, dtype=np.float32)[LABELS]
@@ -70,6 +70,11 @@ def problem():
     return Problem()
 
 
+def eager(array):
+    """Returns an array as a tensor, or as it is where tensors belong to graphs alone."""
+    return tf.constant(array) if tf.executing_eagerly() else array
+
+
 def column(array):
     return columns.Column(lambda indices: array[indices], array.shape, array.dtype)
 
@@ -81,7 +86,6 @@ OFFERS = [
     ("images", column(IMAGES[..., 0]), "images[:][..., np.newaxis]"),
     ("images", IMAGES.reshape(N, 20), "images.reshape(-1, 4, 5, 1)"),
     ("images", pd.DataFrame(IMAGES.reshape(N, 20)), "images.to_numpy().reshape(-1, 4, 5, 1)"),
-    ("images", tf.constant(IMAGES[..., 0]), "images.numpy()[..., np.newaxis]"),
     ("images", IMAGES[0], "images[np.newaxis]"),
     ("images", IMAGES[0, ..., 0], "images[np.newaxis, ..., np.newaxis]"),
     ("images", IMAGES[0].reshape(-1), "images.reshape(1, 4, 5, 1)"),
@@ -107,6 +111,8 @@ OFFERS = [
     ("rows", ROWS.astype("U"), "rows.astype(np.float32)"),
     ("rows", FRAME.assign(label=LABELS), "rows.drop(columns=['label'])"),
     ("rows", FRAME.assign(g=1, h=2), "rows.drop(columns=['g', 'h'])"),
+    ("rows", FRAME.assign(g=1), "rows.iloc[:, :-1]"),
+    ("rows", FRAME.assign(g=1), "rows.iloc[:, 1:]"),
     ("rows", FRAME.astype(str).astype({"a": float}), "frame.astype({'b': float, 'c': float, 'd': float"),
     ("rows", FRAME.assign(c=FRAME["c"].astype(str)), "frame.astype({'c': float})"),
     ("rows", FRAME.astype(str)[["a"] * 6].set_axis(list("abcdef"), axis=1), "rows.astype({'a': float"),
@@ -189,7 +195,9 @@ def test_data_fits_after_the_two_steps_that_the_message_offers(name, given, firs
     assert name == "words" or len(problem.check({name: better}, name)) == len(better)
 
 
+CODE = "images.numpy()" if tf.executing_eagerly() else "images"
 SAYS = [
+    ("images", eager(IMAGES[..., 0]), f"so give {CODE}[..., np.newaxis]"),
     (
         "labels",
         np.where(LABELS == 1, np.nan, LABELS),
@@ -235,7 +243,7 @@ RIGHT = [
     ("images", IMAGES.tolist()),
     ("images", IMAGES.astype(np.float64)),
     ("images", list(IMAGES)),
-    ("images", tf.constant(IMAGES)),
+    ("images", eager(IMAGES)),
     ("images", column(IMAGES)),
     ("rows", FRAME),
     ("rows", FRAME.astype(object)),
@@ -274,12 +282,13 @@ FORMS = [
     (None, "received data=None"),
     ({3}, "received data={3}"),
     (pd.Series(LABELS), "received data=Series of int64 with shape (12,)"),
-    (tf.constant(IMAGES), "received data=EagerTensor of float32 with shape (12, 4, 5, 1)"),
+    (eager(IMAGES), " of float32 with shape (12, 4, 5, 1)"),
     (b"\0" * 5000, "(5000 in all)"),
     (0.2, "which you divide by train, valid = gk.split_indices(len(x), 0.2, seed=0)"),
     (Split(), '{"images": data.train.images, "colors": data.train.labels}'),
     (Split().train, '{"images": data.images, "colors": data.labels}'),
-    (FRAME, "give {\"rows\": frame[['a', 'b', 'c', 'd', 'e', 'f']], \"images\": images"),
+    (FRAME.assign(g=1), "as {\"rows\": frame[['a', 'b', 'c', 'd', 'e', 'f']], \"images\": frame['g']"),
+    (FRAME, "as {\"rows\": frame[['a', 'b', 'c', 'd', 'e', 'f']], \"images\": images"),
     ({"images": IMAGES, "images:0": IMAGES}, "images:0 must be given once: as a key, the placeholder and"),
     ({"graphkit/seed": 3}, "the trainer feeds graphkit/seed:0 by itself: leave it out of data"),
     ({"rows": ROWS, "labels": LABELS[:9]}, "received examples={'rows:0': 12, 'labels:0': 9}"),
@@ -302,6 +311,17 @@ def test_kinds_of_arrays_that_a_placeholder_takes():
     kinds = {tf.float32: "uifb", tf.bfloat16: "uifb", tf.int64: "uib", tf.bool: "b", tf.string: "USO"}
     assert {dtype: received.kinds_for(dtype) for dtype in kinds} == kinds
     assert received.kinds_for(tf.complex64) == "uifc"
+
+
+def test_placeholders_without_a_name_of_their_own_are_named_in_code():
+    graph = tf.compat.v1.get_default_graph()
+    v1.placeholder(tf.float32, (None, 3))
+    with tf.name_scope("input"):
+        labels = v1.placeholder(tf.int32, (None,), "y-1")
+    v1.placeholder(tf.float32)
+    with pytest.raises(TypeError) as caught:
+        feeds.check_examples(checks.Checker("fit"), graph, [ROWS], None, [labels], {})
+    assert '{"Placeholder": array, "input/y-1": array, "Placeholder_1": array_1}' in str(caught.value)
 
 
 def test_each_function_that_takes_data_says_the_same():
