@@ -95,7 +95,7 @@ def check_metrics(
         check.require_type(isinstance(name, str), rule, name=name)
         taken = "the history has a column {!r} of its own: give the metric another name"
         check.require(not is_reserved(name), taken.format(name), name=name)
-        check.require(name not in losses, "a metric cannot have the name of a loss", name=name)
+        check.require(name not in losses, "metrics must have other names than the losses", name=name)
         checked[name] = check_metric(check, graph, name, value)
     return checked
 

@@ -86,7 +86,6 @@ def schedule_of(check: checks.Checker, given: Any, name: str = "learning_rate") 
     instead = "gk.exponential_decay(0.1, 1000, 0.9), or an optimizer that was made with the tensor"
     check.require_type(not is_tensor, f"{rule}, such as {instead}", **{name: given})
     if not callable(given):
-        check.require_type(not isinstance(given, str), f"{rule}, not a text", **{name: given})
         rate = check.number(name, given, above=0, at_most=schedules.LARGEST)
         return lambda step: rate
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from inspection.planted import check_planted, classifier, features, regression, rules_of
 
 import graphkit as gk
-from graphkit.inspection import batch_rules
+from graphkit.inspection import batch_rules, graph_checks
 
 V1 = tf.compat.v1
 
@@ -178,22 +178,29 @@ def test_a_fixed_batch_and_a_step_made_by_hand_pass():
     assert "sum_over_batch" not in [finding.rule for finding in gk.check_graph(loss, train_op)]
 
 
-def test_a_trainer_names_losses_and_metrics_that_are_sums(caplog):
+def test_metrics_that_are_sums_are_found():
     logits, labels = classifier()
     right = tf.cast(tf.equal(tf.argmax(logits, 1, output_type=tf.int32), labels), tf.float32)
     metrics = {
         "right": tf.reduce_sum(right),
         "accuracy": gk.accuracy(logits, labels),
         "k": gk.top_k_accuracy(logits, labels, 2),
-        "precision": gk.precision(logits, labels),
-        "matrix": gk.confusion_matrix(logits, labels),
-        "auc": gk.auc(logits, labels),
-        "r2": gk.r2_score(logits, features("targets", 3)),
+        "precision": gk.precision(logits, labels).tensor,
+        "matrix": gk.confusion_matrix(logits, labels).tensor,
+        "auc": gk.auc(logits, labels).tensor,
+        "r2": gk.r2_score(logits, features("targets", 3)).tensor,
     }
+    loss = gk.softmax_cross_entropy(logits, labels)
+    (finding,) = graph_checks.of_trainer(loss, V1.trainable_variables(), metrics)
+    assert "the metric 'right' adds up the examples of a batch here" in finding.message
+
+
+def test_a_trainer_looks_at_its_metrics(caplog):
+    count = tf.reduce_sum(tf.ones_like(each := each_loss()) * tf.stop_gradient(each))
     with caplog.at_level(logging.WARNING, "graphkit"):
-        gk.Trainer(gk.softmax_cross_entropy(logits, labels), metrics=metrics).close()
+        gk.Trainer(tf.reduce_mean(each), "sgd", metrics={"count": count}).close()
     (message,) = [record.getMessage() for record in caplog.records]
-    assert "the metric 'right' adds up the examples of a batch here" in message
+    assert "the metric 'count' adds up the examples of a batch here" in message
 
 
 @pytest.mark.slow

@@ -80,7 +80,7 @@ def test_schedules(code):
             "or a function of the step that returns one, such as gk.exponential_decay(",
         ),
         (lambda: V1.placeholder(tf.float32, ()), "or an optimizer that was made with the tensor"),
-        (lambda: "0.1", "not a text; received learning_rate='0.1'"),
+        (lambda: "0.1", "learning_rate must be a finite number above 0; received learning_rate='0.1'"),
         (lambda: 0, "learning_rate must be a finite number above 0; received learning_rate=0"),
         (lambda: -1.0, "learning_rate must be a finite number above 0; received learning_rate=-1.0"),
         (lambda: 1e39, "above 0 and at most 3.4"),

@@ -168,7 +168,9 @@ def test_optimizer_object_is_refused_before_the_first_step():
 def test_unknown_figure_is_refused_before_the_first_step(monitor):
     trainer, data = scripted([0, 0])
     with trainer:
-        message = f"ReduceOnPlateau: monitor must be a metric of the history; .*'{monitor}'.*'loss', 'score'"
+        message = (
+            f"ReduceOnPlateau: monitor must be a metric of the history.*; .*'{monitor}'.*'loss', 'score'"
+        )
         with pytest.raises(ValueError, match=message):
             trainer.fit(data, callbacks=[gk.ReduceOnPlateau(monitor)], progress=False)
         assert trainer.step == 0

@@ -489,7 +489,7 @@ def test_data_that_does_not_fit_is_refused_before_the_first_step(tmp_path):
         ({"epochs": -1}, ValueError, "epochs must be"),
         ({"batch_size": 71, "drop_remainder": True}, ValueError, "at least one whole mini-batch"),
         ({"resume": True}, ValueError, "resume needs a logdir"),
-        ({"callbacks": [print]}, TypeError, "callbacks must be gk.Callback"),
+        ({"callbacks": [print]}, TypeError, "callbacks must be a list of gk.Callback"),
         ({"callbacks": [gk.EarlyStopping("valid_los")]}, ValueError, "monitor must be a metric"),
     ],
 )
