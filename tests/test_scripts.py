@@ -187,7 +187,9 @@ def test_files_that_cannot_be_read_are_named_in_one_line(name, message, trained,
 
 def test_predict_doubts_a_picture_that_is_dark_on_light(trained, run, tmp_path, caplog):
     path = tmp_path / "digit.png"
-    Image.new("L", (28, 28), 255).save(path)
+    picture = Image.new("L", (28, 28), 255)
+    picture.putpixel((14, 14), 0)
+    picture.save(path)
     out, _ = run("predict.py", trained[0], path)
     assert out.startswith(f"{path}: ")
     assert (
