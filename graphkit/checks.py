@@ -261,8 +261,11 @@ def array_summary(value: Any, text: str) -> str:
         columns = list(value.columns) if hasattr(value, "columns") else None
     except Exception:  # no array; or one in a file that is closed, or a tensor whose rank is not known
         return text
-    if not hasattr(value, "iloc") and math.prod(size or 1 for size in shape) <= MOST_NUMBERS:
+    is_small = math.prod(size or 1 for size in shape) <= MOST_NUMBERS
+    if is_small and not hasattr(value, "iloc"):
         text = re.sub(r"\s*\n\s*", " ", text)
+    elif isinstance(value, np.ndarray):
+        text = "\n"
     if "\n" not in text and len(text) <= LONGEST_ARRAY:
         return text
     kind = "array" if isinstance(value, np.ndarray) else type(value).__name__

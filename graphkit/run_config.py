@@ -114,10 +114,13 @@ class RunConfig:
           The errors of `gk.load_dataset`.
         """
         check, name, folder = checks.Checker("load_data"), data or self.data, data_folder or self.data_folder
-        if self.format is not None and (name in datasets.NAMES or os.path.exists(name)):
-            is_table = isinstance(self.format, tables.TableFormat)
-            meant, found = datasets.TABLE if is_table else datasets.FOLDER, datasets.kind_of(name)
-            check.require(found == meant, f"the run is of {meant}, and {name} is {found}: give {meant}")
+        if name in datasets.NAMES or os.path.exists(name):
+            found, meant = datasets.kind_of(name), "arrays"
+            if self.format is not None:
+                is_table = isinstance(self.format, tables.TableFormat)
+                meant = datasets.TABLE if is_table else datasets.FOLDER
+            fits = found != datasets.TABLE if self.format is None else found == meant
+            check.require(fits, f"the run is of {meant}, and {name} is {found}: give {meant}")
         return datasets.load_dataset(name, folder, seed=self.seed, format=self.format)
 
     @property

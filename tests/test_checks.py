@@ -65,7 +65,7 @@ SHORT = [
     ((np.zeros(50), 3), "(array of float64 with shape (50,), 3)"),
     ([np.zeros(50)], "[array of float64 with shape (50,)]"),
     ({"a": np.zeros(50), "b": {"c": np.zeros(50)}}, "{'a': array of float64 with shape (50,), 'b': {'c': "),
-    (tf.constant(np.zeros(50)), "EagerTensor of float64 with shape (50,)"),
+    (tf.constant(np.zeros(50)), "EagerTensor of float64" if tf.executing_eagerly() else "<tf.Tensor 'Const"),
     (pd.DataFrame({"a": [1] * 40, "b": 2}), "DataFrame with shape (40, 2) and columns ['a', 'b']"),
     (pd.Series(range(40), dtype="Int64"), "Series of Int64 with shape (40,)"),
     (

@@ -133,6 +133,7 @@ def test_a_folder_is_one_runs_whenever_the_one_that_replaces_another_is_killed(
         assert gk.runs.train_run(second, data, tmp_path / "run", epochs=1, resume=True) == whole
 
 
+@pytest.mark.slow
 def test_a_run_is_not_replaced_without_being_asked(data, tmp_path):
     first, second = (
         gk.runs.RunConfig.for_data(data, model="softmax_regression", learning_rate=rate)
@@ -437,3 +438,12 @@ def test_a_report_says_how_the_data_were_read():
     photos = folders.ImageFormat((8, 8, 3), False, ("cat", "dog"))
     config = dataclasses.replace(config, classes=photos.classes, image_shape=photos.shape, format=photos)
     assert runs.describe_format(config) == {"resize": False}
+
+
+def test_data_of_another_kind_than_the_runs_are_named(trained, tmp_path):
+    _, config, _ = trained
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(
+        ValueError, match=r"load_data: the run is of arrays, and .*t.csv is a table: give arrays"
+    ):
+        config.load_data(str(tmp_path / "t.csv"))

@@ -271,7 +271,7 @@ def as_row(value: Any) -> np.ndarray:
 def of_table(check: checks.Checker, name: str, table: Any) -> "np.ndarray | Column":
     """Returns the examples of a pandas Series, or the matrix (examples, columns) of a DataFrame."""
     is_frame = hasattr(table, "columns")
-    if (table.dtypes == OBJECT).any() if is_frame else table.dtype == OBJECT:
+    if len(table) and ((table.dtypes == OBJECT).any() if is_frame else table.dtype == OBJECT):
         table = with_numbers(table)
     kinds = list(table.dtypes) if is_frame else [table.dtype]
     if not is_frame and isinstance(kinds[0], np.dtype) and kinds[0].kind != "O":
@@ -303,6 +303,9 @@ def of_table(check: checks.Checker, name: str, table: Any) -> "np.ndarray | Colu
 
 def with_numbers(table: Any) -> Any:
     """Returns a table whose columns of Python's objects have the dtype of the numbers that they hold."""
+    first = table.iloc[0]
+    if all(isinstance(value, str) for value in (first if hasattr(table, "columns") else [first])):
+        return table  # texts, of which pandas would make a copy
     inferred = table.infer_objects()
     if not hasattr(table, "columns"):
         return inferred if numpy_dtype(inferred.dtype).kind in "buif" else table

@@ -195,7 +195,8 @@ def load(
 
 def check_label(check: checks.Checker, label: Any, frame: Any) -> str:
     rule = "label must name the column to predict"
-    check.require(label is not None, rule, columns=[*frame.columns])
+    example = f', such as label="{frame.columns[-1]}"' if len(frame.columns) else ""
+    check.require(label is not None, rule + example, columns=[*frame.columns])
     check.require_type(isinstance(label, str), rule, label=label)
     return label
 

@@ -13,6 +13,7 @@ from graphkit.nn import inputs
 
 OWN = re.compile(r"(graphkit|save(_\d+)?)/")  # placeholders of a trainer and of savers
 MOST_KEYS = 4  # entries of an example of data in a message
+CROSS_ENTROPIES = ("SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits")
 LABELS = ("label", "labels", "target", "targets", "class", "classes", "y", "kind")  # columns of these names
 
 
@@ -100,19 +101,20 @@ def check_table(check: checks.Checker, graph: tf.Graph, table: Any, names: Seque
     if known & set(names) or not matrices:
         return
     others = [tensor for tensor in tensors if tensor is not matrices[0]]
-    labels = None if matrices[0].shape.as_list()[1] == len(names) else label_column(names, tensors)
+    is_all = matrices[0].shape.as_list()[1] == len(names)
+    labels = None if is_all or not names else label_column(names, tensors) or names[-1]
     features = [name for name in names if name != labels or not others]
     values = {matrices[0]: f"frame[{checks.shown(features)}]"} | {other: code_of(other) for other in others}
     if others and labels is not None:
         values[others[0]] = f"frame[{labels!r}]"
-    rule = "columns of a table must have the names of placeholders; for those that are features of one, give "
+    rule = "columns of a table must have the names of placeholders; for those that are features of one, as "
     raise ValueError(check.message(f"{rule}{as_code(values)}", columns=list(names)))
 
 
 def label_column(names: Sequence[Any], tensors: Sequence[tf.Tensor] = ()) -> Any:
-    """Returns which column of a table likely holds the labels: one of that name, or the last one."""
+    """Returns which column of a table has a name of labels, or None."""
     known = {*LABELS, *(tensor.op.name for tensor in tensors)}
-    return next((name for name in names if str(name).lower() in known), names[-1] if len(names) else None)
+    return next((name for name in names if str(name).lower() in known), None)
 
 
 def by_placeholder(check: checks.Checker, graph: tf.Graph, named: Mapping[Any, Any]) -> dict[tf.Tensor, Any]:
@@ -171,6 +173,37 @@ def check_given(
         names = ", ".join(tensor.name for tensor in missing)
         rule = f"placeholder {names} needs data, or a value in feed: {missing_code(missing)}"
         raise ValueError(check.message(rule, given=sorted(tensor.name for tensor in given)))
+
+
+def check_rows_in_feed(
+    check: checks.Checker,
+    named: Mapping[tf.Tensor, Any],
+    constants: Mapping[tf.Tensor, np.ndarray],
+    examples: int,
+) -> None:
+    """Raises for labels of all examples in feed, or for their inputs where data has the labels alone."""
+    for placeholder, value in constants.items():
+        is_batch = placeholder.shape.rank and placeholder.shape.as_list()[0] is None
+        if (
+            is_batch
+            and len(value) == examples > 1
+            and (takes_labels(placeholder) or all(map(takes_labels, named)))
+        ):
+            rule = f"{placeholder.name} has a row for each example, which belongs in data: give data "
+            rule += as_code({tensor: code_of(tensor) for tensor in (*named, placeholder)})
+            raise ValueError(check.message(rule, feed={placeholder.name: value}))
+
+
+def takes_labels(placeholder: tf.Tensor) -> bool:
+    """Whether a placeholder is that of the labels of a cross entropy."""
+    waiting = [placeholder]
+    while waiting:
+        tensor = waiting.pop()
+        for op in tensor.consumers():
+            if op.type in CROSS_ENTROPIES and op.inputs[1] is tensor:
+                return True
+            waiting += op.outputs if op.type in walk.SAME_VALUES else []
+    return False
 
 
 def missing_code(missing: Sequence[tf.Tensor]) -> str:

@@ -172,6 +172,7 @@ def check_examples(
     constants = check_feed(check, graph, feed)
     data_keys.check_given(check, walk.needed_placeholders(fetches), [*named, *constants], own)
     arrays = received.check_arrays(check, named)
+    data_keys.check_rows_in_feed(check, named, constants, len(next(iter(arrays.values()))))
     sources = [make_source(check, placeholder, array) for placeholder, array in arrays.items()]
     for source in sources:
         check_values(check, source)

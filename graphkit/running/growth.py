@@ -24,7 +24,7 @@ class Growth:
 
     Attributes:
       later: the ops that were added.
-      updates: those of them by which an optimizer updates a variable.
+      refused: {one of them that would change what is trained behind the trainer's back: why it is not run}.
       runs: {line: how many runs it has added ops before}.
       broken: why the session can run nothing more, or None.
     """
@@ -33,7 +33,7 @@ class Growth:
         self.graph, self.version = graph, graph.version
         self.earlier = {op: ends(op) for op in graph.get_operations()}
         self.later: dict[tf.Operation, None] = {}
-        self.updates: list[tf.Operation] = []
+        self.refused: dict[tf.Operation, str] = {}
         self.runs: Counter[str] = Counter()
         self.broken: str | None = None
 
@@ -43,15 +43,17 @@ class Growth:
             self.take()
         if self.broken is not None:
             raise RuntimeError(message(self.broken))
-        if self.updates:
-            self.refuse_updates(fetches)
+        if self.refused:
+            found = [op for op in self.needed(fetches) if op in self.refused]
+            if found:
+                raise RuntimeError(message(self.refused[found[0]], op=found[0].name))
 
     def take(self) -> None:
         """Takes the ops that were added since the last run."""
         self.version = self.graph.version
         made = self.graph.get_operations()[len(self.earlier) + len(self.later) :]
         self.later |= dict.fromkeys(made)
-        self.updates += [op for op in made if OPTIMIZERS.match(op.type)]
+        self.refused |= {op: why for op in made if (why := self.why_refused(op)) is not None}
         line = line_of(made[-1]) if made else lines.UNKNOWN
         changed = [op for op, before in self.earlier.items() if ends(op) != before]
         if changed:
@@ -76,18 +78,23 @@ class Growth:
             )
             raise RuntimeError(message(rule, op=made[-1].name))
 
-    def refuse_updates(self, fetches: Any) -> None:
-        """Raises `RuntimeError` if a run would update variables behind the trainer's back."""
-        needed = self.needed(fetches)
-        found = [op for op in self.updates if op in needed]
-        if found:
-            rule = (
-                f"{line_of(found[0])} makes an optimizer's update after the Trainer, which counts no such "
-                "step, and saves none of its variables; give the optimizer to the Trainer: "
-                "gk.Trainer(loss, optimizer), of several losses "
-                "gk.Trainer({name: (loss, variables, optimizer)})"
+    def why_refused(self, op: tf.Operation) -> str | None:
+        """Returns why a later op is not run: it trains, or it gives all variables their initial values."""
+        if OPTIMIZERS.match(op.type):
+            return (
+                f"{line_of(op)} makes an optimizer's update after the Trainer, which counts no such step and "
+                "saves none of its variables; give it to the Trainer: gk.Trainer(loss, optimizer), "
+                "or for several losses gk.Trainer({name: (loss, variables, optimizer)})"
             )
-            raise RuntimeError(message(rule, op=found[0].name))
+        if op.type == "NoOp" and op.control_inputs:
+            variables = self.graph.get_collection(tf.compat.v1.GraphKeys.GLOBAL_VARIABLES)
+            first = {variable.initializer for variable in variables} & self.earlier.keys()
+            if not first.isdisjoint(op.control_inputs):
+                return (
+                    f"{line_of(op)} initializes variables again, and what was trained would be lost; the "
+                    "Trainer has given all their initial values, which follow from its seed: leave this out"
+                )
+        return None
 
     def explain(self, fetches: Any) -> None:
         """Raises `RuntimeError` if what has no value in a run was made after the trainer."""

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -103,6 +103,11 @@ def of_table(given: Given) -> str:
     if len(given.numbers) == 1 and len(names) > given.numbers[0]:
         extra = len(names) - given.numbers[0]
         labels = data_keys.label_column(names, data_keys.inputs_of(given.placeholder.graph))
+        if extra == 1 and labels is None:
+            first, last = f"{given.name}.iloc[:, 1:]", f"{given.name}.iloc[:, :-1]"
+            return (
+                f"leave out the column of the labels: give {last} if it is the last one, {first} if the first"
+            )
         left = [labels] if extra == 1 else names[-extra:]
         return f"leave out the columns that are not features, as {given.name}.drop(columns={left})"
     return ""
@@ -130,12 +135,19 @@ def of_integers(given: Given) -> str:
     """Of integers in place of one-hot rows."""
     classes = given.numbers[0] if len(given.numbers) == 1 else 0
     is_vector = len(given.shape) == 1 or given.shape[1:] == (1,)
-    if classes < 2 or not is_vector or given.array.dtype.kind not in "uib":
-        return ""
-    if feeds_product(given.placeholder):
+    if (
+        classes < 2
+        or not is_vector
+        or given.array.dtype.kind not in "uibf"
+        or feeds_product(given.placeholder)
+    ):
         return ""
     code = given.code if len(given.shape) == 1 else f"{given.code}.reshape(-1)"
     rows = given.rows()
+    if rows.dtype.kind == "f":
+        if not (rows == np.round(rows)).all():
+            return ""
+        code += ".astype(int)"
     if rows.min() == 1 and rows.max() == classes:
         code = f"{code} - 1"
     code = f"gk.one_hot({code}, {classes})"
@@ -292,7 +304,11 @@ def of_texts(given: Given) -> str:
     if not holds_texts(given) or given.placeholder.dtype == tf.string:
         return ""
     if is_number_text(given):
+        if one_hot_code(given, "") and not feeds_product(given.placeholder):
+            return f"these are class numbers, so give {one_hot_code(given, f'{given.code}.astype(int)')}"
         return f"texts of numbers become numbers by {given.code}.astype(np.{given.placeholder.dtype.name})"
+    if len(given.numbers) == 3:
+        return "these are no pixels: read the pictures first, as by gk.load_dataset of their folder"
     if len(given.shape) == 1 and given.placeholder.dtype.is_integer and given.takes:
         words = f"vocabulary = gk.Vocabulary.of_words({given.name})"
         return f"number their words: {words}, and give vocabulary.encode({given.name})"
@@ -330,6 +346,8 @@ def of_objects(given: Given) -> str:
     items = list(itertools.islice(np.ndenumerate(rows), LOOKED_AT))
     for at, item in items:
         example = f"example {at[0]}" if at else "it"
+        if isinstance(item, Mapping):
+            return f"make a table of it, pandas.DataFrame({given.name})"
         if hasattr(item, "__len__") and not isinstance(item, (str, bytes)):
             return f"its rows differ in shape; {columns.padding_code(given.name)}"
         if item is None or item != item:
@@ -352,7 +370,7 @@ def of_fractions(given: Given) -> str:
         return (
             f"{missing} is NaN, so leave out examples without a value: {keep}, and give array[keep] of each"
         )
-    if (rows == np.round(rows)).all():
+    if np.isfinite(rows).all() and (rows == np.round(rows)).all():
         return f"give {given.code}.astype(np.{given.placeholder.dtype.name})"
     make = f"tf.compat.v1.placeholder(tf.float32, {(None, *(given.takes or []))})"
     return f"these are not whole numbers; numbers that are to be predicted need a placeholder such as {make}"
@@ -365,6 +383,8 @@ def of_other_kinds(given: Given) -> str:
         return f'give days, as ({given.code} - {given.code}.min()) / np.timedelta64(1, "D")'
     if kind == "m":
         return f'give days, as {given.code} / np.timedelta64(1, "D")'
+    if kind == "V":
+        return f"make a table of it, pandas.DataFrame({given.name})"
     if kind == "c":
         return f"give the real part, {given.code}.real, or the absolute value, np.abs({given.code})"
     if dtype == tf.bool or dtype == tf.string:
@@ -373,6 +393,7 @@ def of_other_kinds(given: Given) -> str:
 
 
 DTYPE_RULES: tuple[Rule, ...] = (
+    of_table,
     of_table_columns,
     of_one_hot,
     of_texts,

@@ -81,9 +81,9 @@ class RunFolder:
         target = self.logdir / f"model-{step}" if path is None else Path(path)
         if target.parent.resolve() == self.logdir.resolve():
             found = self.claim("save")
-            rule = "the logdir holds another run; restore() takes it up, or save with a path of its own"
-            check, is_free = checks.Checker("save"), self.is_own or not found
-            check.require(is_free or path is not None, rule, logdir=str(self.logdir))
+            rule = "the logdir holds another run: restore() goes on with it, save(path) writes elsewhere"
+            is_free = self.is_own or not found or not self.writes  # others see what the chief has written
+            checks.Checker("save").require(is_free or path, rule, logdir=str(self.logdir))
             self.is_own = self.is_own or path is None
         return str(target) if path is None else os.fspath(path)
 

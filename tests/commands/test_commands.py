@@ -1,6 +1,7 @@
 """The commands on a run and on a function, as a person gives them."""
 
 import json
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -97,6 +98,29 @@ def test_compare_shows_the_settings_that_differ(call, run_folder, capsys):
     assert "seed" not in first and first["valid_loss"] < second["valid_loss"]
     assert console.run("compare", names) == 0
     assert capsys.readouterr().out.splitlines()[0].split()[:2] == ["run", "learning_rate"]
+
+
+def test_commands_say_how_far_a_run_has_come(call, run_folder, tmp_path, capsys):
+    """As it is in its first epoch: its settings are there, and neither weights nor history."""
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    shutil.copy(run_folder / "a" / "run.json", begun)
+    assert call("summary", begun)["parameters"] == 7850
+    for command, rule in (
+        (
+            "evaluate",
+            "has no checkpoint yet: it is in its first epoch, or ended there; graphkit train --res",
+        ),
+        (
+            "compare",
+            "has no epoch to show yet: it is in its first one, or ended there; graphkit train --res",
+        ),
+    ):
+        assert console.run(command, [str(begun), *[str(run_folder / "a")] * (command == "compare")]) == 2
+        assert f"the run in {begun} {rule}" in capsys.readouterr().err
+    assert console.run("train", ["--model", "mlp", "--logdir", str(run_folder / "a")]) == 2
+    ways = "--resume continues it, --overwrite replaces it, another --logdir keeps both"
+    assert f"{run_folder / 'a'} holds a run: {ways}" in capsys.readouterr().err
 
 
 def test_compare_says_where_two_networks_begin_to_differ(call, program, tmp_path):
@@ -234,3 +258,5 @@ def test_a_cell_of_many_values_shows_the_beginning():
     assert compare.text_of({"label": "price", "classes": ["a"] * 99}).endswith("...")
     assert len(compare.text_of(("class",) * 99)) <= compare.LONGEST
     assert compare.text_of(("a", "b")) == "('a', 'b')" and compare.text_of("x" * 99) == "x" * 99
+    texts = [compare.text_of(value) for value in (183591.2, 1.5e9, 0.00012, 40.0)]
+    assert texts == ["183,591", "1500000000", "0.00012", "40"]

@@ -388,10 +388,14 @@ def test_what_is_no_callback_is_refused():
     assert callback.check_callbacks(check, ()) == []
     both = (Note(), StopAt(3))
     assert callback.check_callbacks(check, both) == list(both)
-    with pytest.raises(TypeError, match="^fit: callbacks must be gk.Callback objects; received"):
+    rule = r"^fit: callbacks must be a list of gk.Callback objects, such as \[gk.EarlyStopping\(\)\]; "
+    with pytest.raises(TypeError, match=rule + "put a function into a method of a class"):
         callback.check_callbacks(check, [print])
-    with pytest.raises(TypeError, match="callbacks must be gk.Callback objects"):
+    with pytest.raises(TypeError, match=rule + r"make an object of the class: Note\(...\); received"):
         callback.check_callbacks(check, [Note])  # a class is not an object of it
+    for alone in (Note(), Note, print, None, "early_stopping", {"note": Note()}):
+        with pytest.raises(TypeError, match=rule + "received callbacks="):
+            callback.check_callbacks(check, alone)
 
 
 @pytest.mark.parametrize(("every_steps", "error"), [(0, ValueError), (-2, ValueError), ("3", TypeError)])

@@ -107,6 +107,17 @@ def test_an_optimizer_of_its_own_is_refused(network, optimizer):
     assert np.array_equal(trainer.weights()["logits/kernel"], before)
 
 
+def test_initial_values_are_not_given_again(network):
+    trainer = network[0]
+    before = trainer.weights()["logits/kernel"]
+    with pytest.raises(
+        RuntimeError, match=rf"^Trainer: .*{HERE} initializes variables again, .*leave this out"
+    ):
+        trainer.session.run(V1.global_variables_initializer())
+    trainer.session.run([V1.local_variables_initializer(), tf.no_op()])
+    assert np.array_equal(trainer.weights()["logits/kernel"], before)
+
+
 @pytest.mark.slow
 def test_a_gradient_that_changes_a_branch_is_named():
     with control_flow.of_functions(True), tf.Graph().as_default():

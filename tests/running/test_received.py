@@ -70,6 +70,11 @@ def problem():
     return Problem()
 
 
+def eager(array):
+    """Returns an array as a tensor, or as it is where tensors belong to graphs alone."""
+    return tf.constant(array) if tf.executing_eagerly() else array
+
+
 def column(array):
     return columns.Column(lambda indices: array[indices], array.shape, array.dtype)
 
@@ -81,7 +86,6 @@ OFFERS = [
     ("images", column(IMAGES[..., 0]), "images[:][..., np.newaxis]"),
     ("images", IMAGES.reshape(N, 20), "images.reshape(-1, 4, 5, 1)"),
     ("images", pd.DataFrame(IMAGES.reshape(N, 20)), "images.to_numpy().reshape(-1, 4, 5, 1)"),
-    ("images", tf.constant(IMAGES[..., 0]), "images.numpy()[..., np.newaxis]"),
     ("images", IMAGES[0], "images[np.newaxis]"),
     ("images", IMAGES[0, ..., 0], "images[np.newaxis, ..., np.newaxis]"),
     ("images", IMAGES[0].reshape(-1), "images.reshape(1, 4, 5, 1)"),
@@ -107,12 +111,16 @@ OFFERS = [
     ("rows", ROWS.astype("U"), "rows.astype(np.float32)"),
     ("rows", FRAME.assign(label=LABELS), "rows.drop(columns=['label'])"),
     ("rows", FRAME.assign(g=1, h=2), "rows.drop(columns=['g', 'h'])"),
+    ("rows", FRAME.assign(g=1), "rows.iloc[:, :-1]"),
+    ("rows", FRAME.assign(g=1), "rows.iloc[:, 1:]"),
     ("rows", FRAME.astype(str).astype({"a": float}), "frame.astype({'b': float, 'c': float, 'd': float"),
     ("rows", FRAME.assign(c=FRAME["c"].astype(str)), "frame.astype({'c': float})"),
     ("rows", FRAME.astype(str)[["a"] * 6].set_axis(list("abcdef"), axis=1), "rows.astype({'a': float"),
     ("labels", LABELS[:, np.newaxis], "labels.reshape(-1)"),
     ("labels", pd.DataFrame({"kind": LABELS}), "labels['kind']"),
     ("labels", ONE_HOT, "labels.argmax(axis=1)"),
+    ("rows", FRAME.to_records(index=False), "pandas.DataFrame(rows)"),
+    ("rows", FRAME.to_dict("records"), "pandas.DataFrame(rows)"),
     ("labels", ONE_HOT.astype(int).tolist(), "np.array(labels).argmax(axis=1)"),
     ("labels", pd.DataFrame(ONE_HOT), "labels.to_numpy().argmax(axis=1)"),
     ("labels", (ONE_HOT + 0.5) / 2.5, "labels.argmax(axis=1)"),
@@ -126,6 +134,8 @@ OFFERS = [
     ("labels", 2, "np.array([labels])"),
     ("one_hot", LABELS, "gk.one_hot(one_hot, 3)"),
     ("one_hot", LABELS.tolist(), "gk.one_hot(np.array(one_hot), 3)"),
+    ("one_hot", LABELS.astype(float), "gk.one_hot(one_hot.astype(int), 3)"),
+    ("one_hot", LABELS.astype(str), "gk.one_hot(one_hot.astype(int), 3)"),
     ("one_hot", LABELS + 1, "gk.one_hot(one_hot - 1, 3)"),
     ("one_hot", LABELS[:, np.newaxis], "gk.one_hot(one_hot.reshape(-1), 3)"),
     ("one_hot", pd.Series(NAMES, dtype="category"), "gk.one_hot(one_hot.cat.codes, 3)"),
@@ -185,7 +195,9 @@ def test_data_fits_after_the_two_steps_that_the_message_offers(name, given, firs
     assert name == "words" or len(problem.check({name: better}, name)) == len(better)
 
 
+CODE = "images.numpy()" if tf.executing_eagerly() else "images"
 SAYS = [
+    ("images", eager(IMAGES[..., 0]), f"so give {CODE}[..., np.newaxis]"),
     (
         "labels",
         np.where(LABELS == 1, np.nan, LABELS),
@@ -205,6 +217,8 @@ SAYS = [
     ("one_hot", np.eye(2)[LABELS % 2], "another placeholder, such as gk.one_hot_input(2)"),
     ("images", None, "data of images:0 must be an array; received value=None"),
     ("images", "x.npy", 'read the file first, as by np.load("x.npy")'),
+    ("images", ["a.png", "b.png"], "read the pictures first, as by gk.load_dataset of their folder"),
+    ("labels", pd.DataFrame({"kind": NAMES}), "give its column, labels['kind']"),
     ("images", b"x" * 5000, "must be an array: read the file first"),
     ("images", {"a": IMAGES}, "must be one array or column"),
     ("images", IMAGES[:0], "data must have at least one example; received shapes={'images:0': (0, 4, 5, 1)}"),
@@ -229,7 +243,7 @@ RIGHT = [
     ("images", IMAGES.tolist()),
     ("images", IMAGES.astype(np.float64)),
     ("images", list(IMAGES)),
-    ("images", tf.constant(IMAGES)),
+    ("images", eager(IMAGES)),
     ("images", column(IMAGES)),
     ("rows", FRAME),
     ("rows", FRAME.astype(object)),
@@ -268,12 +282,13 @@ FORMS = [
     (None, "received data=None"),
     ({3}, "received data={3}"),
     (pd.Series(LABELS), "received data=Series of int64 with shape (12,)"),
-    (tf.constant(IMAGES), "received data=EagerTensor of float32 with shape (12, 4, 5, 1)"),
+    (eager(IMAGES), " of float32 with shape (12, 4, 5, 1)"),
     (b"\0" * 5000, "(5000 in all)"),
     (0.2, "which you divide by train, valid = gk.split_indices(len(x), 0.2, seed=0)"),
     (Split(), '{"images": data.train.images, "colors": data.train.labels}'),
     (Split().train, '{"images": data.images, "colors": data.labels}'),
-    (FRAME, "give {\"rows\": frame[['a', 'b', 'c', 'd', 'e', 'f']], \"images\": images"),
+    (FRAME.assign(g=1), "as {\"rows\": frame[['a', 'b', 'c', 'd', 'e', 'f']], \"images\": frame['g']"),
+    (FRAME, "as {\"rows\": frame[['a', 'b', 'c', 'd', 'e', 'f']], \"images\": images"),
     ({"images": IMAGES, "images:0": IMAGES}, "images:0 must be given once: as a key, the placeholder and"),
     ({"graphkit/seed": 3}, "the trainer feeds graphkit/seed:0 by itself: leave it out of data"),
     ({"rows": ROWS, "labels": LABELS[:9]}, "received examples={'rows:0': 12, 'labels:0': 9}"),
@@ -296,6 +311,17 @@ def test_kinds_of_arrays_that_a_placeholder_takes():
     kinds = {tf.float32: "uifb", tf.bfloat16: "uifb", tf.int64: "uib", tf.bool: "b", tf.string: "USO"}
     assert {dtype: received.kinds_for(dtype) for dtype in kinds} == kinds
     assert received.kinds_for(tf.complex64) == "uifc"
+
+
+def test_placeholders_without_a_name_of_their_own_are_named_in_code():
+    graph = tf.compat.v1.get_default_graph()
+    v1.placeholder(tf.float32, (None, 3))
+    with tf.name_scope("input"):
+        labels = v1.placeholder(tf.int32, (None,), "y-1")
+    v1.placeholder(tf.float32)
+    with pytest.raises(TypeError) as caught:
+        feeds.check_examples(checks.Checker("fit"), graph, [ROWS], None, [labels], {})
+    assert '{"Placeholder": array, "input/y-1": array, "Placeholder_1": array_1}' in str(caught.value)
 
 
 def test_each_function_that_takes_data_says_the_same():
@@ -340,4 +366,8 @@ def test_each_function_that_takes_data_says_the_same():
                 assert text in message and message.startswith(name) and "graphkit/" not in message
         with pytest.raises(TypeError, match='such as {"keep_prob": 0.5}; arrays of examples belong in data'):
             trainer.fit({images: IMAGES}, LABELS)
+        for data, feed in (({images: IMAGES}, {labels: LABELS}), ({labels: LABELS}, {images: IMAGES})):
+            text = r"has a row for each example, which belongs in data: give data \{.*\}; received feed=\{"
+            with pytest.raises(ValueError, match=f"^evaluate: .*{text}"):
+                trainer.evaluate(data, feed)
         assert trainer.step == 0

@@ -166,7 +166,7 @@ def test_a_replacement_that_is_killed_between_two_files_is_completed(folder, wri
 
 def test_a_checkpoint_is_not_saved_among_those_of_another_run(folder, write):
     earlier_run(folder, write)
-    with pytest.raises(ValueError, match=r"save: the logdir holds another run; restore\(\) takes it up, or"):
+    with pytest.raises(ValueError, match=r"save: the logdir holds another run: restore\(\) goes on with"):
         folder.prepare(None, 1)
     assert folder.prepare(folder.logdir / "mine", 1) == str(folder.logdir / "mine")
     folder.is_own = True  # as after restore()

@@ -282,7 +282,13 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "runs.build_network": lambda: {"config": small_config()},
     "runs.load_run": lambda: {"logdir": "no-such-folder"},
     "runs.read_images": lambda: {"path": "no-such-file.png", "image_shape": (4, 4, 3)},
-    "runs.train_run": lambda: {"config": small_config(), "data": digits(), "logdir": "run", "epochs": 1},
+    "runs.train_run": lambda: {
+        "config": small_config(),
+        "data": digits(),
+        "logdir": "run",
+        "epochs": 1,
+        "overwrite": True,
+    },
     # pictures
     "plots.plot_confusion_matrix": lambda: {"matrix": np.array([[3, 1], [0, 2]]), "classes": ["a", "b"]},
     "plots.plot_embedding": lambda: {
