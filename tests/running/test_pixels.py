@@ -124,7 +124,7 @@ def test_faint_pixels_are_named(net, most, remedy, caplog):
         caplog.clear()
         net.trainer.fit({net.images: images.astype(dtype), net.labels: np.arange(64) % 3}, progress=False)
         assert (f"the largest pixel of images:0 is {most}, of 255" in caplog.text) == (remedy is not None)
-        assert remedy is None or f"give image{remedy}, or" in caplog.text
+        assert remedy is None or f"give {remedy}, or" in caplog.text
 
 
 def raises(error, rule):
