@@ -149,7 +149,9 @@ def test_choices_are_strings_in_any_case():
 @pytest.mark.parametrize("value", [5, b"runs", None])
 def test_what_is_not_a_path_is_refused(value, tmp_path):
     check = checks.Checker("save")
-    with pytest.raises(TypeError, match="^save: path must be a path: text, or a pathlib.Path; received path="):
+    with pytest.raises(
+        TypeError, match="^save: path must be a path: text, or a pathlib.Path; received path="
+    ):
         check.path("path", value)
     with pytest.raises(ValueError, match="^save: path must be a path; received path="):
         check.path("path", "runs\0")

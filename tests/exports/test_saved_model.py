@@ -540,7 +540,9 @@ def test_a_folder_is_new_or_empty(trained, tmp_path, monkeypatch):
     for taken in (tmp_path / "empty", tmp_path / "file", "", "."):
         with pytest.raises(FileExistsError, match=r"^export: path must be new, or an empty folder"):
             trainer.export(taken, outputs)
-    with pytest.raises(TypeError, match=r"^export: path must be a path: text, or a pathlib.Path; received path=7"):
+    with pytest.raises(
+        TypeError, match=r"^export: path must be a path: text, or a pathlib.Path; received path=7"
+    ):
         trainer.export(7, outputs)
     assert size_of(tmp_path) == before
 
