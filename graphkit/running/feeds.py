@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -31,6 +31,7 @@ class Source(NamedTuple):
     Attributes:
       placeholder: takes rows of the array.
       array: all examples: in memory, memory-mapped, or a column.
+      limits: what its values must be.
       scaling: (offset, 1 / scale) for uint8 images, else None.
       augment: function (rows, seed) -> rows of training mini-batches, or None.
       accept: function (rows, their numbers) that raises for rows of a column that cannot be used; None for
@@ -39,6 +40,7 @@ class Source(NamedTuple):
 
     placeholder: tf.Tensor
     array: np.ndarray | columns.Column
+    limits: values.Limits
     scaling: tuple | None = None
     augment: Augment | None = None
     accept: Accept | None = None
@@ -176,10 +178,12 @@ def check_examples(
       augment: {placeholder or its name: function (rows, seed) -> rows}, or None.
     """
     constants = check_feed(check, graph, feed)
+    ops = walk.ancestors(fetches)
     sources = [
-        make_source(check, placeholder, value)
+        make_source(check, placeholder, value, ops)
         for placeholder, value in by_placeholder(check, graph, columns_of(check, data)).items()
     ]
+    require_once(check, sources, constants)
     lengths = {source.placeholder.name: len(source.array) for source in sources}
     same = len(set(lengths.values())) == 1 and min(lengths.values()) > 0
     rule = "all arrays must have the same number of examples, and at least one"
@@ -194,6 +198,16 @@ def check_examples(
         check_values(check, source)
     own_values = {placeholder: value for placeholder, value in own.items() if value is not None}
     return Examples(with_augment(check, graph, sources, augment), own_values | constants, constants)
+
+
+def require_once(
+    check: checks.Checker, sources: Sequence[Source], constants: Mapping[tf.Tensor, np.ndarray]
+) -> None:
+    """Raises for a placeholder in data and in feed: executions would differ in which of them they take."""
+    fed = {placeholder.name for placeholder in constants}
+    twice = sorted(fed & {source.placeholder.name for source in sources})
+    rule = f"{', '.join(twice)} must be given in data or in feed, not in both: data holds all examples, feed "
+    check.require(not twice, f"{rule}what stays the same in every step", both=twice)
 
 
 def with_augment(
@@ -231,14 +245,9 @@ def check_feed(check: checks.Checker, graph: tf.Graph, feed: Any) -> dict[tf.Ten
     for placeholder, value in by_placeholder(check, graph, feed or {}).items():
         name = placeholder.name
         check.unmasked(f"feed of {name}", value)
-        try:
-            value = np.asarray(value, placeholder.dtype.as_numpy_dtype)
-        except (TypeError, ValueError):
-            raise TypeError(check.message(f"{name} takes {placeholder.dtype.name}", value=value)) from None
+        value = values.as_constant(check, placeholder, value)
         fits = placeholder.shape.is_compatible_with(value.shape)
         check.require(fits, f"{name} has shape {tensors.shape_text(placeholder)}", shape=value.shape)
-        if value.dtype.kind == "f":
-            check.require(np.isfinite(value).all(), f"{name} must be finite", value=value)
         if any(placeholder is p for p in graph.get_collection(inputs.KEEP_PROBS)):
             rule = f"{name} is a probability to keep, in (0, 1]"
             check.require(0 < value <= 1, rule, value=float(value))
@@ -297,15 +306,16 @@ def check_key(check: checks.Checker, graph: tf.Graph, key: Any) -> tf.Tensor:
     return key
 
 
-def make_source(check: checks.Checker, placeholder: tf.Tensor, value: Any) -> Source:
+def make_source(
+    check: checks.Checker, placeholder: tf.Tensor, value: Any, ops: Collection[tf.Operation]
+) -> Source:
     """Returns the source of examples whose dtype and shape fit the placeholder."""
     array = check_array(check, placeholder, value)
     is_pixels = array.dtype == np.uint8
     scaling = pixel_scalings(placeholder.graph).get(placeholder.name) if is_pixels else None
-    accept = None
-    if isinstance(array, columns.Column):
-        accept = functools.partial(values.Limits(placeholder, array.dtype).check, check)
-    return Source(placeholder, array, scaling, accept=accept)
+    limits = values.Limits(placeholder, array.dtype, ops)
+    accept = functools.partial(limits.check, check) if isinstance(array, columns.Column) else None
+    return Source(placeholder, array, limits, scaling, accept=accept)
 
 
 def check_array(check: checks.Checker, placeholder: tf.Tensor, value: Any) -> np.ndarray | columns.Column:
@@ -316,7 +326,9 @@ def check_array(check: checks.Checker, placeholder: tf.Tensor, value: Any) -> np
     # The dtype of a table's column, such as category, says more than that of its rows.
     dtype = getattr(value, "dtype", array.dtype) if isinstance(array, columns.Column) else array.dtype
     received = {"shape": array.shape, "dtype": str(dtype)}
-    check.require_type(array.dtype.kind in kinds_for(takes), f"{name} takes {takes.name}", **received)
+    check.require_type(
+        values.kind_of(array.dtype) in kinds_for(takes), f"{name} takes {takes.name}", **received
+    )
     fits = array.ndim > 0 and (shape.rank is None or shape[1:].is_compatible_with(array.shape[1:]))
     rule = f"{name} takes {tensors.shape_text(placeholder)}, of which the first axis is the example"
     check.require(fits and shape.rank != 0, rule, **received)
@@ -349,7 +361,7 @@ def check_values(check: checks.Checker, source: Source) -> None:
 
     Of columns, those that are in memory or small are read; the others are checked as they are read.
     """
-    array, limits = source.array, values.Limits(source.placeholder, source.array.dtype)
+    array, limits = source.array, source.limits
     if isinstance(array, columns.Column):
         is_read = array.in_memory or array.nbytes <= values.CHUNK
     else:

@@ -96,7 +96,7 @@ def build(
         check_graph(check, minimized, settings.strict)
         minimized = objectives.regularized(minimized)
         metrics = objectives.metrics_of(minimized) | dict(metrics)
-        weights = tf.compat.v1.global_variables()
+        weights = model_variables(graph, [objective.loss for objective in minimized])
         model = graph.get_operations()
         scalings = feeds.pixel_scalings(graph)
         step, originals, replaced = build_step(check, minimized, metrics, learning_rate, settings)
@@ -232,6 +232,15 @@ def changed_variables(
     check.require(not lost, f"{rule}make it with collections=None", variables=lost)
     global_ones = {walk.handle_op(variable) for variable in tf.compat.v1.global_variables()}
     return [variable for op, variable in known.items() if op in global_ones or op in ops]
+
+
+def model_variables(graph: tf.Graph, losses: Sequence[tf.Tensor]) -> list[tf.Variable]:
+    """Returns the global variables, and those of a program's own collections that the losses depend on."""
+    ops = walk.ancestors(losses)
+    local = {walk.handle_op(variable) for variable in tf.compat.v1.local_variables()}
+    global_ones = {walk.handle_op(variable) for variable in tf.compat.v1.global_variables()}
+    needed = ((walk.handle_op(variable), variable) for variable in all_variables(graph))
+    return [v for op, v in needed if op in global_ones or (op in ops and op not in local)]
 
 
 def of_program(ops: Iterable[tf.Operation]) -> list[tf.Operation]:

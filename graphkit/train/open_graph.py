@@ -167,7 +167,7 @@ class OpenGraph:
             rule = f"the first axis of {tensor.name} must be the example"
             check.require(fits, rule, shape=np.shape(part), examples=run.batch_size)
             parts.append(part)
-        return np.concatenate(parts)
+        return joined(check, tensor.name, parts)
 
     def averages(self) -> contextlib.AbstractContextManager[None]:
         """Returns a block in which the trained variables hold their moving averages.
@@ -302,3 +302,14 @@ class OpenGraph:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def joined(check: checks.Checker, name: str, parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the values of all mini-batches as one array, for which their other axes must agree."""
+    shapes = {np.shape(part)[1:] for part in parts}
+    rule = (
+        f"{name} must have one shape for all examples, apart from the first axis: pad sequences to one "
+        "length, or call predict for the examples of each length"
+    )
+    check.require(len(shapes) == 1, rule, shapes=sorted(shapes)[:4])
+    return np.concatenate(parts)
