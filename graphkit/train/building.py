@@ -140,7 +140,7 @@ def build_step(
     # The update waits for the loss and the metrics, so that they are those of the weights before it. The user
     # made UPDATE_OPS, and no op can be made to wait afterwards; `running.order` does it in a step's copy.
     graph = tf.compat.v1.get_default_graph()
-    collected = graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)
+    collected = check_update_ops(check, graph)
     split = towers.over(check, settings.devices, gradients, values, collected)
     combined = settings.workers.combine(split.pairs, split.values, split.updates)
     clip = optimizers.clipping(settings.clip_norm, settings.clip_value)
@@ -192,6 +192,25 @@ def build_step(
     )
     originals = {name: split.originals.get(one, one) for name, one in combined.originals.items()}
     return step, {**split.originals, **originals}, split.replaced
+
+
+def check_update_ops(check: checks.Checker, graph: tf.Graph) -> list[Any]:
+    """Returns UPDATE_OPS, none of which may be inside a branch, a loop or a function.
+
+    TensorFlow 1 would never run an update that waits for an op of a branch that is not taken.
+    """
+    collected = graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)
+    ops = [item if isinstance(item, tf.Operation) else item.op for item in collected]
+    own = [op for op in ops if op.graph is graph]
+    inner = walk.inside_control_flow(walk.as_made(walk.ancestors(own)))
+    lost = [op.name for op in ops if op.graph is not graph or op in inner]
+    rule = (
+        "UPDATE_OPS must stand outside tf.cond, loops and functions, where no training step can run them: "
+        'add to the collection what tf.cond returns, as by tf.compat.v1.add_to_collection("update_ops", '
+        "tf.cond(...))"
+    )
+    check.require(not lost, rule, inside=lost)
+    return collected
 
 
 def turn_of(
