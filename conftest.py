@@ -1,6 +1,7 @@
 """Examples and tests alike: a fresh default graph for each, `gk`, `tf` and `np` in the examples."""
 
 import os
+import signal
 import sys
 
 # Of a processor, only oneDNN has kernels for channels_first, and TensorFlow takes it by itself only where it
@@ -22,8 +23,27 @@ if V1_BEHAVIOR:
     tf.compat.v1.disable_v2_behavior()
 
 
+HANDLERS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
+
+@pytest.fixture(autouse=True)
+def usual_handlers():
+    """Signals as a program at a terminal has them: one that runs in the background ignores SIGINT."""
+    before = {number: signal.signal(number, handler) for number, handler in HANDLERS.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
 def pytest_collection_modifyitems(items):
+    begun = set()
     for item in items:
+        if item.get_closest_marker("grid") is not None and item.get_closest_marker("slow") is None:
+            function = item.nodeid.split("[")[0]
+            if function in begun:
+                item.add_marker(pytest.mark.slow)
+            begun.add(function)
         mark = item.get_closest_marker("v2_behavior")
         if V1_BEHAVIOR and mark is not None:
             item.add_marker(pytest.mark.skip(reason=mark.args[0]))

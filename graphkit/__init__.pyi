@@ -92,6 +92,7 @@ from .train.best_checkpoints import BestCheckpoint as BestCheckpoint
 from .train.checkpointing import Checkpointing as Checkpointing
 from .train.early_stopping import EarlyStopping as EarlyStopping
 from .train.metrics_file import MetricsFile as MetricsFile
+from .train.open_graph import reset as reset
 from .train.optimizers import AdamW as AdamW
 from .train.plateaus import ReduceOnPlateau as ReduceOnPlateau
 from .train.schedules import cosine_decay as cosine_decay

@@ -20,7 +20,12 @@ __all__ = ["GraphkitError"]
 # What `repr` makes of a path inside a list, of which the user wrote the string.
 SHOWN_PATH = re.compile(r"""\b(?:Pure)?(?:Posix|Windows)Path\(('[^']*'|"[^"]*")\)""")
 LONGEST = 2000  # characters of a value in a message
+LONGEST_TEXT = 400  # of one string
 LONGEST_ARRAY = 200  # of an array, of which else the shape is shown
+MOST_NUMBERS = 12  # of an array or a list that is shown in full
+FEW = 3  # items of a longer list that are shown
+DEEPEST = 4  # lists inside of lists that are shown
+HUGE = 1e38
 LARGEST = 2**63 - 1  # what NumPy and TensorFlow hold as the size of an axis
 
 
@@ -133,6 +138,8 @@ class Checker:
         """Returns `value` as a finite float inside the bounds."""
         bounds = [("above", above), ("at least", at_least), ("at most", at_most), ("below", below)]
         stated = " and ".join(f"{word} {bound}" for word, bound in bounds if bound is not None)
+        if at_most is not None and at_most > HUGE and not (isinstance(value, float) and value > at_most):
+            stated = stated.removesuffix(f" and at most {at_most}")  # the largest float32 helps nobody else
         rule = f"{name} must be a finite number" + (f" {stated}" if stated else "")
         is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
         self.require_type(is_number, rule, **{name: value})
@@ -154,7 +161,7 @@ class Checker:
         """Returns `value` in lower case, which must be one of the choices."""
         rule = f"{name} must be one of {', '.join(repr(item) for item in choices)}"
         self.require_type(isinstance(value, str), rule, **{name: value})
-        self.require(value.lower() in choices, rule, **{name: value})
+        self.require(value.lower() in choices, rule + near(value.lower(), choices), **{name: value})
         return value.lower()
 
     def fields(self, fields: Any, names: Collection[str]) -> None:
@@ -199,19 +206,82 @@ def has_mask(value: Any) -> bool:
 def near(name: str, known: Collection[str]) -> str:
     """Returns " (near it: ...)" with the known names that are like one, for a rule; "" if none is."""
     found = difflib.get_close_matches(name, known, n=3)
-    found = found or [other for other in known if name.lower() in other.lower()][:3]
+    found = found or [other for other in known if name and name.lower() in other.lower()][:3]
     return f" (near it: {', '.join(found)})" if found else ""
 
 
 def shown(value: Any) -> str:
-    """Returns the repr of a value, with paths as plain strings, without its middle if it is long."""
+    """Returns a value as messages show it: large arrays by their shape, what is long without its middle."""
+    text = summary(value, DEEPEST)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+
+
+def summary(value: Any, depth: int) -> str:
+    """Returns the repr of a value, in which arrays, long texts and long lists of numbers are shortened."""
+    value = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if isinstance(value, (str, bytes)) and len(value) > LONGEST_TEXT:
+        half = LONGEST_TEXT // (2 if isinstance(value, str) else 8)  # a byte may be shown as \\x00
+        return f"{value[:half]!r} … {value[-half:]!r} ({len(value)} in all)"
+    if type(value) in (list, tuple, dict):
+        return summary_of_items(value, depth) if depth else "…"
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        fields = zip(value._fields, value, strict=True)
+        return f"{type(value).__name__}({', '.join(f'{name}={summary(field, 2)}' for name, field in fields)})"
     try:
-        text = SHOWN_PATH.sub(r"\1", repr(os.fspath(value) if isinstance(value, os.PathLike) else value))
+        text = SHOWN_PATH.sub(r"\1", repr(value))
     except ValueError:  # an integer of more digits than Python converts
         return f"{type(value).__name__} of too many digits"
-    if isinstance(value, np.ndarray) and len(text) > LONGEST_ARRAY:
-        return f"array of {value.dtype} with shape {value.shape}"
-    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+    return array_summary(value, text)
+
+
+def summary_of_items(value: list | tuple | dict, depth: int) -> str:
+    """Returns what a list, tuple or dict holds; the first items of a long one, unless it holds texts."""
+    items = list(value.items() if isinstance(value, dict) else value)
+
+    def joined(count: int) -> str:
+        texts = [summary(item, depth - 1) for item in items[:count]]
+        if isinstance(value, dict):
+            texts = [f"{summary(key, 1)}: {summary(item, depth - 1)}" for key, item in items[:count]]
+        return ", ".join([*texts, *([f"… ({len(items)} in all)"] if count < len(items) else [])])
+
+    holds_texts = any(isinstance(item, (str, tuple)) for item in items)
+    is_long = len(items) > MOST_NUMBERS and not holds_texts
+    text = joined(LONGEST if not is_long else 1 if isinstance(items[0], list) else FEW)
+    if len(text) > LONGEST_ARRAY and not holds_texts:  # lists of lists
+        text = joined(1)
+    if isinstance(value, tuple):
+        return f"({text},)" if len(items) == 1 else f"({text})"
+    return f"{{{text}}}" if isinstance(value, dict) else f"[{text}]"
+
+
+def array_summary(value: Any, text: str) -> str:
+    """Returns the repr of a value, or of a large array, tensor or table what it is."""
+    try:
+        shape, dtype = tuple(value.shape), getattr(value, "dtype", "")
+        columns = list(value.columns) if hasattr(value, "columns") else None
+    except Exception:  # no array; or one in a file that is closed, or a tensor whose rank is not known
+        return text
+    is_small = math.prod(size or 1 for size in shape) <= MOST_NUMBERS
+    if is_small and not hasattr(value, "iloc"):
+        text = re.sub(r"\s*\n\s*", " ", text)
+    elif isinstance(value, np.ndarray):
+        text = "\n"
+    if "\n" not in text and len(text) <= LONGEST_ARRAY:
+        return text
+    kind = "array" if isinstance(value, np.ndarray) else type(value).__name__
+    if columns is not None:
+        return f"{kind} with shape {shape} and columns {shown(columns)}"
+    dtype = dtype if isinstance(dtype, np.dtype) else getattr(dtype, "name", dtype)
+    return f"{kind} of {dtype} with shape {shape}"
+
+
+def number_text(value: float) -> str:
+    """Returns a number with four decimals, or where it is not about 1 with as many digits as that has."""
+    size = abs(value)
+    if size >= 1e9 or 0 < size < 1e-3:
+        return f"{value:.3g}"
+    decimals = 4 if size < 10 else max(0, 5 - len(str(int(size)))) if math.isfinite(size) else 0
+    return f"{value:,.{decimals}f}"
 
 
 def run_script(main: Callable[[], None]) -> None:

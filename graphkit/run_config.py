@@ -14,6 +14,7 @@ from graphkit.data import datasets, folders, splits, tables
 from graphkit.reporting import facts
 from graphkit.run_data import FeatureScaling
 from graphkit.running import callback, files
+from graphkit.train import run_folder
 from graphkit.train import trainer as trainers
 
 __all__ = ["RunConfig"]
@@ -112,8 +113,15 @@ class RunConfig:
         Raises:
           The errors of `gk.load_dataset`.
         """
-        folder = data_folder or self.data_folder
-        return datasets.load_dataset(data or self.data, folder, seed=self.seed, format=self.format)
+        check, name, folder = checks.Checker("load_data"), data or self.data, data_folder or self.data_folder
+        if name in datasets.NAMES or os.path.exists(name):
+            found, meant = datasets.kind_of(name), "arrays"
+            if self.format is not None:
+                is_table = isinstance(self.format, tables.TableFormat)
+                meant = datasets.TABLE if is_table else datasets.FOLDER
+            fits = found != datasets.TABLE if self.format is None else found == meant
+            check.require(fits, f"the run is of {meant}, and {name} is {found}: give {meant}")
+        return datasets.load_dataset(name, folder, seed=self.seed, format=self.format)
 
     @property
     def label(self) -> str:
@@ -230,29 +238,16 @@ def check_dataset(check: checks.Checker, data: splits.Dataset) -> None:
 
 
 class RunFile(callback.Callback):
-    """Writes `run.json` next to the first checkpoint, and removes that of an earlier run when a run begins.
-
-    Not before: until then there are no trained weights to load. A folder must not hold the settings of one
-    run with checkpoints of another.
-    """
+    """Writes `run.json` before the first step: from then on the folder is of a run with these settings."""
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
-        self.facts: dict[str, Any] = {}
 
-    def on_fit_start(self, trainer: trainers.Trainer) -> None:
-        self.facts = facts.of_process()
-        if trainer.step == 0 and trainer.workers.is_chief:
-            self.path(trainer).unlink(missing_ok=True)
-
-    def on_save_end(self, trainer: trainers.Trainer, path: str) -> None:
-        is_of_run = trainer.step > 0 and Path(path).parent == trainer.logdir
-        if is_of_run and trainer.workers.is_chief and not self.path(trainer).exists():
-            parts = (self.config.to_json(), self.facts)
-            files.write_json(self.path(trainer), dict(zip(PARTS, parts, strict=True)))
-
-    def path(self, trainer: trainers.Trainer) -> Path:
-        return Path(trainer.logdir or "") / FILE
+    def on_epoch_start(self, trainer: trainers.Trainer) -> None:
+        path = Path(trainer.logdir or "") / FILE
+        if trainer.workers.is_chief and not path.exists():  # a run that is resumed keeps its own
+            parts = (self.config.to_json(), facts.of_process())
+            files.write_json(path, dict(zip(PARTS, parts, strict=True)))
 
 
 def read_config(logdir: str | os.PathLike[str]) -> RunConfig:
@@ -260,8 +255,7 @@ def read_config(logdir: str | os.PathLike[str]) -> RunConfig:
     check = checks.Checker("load_run")
     path = Path(logdir) / FILE
     if not path.is_file():
-        rule = "there is no run in this folder (no run.json)"
-        raise FileNotFoundError(check.message(rule, logdir=logdir))
+        raise FileNotFoundError(check.message(f"there is no run in {os.fspath(logdir)} (no run.json)"))
     try:
         parts = files.read_json(path)
         if set(parts) != set(PARTS) or not all(isinstance(part, dict) for part in parts.values()):
@@ -272,12 +266,38 @@ def read_config(logdir: str | os.PathLike[str]) -> RunConfig:
         raise ValueError(check.message(rule)) from None
 
 
+def has_run(logdir: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds weights of a run that has made steps."""
+    paths = saving.paths_in(logdir, "model", "best")
+    return not (Path(logdir) / run_folder.REPLACED).exists() and any(map(saving.step_of, paths))
+
+
+def check_folder(
+    check: checks.Checker, logdir: str | os.PathLike[str], config: RunConfig, resume: bool, overwrite: bool
+) -> None:
+    """Refuses to lose the run in a folder, and to resume it with other settings than it was started with.
+
+    Raises:
+      ValueError: the folder holds a run, and neither resume nor overwrite; the settings differ.
+    """
+    if not has_run(logdir):
+        return
+    if resume and saving.latest(logdir) is not None:
+        check_same(check, logdir, config)
+    elif not overwrite:
+        ways = "resume=True continues it, overwrite=True replaces it, another logdir keeps both"
+        if resume:
+            ways = (
+                "without a checkpoint to resume from; overwrite=True begins anew, another logdir keeps both"
+            )
+        raise ValueError(check.message(f"{os.fspath(logdir)} holds a run: {ways}"))
+
+
 def check_same(check: checks.Checker, logdir: str | os.PathLike[str], config: RunConfig) -> None:
     """Refuses to resume a run with settings other than those it was started with."""
-    newest = saving.latest(logdir)
-    # A checkpoint of step 0 is of a run that was killed before `run.json` of the earlier one was removed.
-    if not (Path(logdir) / FILE).is_file() or (newest and saving.step_of(newest) == 0):
+    if not (Path(logdir) / FILE).is_file():
         return
     was, now = read_config(logdir).to_json(), config.to_json()
     changed = {name: (was[name], now[name]) for name in now if was[name] != now[name]}
-    check.require(not changed, f"the run in {logdir} was started with other settings (was, now)", **changed)
+    rule = f"the run in {os.fspath(logdir)} was started with other settings (was, now)"
+    check.require(not changed, f"{rule}; overwrite=True instead of resume replaces it", **changed)

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.data import folders, readers, scalers, splits, table_encoder, tables, text
+from graphkit.data import array_checks, folders, readers, scalers, splits, table_encoder, tables, text
 from graphkit.nn import dense, inputs
 
 __all__ = ["FeatureScaling", "read_images"]
@@ -30,6 +30,8 @@ TAKES = {
 }
 TINY = float(np.finfo(np.float32).tiny)  # what float32 can still divide by
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
+FAINT = 16  # a picture whose pixels differ by less shows nothing
+LIGHT_ON_DARK = ("mnist", "mnist_5k", "fashion_mnist")  # data sets whose images have a black ground
 
 
 class FeatureScaling(NamedTuple):
@@ -84,6 +86,10 @@ class Kind:
         """Returns what is fed for a file, or for a word."""
         raise NotImplementedError
 
+    def doubt(self, examples: np.ndarray) -> str | None:
+        """Returns why examples that were read may not be like those of the training, or None."""
+        return None
+
 
 class Images(Kind):
     """Images as arrays, or as files of a folder, whose `ImageFormat` says how they are decoded."""
@@ -93,6 +99,7 @@ class Images(Kind):
     def __init__(self, config: Any) -> None:
         self.shape = config.image_shape or ()
         self.format: Any = config.format
+        self.data = config.data
 
     @staticmethod
     def settings(data: splits.Dataset) -> dict[str, Any]:
@@ -113,6 +120,19 @@ class Images(Kind):
         if self.format is None or os.fspath(example).endswith(".npz"):
             return read_images(example, self.shape)
         return self.format.decode(check, example)[np.newaxis]
+
+    def doubt(self, examples: np.ndarray) -> str | None:
+        lowest, highest = int(examples.min()), int(examples.max())
+        if highest - lowest < FAINT:  # as of 0 and 1, or of 12 bits in a file of 16
+            return f"nearly of one color (pixels {lowest} to {highest}, of 255)"
+        height, width = examples.shape[1:3]
+        corners = examples[:, :: max(1, height - 1), :: max(1, width - 1)]
+        is_light = (corners > 127).all(axis=(1, 2, 3))
+        if self.data not in LIGHT_ON_DARK or not is_light.any():
+            return None
+        count = "" if len(examples) == 1 else f" ({is_light.sum():,} of {len(examples):,} images)"
+        remedy = 'PIL.ImageOps.invert(PIL.Image.open(path).convert("L"))'
+        return f"dark on a light ground{count}, and {self.data} is light on black: invert it, as by {remedy}"
 
 
 class Words(Kind):
@@ -282,6 +302,9 @@ def check_image_shape(check: checks.Checker, image_shape: Any) -> tuple[int, ...
 def read_images(path: str | os.PathLike[str], image_shape: Sequence[int]) -> np.ndarray:
     """Reads the images of a PNG or JPEG file (one image) or of an `.npz` file (its array `images`).
 
+    Pictures of a palette, of bits and of 16 bits become 8 bits for each channel. In an `.npz` file, integers
+    of any dtype are pixels if they lie in 0..255.
+
     Args:
       path: the file.
       image_shape: (height, width, channels) that the images must have. For one channel, color is converted
@@ -293,7 +316,7 @@ def read_images(path: str | os.PathLike[str], image_shape: Sequence[int]) -> np.
     Raises:
       TypeError: path is not a path, or image_shape is not a sequence of integers.
       OSError: the file cannot be read.
-      ValueError: the file is damaged, or its images have another size.
+      ValueError: the file is damaged, its images have another size, or a picture has transparent parts.
 
     Example:
       >>> import tempfile
@@ -306,20 +329,19 @@ def read_images(path: str | os.PathLike[str], image_shape: Sequence[int]) -> np.
     check = checks.Checker("read_images")
     shape = check_image_shape(check, image_shape)
     path = os.fspath(path)
-    rule = f"{path} must hold uint8 images (height, width, channels) of {shape}"
     if path.endswith(".npz"):
         arrays = readers.read_npz(path)
         check.require("images" in arrays, f"{path} must hold an array named images", arrays=sorted(arrays))
         images = arrays["images"]
         images = images[..., np.newaxis] if images.ndim == 3 else images
-    else:
-        images = decode_image(check, path, shape, rule)[np.newaxis]
-    fits = images.shape[1:] == shape and images.dtype == np.uint8
-    check.require(fits and len(images), rule, shape=images.shape[1:], dtype=str(images.dtype))
-    return images
+        rule = f"{path} must hold images {shape} of integers 0..255"
+        fits = images.shape[1:] == shape and images.dtype.kind in "ui" and len(images)
+        check.require(fits, rule, shape=images.shape[1:], dtype=str(images.dtype))
+        return array_checks.check_pixels(check, path, images)
+    return decode_image(check, path, shape)[np.newaxis]
 
 
-def decode_image(check: checks.Checker, path: str, shape: tuple[int, ...], rule: str) -> np.ndarray:
+def decode_image(check: checks.Checker, path: str, shape: tuple[int, ...]) -> np.ndarray:
     """Returns a PNG or JPEG file as uint8 (height, width, channels).
 
     The size is read from the header first: a few bytes of a damaged header can ask the decoder for gigabytes.
@@ -329,14 +351,28 @@ def decode_image(check: checks.Checker, path: str, shape: tuple[int, ...], rule:
     no_image = check.message(f"{path} is not a complete PNG or JPEG image", bytes=len(content))
     if not content.startswith((PNG, JPEG)):  # libjpeg would write a line of its own
         raise ValueError(no_image)
-    *size, channels = shape
+    height, width, channels = shape
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         try:
             found = stated_size(session, content)
-            check.require(found == size, rule, shape=(*found, channels))
+            rule = f"{path} must have {height}x{width} pixels, as the network's images: resize it, as by "
+            rule += f'PIL.Image.open({path!r}).resize(({width}, {height})).save("resized.png")'
+            check.require(found == [height, width], rule, height=found[0], width=found[1])
+            decoded = session.run(tf.io.decode_image(content, 0, expand_animations=False))
+            check_opaque(check, path, decoded)
             return session.run(tf.io.decode_image(content, channels, expand_animations=False))
         except tf.errors.InvalidArgumentError:
             raise ValueError(no_image) from None
+
+
+def check_opaque(check: checks.Checker, path: str, decoded: np.ndarray) -> None:
+    """Refuses transparent parts: what lies under them is mostly black, and not what anybody sees."""
+    rule = f"{path} has transparent parts: lay it on a ground like that of the training's images, as by "
+    rule += f'p = PIL.Image.open({path!r}).convert("RGBA"); '
+    rule += 'ground = PIL.Image.new("RGBA", p.size, "black"); '
+    rule += 'PIL.Image.alpha_composite(ground, p).convert("RGB").save("opaque.png")'
+    has_alpha = decoded.shape[-1] in (2, 4)
+    check.require(not has_alpha or (decoded[..., -1] == 255).all(), rule)
 
 
 def stated_size(session: tf.compat.v1.Session, content: bytes) -> list[int]:

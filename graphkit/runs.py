@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit import checks, models, run_data
+from graphkit.checkpoints import saving
 from graphkit.data import splits, tables
 from graphkit.nn import activations, inputs, losses, metrics, regression_metrics
 from graphkit.reporting import report as reports
-from graphkit.run_config import RunConfig, RunFile, check_dataset, check_same, read_config
+from graphkit.run_config import RunConfig, RunFile, check_dataset, check_folder, read_config
 from graphkit.run_data import FeatureScaling, read_images
 from graphkit.running import callback
 from graphkit.train import run_folder
@@ -202,14 +203,14 @@ def load_run(logdir: str | os.PathLike[str], *, device: str = "auto") -> Run:
     Example:
       >>> gk.runs.load_run("no/such/folder")
       Traceback (most recent call last):
-      FileNotFoundError: load_run: there is no run in this folder (no run.json); ...
+      FileNotFoundError: load_run: there is no run in no/such/folder (no run.json)
     """
     config = read_config(logdir)
     path = run_folder.find_weights(logdir)
-    if path is None:
-        check = checks.Checker("load_run")
-        rule = "there is no checkpoint in this folder"
-        raise FileNotFoundError(check.message(rule, logdir=logdir))
+    if path is None or saving.step_of(path) == 0:
+        rule = f"the run in {os.fspath(logdir)} has no checkpoint yet: it is in its first epoch, or ended "
+        rule += "there; train_run(resume=True) begins it again"
+        raise FileNotFoundError(checks.Checker("load_run").message(rule))
     with tf.Graph().as_default():
         network = build_network(config)
         trainer = make_trainer(config, network, device=device)
@@ -229,6 +230,7 @@ def train_run(
     epochs: int | None,
     patience: int | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     device: str = "auto",
     cluster: Any = None,
     report: bool = False,
@@ -244,6 +246,7 @@ def train_run(
         max_steps and max_seconds allow.
       patience: number of epochs without a better validation loss after which training stops; None for never.
       resume: True continues the run in the folder, if there is one.
+      overwrite: True replaces the run in the folder, if there is one, unless it is resumed.
       device: see `Trainer`.
       cluster: see `Trainer`.
       report: True writes `report.html` and its pictures to the folder, see `gk.report`.
@@ -255,7 +258,8 @@ def train_run(
 
     Raises:
       TypeError: config is not a `RunConfig`, or data is not a `Dataset`.
-      ValueError: a setting is out of range, or differs from those of the run to resume.
+      ValueError: a setting is out of range, or differs from those of the run to resume; the folder holds a
+        run, and neither resume nor overwrite is True.
       OSError: the folder cannot be written.
       GraphkitError: the loss is not finite, or a checkpoint is damaged.
 
@@ -272,11 +276,12 @@ def train_run(
     check = checks.Checker("train_run")
     check_config(check, config)
     check_dataset(check, data)
-    if epochs is not None:
-        check.integer("epochs", epochs)
+    for name, value in (("epochs", epochs), ("max_steps", fit.get("max_steps"))):
+        if value is not None:
+            check.integer(name, value)
     check.require(len(data.test.labels), f"{data.name} is too small: its test set holds no examples")
-    if resume:
-        check_same(check, logdir, config)
+    if resume or cluster is None or cluster.is_chief:  # others may see what the chief already writes
+        check_folder(check, logdir, config, resume, overwrite or fit.get("dry_run", False))
     observers: list[callback.Callback] = [RunFile(config)]
     if patience is not None:
         observers.append(EarlyStopping("valid_loss", patience))
@@ -296,7 +301,7 @@ def train_run(
             if fit.get("dry_run"):
                 return {}
             test = trainer.evaluate(network.feed(data.test))
-            if report and trainer.workers.is_chief and trainer.history:  # none after max_steps=0
+            if report and trainer.workers.is_chief and trainer.history:
                 write_report(trainer, config, network, data, test)
             return test
 

@@ -4,8 +4,11 @@ import fractions
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import tensorflow as tf
 
+import graphkit as gk
 from graphkit import checks
 
 CHECK = checks.Checker("f")
@@ -49,6 +52,45 @@ def test_message_shows_values_of_any_length(value):
 )
 def test_paths_are_shown_as_strings(value, text):
     assert CHECK.message("x must exist", x=value) == f"f: x must exist; received x={text}"
+
+
+SHORT = [
+    (np.arange(12), "array([ 0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11])"),
+    (np.eye(2), "array([[1., 0.], [0., 1.]])"),
+    (np.arange(40), "array of int64 with shape (40,)"),
+    (np.array(["x" * 300]), "array of <U300 with shape (1,)"),
+    ([1] * 40, "[1, 1, 1, … (40 in all)]"),
+    (np.zeros((40, 2, 3)).tolist(), "[[[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]], … (40 in all)]"),
+    (np.zeros((5, 20, 20)).tolist(), "[[[0.0, 0.0, 0.0, … (20 in all)], … (20 in all)], … (5 in all)]"),
+    ((np.zeros(50), 3), "(array of float64 with shape (50,), 3)"),
+    ([np.zeros(50)], "[array of float64 with shape (50,)]"),
+    ({"a": np.zeros(50), "b": {"c": np.zeros(50)}}, "{'a': array of float64 with shape (50,), 'b': {'c': "),
+    (tf.constant(np.zeros(50)), "EagerTensor of float64" if tf.executing_eagerly() else "<tf.Tensor 'Const"),
+    (pd.DataFrame({"a": [1] * 40, "b": 2}), "DataFrame with shape (40, 2) and columns ['a', 'b']"),
+    (pd.Series(range(40), dtype="Int64"), "Series of Int64 with shape (40,)"),
+    (
+        gk.data.ImageSplit(np.zeros(50), np.zeros(50)),
+        "ImageSplit(images=array of float64 with shape (50,), labels=",
+    ),
+    (b"x" * 5000, f"b'{'x' * 50}' … b'{'x' * 50}' (5000 in all)"),
+    ("x" * 5000, f"'{'x' * 200}' … '{'x' * 200}' (5000 in all)"),
+    (["name"] * 30, str(["name"] * 30)),
+    ({"a": 1, 2: (3,)}, "{'a': 1, 2: (3,)}"),
+    ([], "[]"),
+    (np.float32(3), "np.float32(3.0)"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), SHORT)
+def test_large_values_are_shown_by_what_they_are(value, text):
+    assert checks.shown(value).startswith(text)
+    assert "\n" not in checks.shown(value)
+
+
+def test_a_list_that_holds_itself_is_shown():
+    own = [1]
+    own.append(own)
+    assert checks.shown(own) == "[1, [1, [1, [1, …]]]]"
 
 
 def test_errors_of_the_system_name_the_rule(tmp_path):
@@ -155,3 +197,21 @@ def test_of_a_large_array_the_shape_is_shown():
     check = checks.Checker("f")
     text = check.message("rule", small=np.arange(3), large=np.zeros((8, 9, 9), np.float32))
     assert text == "f: rule; received small=array([0, 1, 2]), large=array of float32 with shape (8, 9, 9)"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.0000"),
+        (-0.98765, "-0.9877"),
+        (0.000012345, "1.23e-05"),
+        (12.3456, "12.346"),
+        (-9876.54321, "-9,876.5"),
+        (123456.789, "123,457"),
+        (1.5e12, "1.5e+12"),
+        (float("nan"), "nan"),
+        (float("-inf"), "-inf"),
+    ],
+)
+def test_numbers_have_the_digits_that_say_something(value, text):
+    assert checks.number_text(value) == text

@@ -312,6 +312,7 @@ def weights_after_steps(optimizer, outputs, targets, fed, steps, rate, weights=N
     return kept.values
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizers(name):
     fed = gk.feature_input(1)
@@ -407,6 +408,7 @@ def by_rule(name, steps, rate):
     return values
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize(
     "dtype, accuracy", [(tf.float32, 5e-5), pytest.param(tf.float64, 2e-5, marks=pytest.mark.slow)]

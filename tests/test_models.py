@@ -54,6 +54,7 @@ def test_same_seed_gives_same_weights_in_two_graphs(model):
     assert not any((a == b).all() for a, b in zip(first[::2], other[::2], strict=True))
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("model", PARAMETERS)
 def test_model_learns_to_tell_stripes_apart(model):
     upright = np.zeros((8, 8), np.uint8)

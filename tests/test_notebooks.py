@@ -1,4 +1,7 @@
-"""The notebooks: each runs from a fresh kernel without a warning, and comes out as it was committed."""
+"""The notebooks: each runs from a fresh kernel without a warning, and comes out as it was committed.
+
+So do the solutions of the exercises, which run in the same kernel after the notebook's own cells.
+"""
 
 import ast
 import base64
@@ -7,6 +10,7 @@ import itertools
 import re
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 import numpy as np
@@ -24,6 +28,21 @@ NUMBER = re.compile(r"[-+]?\d[\d,_]*(\.\d+)?(e[-+]?\d+)?")
 SPACES = re.compile(r"[ -]+")  # the width of columns and rules follows from the numbers
 SIZES = 0.1  # relative difference of a picture's sides: longer numbers need more space
 IMPORTS = ("graphkit", "numpy", "tensorflow")  # and the standard library
+# A solution is a folded Markdown cell: what happens and why, the code, and what it prints.
+SOLUTION = re.compile(
+    r"<details><summary>Solution (\d)</summary>\n\n"
+    r"(?P<words>.+?)\n\n"
+    r"```python\n(?P<code>.+?)\n```\n\n"
+    r"```text\n(?P<printed>.+?\n)```\n"
+    r"(?P<remarks>.*?)\n"
+    r"</details>",
+    re.DOTALL,
+)
+
+
+class Solution(NamedTuple):
+    code: str
+    printed: str
 
 
 def read(chapter):
@@ -35,9 +54,27 @@ def code_cells(notebook):
 
 
 def source(notebook):
-    """Returns the code of all cells, without magics."""
-    lines = "\n".join(cell.source for cell in code_cells(notebook)).split("\n")
-    return "\n".join(line for line in lines if not line.startswith("%"))
+    """Returns the code of all cells and of the solutions, without magics."""
+    code = [cell.source for cell in code_cells(notebook)] + [one.code for one in solutions(notebook)]
+    return "\n".join(line for line in "\n".join(code).split("\n") if not line.startswith("%"))
+
+
+def exercises(notebook):
+    """Returns the place of the cell with the exercises, and their number."""
+    (place,) = (i for i, cell in enumerate(notebook.cells) if cell.source.startswith("## Exercises"))
+    return place, len(re.findall(r"^\d\. ", notebook.cells[place].source, re.M))
+
+
+def solutions(notebook):
+    """Returns the solutions: the cells after the exercises, one for each, in their order."""
+    place, _ = exercises(notebook)
+    found = []
+    for number, cell in enumerate(notebook.cells[place + 1 :], 1):
+        parts = SOLUTION.fullmatch(cell.source)
+        assert cell.cell_type == "markdown" and parts, f"not the form of README.md:\n{cell.source}"
+        assert int(parts[1]) == number
+        found.append(Solution(parts["code"], parts["printed"]))
+    return found
 
 
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS)
@@ -53,17 +90,20 @@ def test_readme_lists_the_chapters_in_order():
 def test_opens_with_what_it_shows_and_ends_with_exercises(chapter):
     notebook = read(chapter)
     nbformat.validate(notebook)
-    first, last = notebook.cells[0], notebook.cells[-1]
-    assert first.cell_type == last.cell_type == "markdown"
+    place, count = exercises(notebook)
+    first = notebook.cells[0]
+    assert first.cell_type == notebook.cells[place].cell_type == "markdown"
     assert re.match(rf"# {int(chapter[:2])}\. \w", first.source), "the first line is '# number. title'"
     assert len(first.source.split("\n", 1)[1].strip()) > 80, "there are sentences on what it shows"
-    assert last.source.startswith("## Exercises")
-    assert len(re.findall(r"^\d\. ", last.source, re.M)) in (2, 3)
+    assert count in (2, 3)
+    assert len(solutions(notebook)) in (0, count)
 
 
 @each_chapter
 def test_holds_its_numbers_with_asserts(chapter):
-    tests = [node for node in ast.walk(ast.parse(source(read(chapter)))) if isinstance(node, ast.Assert)]
+    notebook = read(chapter)
+    notebook.cells = notebook.cells[: exercises(notebook)[0] + 1]  # the solutions do not count
+    tests = [node for node in ast.walk(ast.parse(source(notebook))) if isinstance(node, ast.Assert)]
     assert len(tests) >= 3
     assert not any(isinstance(node.test, ast.Constant) for node in tests)
 
@@ -104,6 +144,10 @@ def test_runs_from_a_fresh_kernel_to_the_committed_outputs(chapter, tmp_path, mo
     committed, notebook = read(chapter), read(chapter)
     for cell in code_cells(notebook):
         cell.outputs = []
+    solved = solutions(notebook)
+    # Each sees what the notebook made, and nothing of the other solutions.
+    calls = [f"exec({one.code!r}, dict(globals()))" for one in solved]
+    notebook.cells += [nbformat.v4.new_code_cell(call) for call in calls]
     NotebookClient(
         notebook,
         timeout=900,
@@ -113,8 +157,13 @@ def test_runs_from_a_fresh_kernel_to_the_committed_outputs(chapter, tmp_path, mo
         extra_arguments=["--IPKernelApp.capture_fd_output=False"],
     ).execute()
     check_clean(code_cells(notebook))
-    for old, new in zip(code_cells(committed), code_cells(notebook), strict=True):
+    ran = code_cells(notebook)
+    own, answers = ran[: len(ran) - len(solved)], ran[len(ran) - len(solved) :]
+    for old, new in zip(code_cells(committed), own, strict=True):
         check_alike(old, new)
+    for solution, cell in zip(solved, answers, strict=True):
+        assert all(output.output_type == "stream" for output in cell.outputs), "a solution prints"
+        assert text_of(cell, measured=False) == solution.printed, f"another output of\n{solution.code}"
 
 
 def check_clean(cells):

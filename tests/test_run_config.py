@@ -19,10 +19,7 @@ def write(tmp_path):
 
     def write_it(**changes):
         observer = run_config.RunFile(CONFIG)
-        trainer = SimpleNamespace(workers=ALONE, step=0, logdir=tmp_path)
-        observer.on_fit_start(trainer)
-        trainer.step = 1
-        observer.on_save_end(trainer, str(tmp_path / "model-1"))
+        observer.on_epoch_start(SimpleNamespace(workers=ALONE, logdir=tmp_path))
         parts = json.loads((tmp_path / "run.json").read_text()) | changes
         del parts["checksum"]
         files.write_json(tmp_path / "run.json", parts)

@@ -10,9 +10,10 @@ import numpy as np
 import pandas
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import graphkit as gk
-from graphkit import runs
+from graphkit import checks, runs
 from graphkit.checkpoints import saving
 from graphkit.data import folders, tables
 from graphkit.running import files
@@ -48,6 +49,7 @@ def test_best_weights_are_loaded_where_early_stopping_kept_them(data, tmp_path):
         assert trainer.evaluate(run.network.feed(data.test)) == test_metrics
 
 
+@pytest.mark.slow
 def test_newest_weights_are_loaded_where_the_run_was_continued_without_early_stopping(data, tmp_path):
     config = gk.runs.RunConfig.for_data(data, model="softmax_regression", keep_prob=1.0)
     gk.runs.train_run(config, data, tmp_path, epochs=1, patience=2)
@@ -66,6 +68,7 @@ def test_best_weights_alone_are_a_run_that_can_be_loaded(data, tmp_path):
     gk.runs.load_run(tmp_path).trainer.close()
 
 
+@pytest.mark.slow
 def test_best_weights_are_loaded_where_the_newest_checkpoint_is_damaged(data, tmp_path):
     config = gk.runs.RunConfig.for_data(data, model="softmax_regression", keep_prob=1.0)
     expected = gk.runs.train_run(config, data, tmp_path, epochs=2, patience=2)
@@ -80,28 +83,87 @@ class Killed(Exception):
     """Stands for what ends a process at once."""
 
 
+MOMENTS = {  # {method of callbacks: what is left when a run is killed there that replaces another}
+    "on_fit_start": "the earlier run",
+    "on_epoch_start": "nothing",
+    "on_run_end": "no weights",
+    "on_save_start": "no weights",
+    "on_save_end": "the new run",
+    "on_epoch_end": "no weights",
+}
+
+
 @pytest.mark.slow
-def test_settings_of_an_earlier_run_do_not_outlive_it(data, tmp_path, monkeypatch):
-    """A run that replaces another and is killed in its first epoch can be resumed with its own settings."""
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_folder_is_one_runs_whenever_the_one_that_replaces_another_is_killed(
+    moment, data, tmp_path, monkeypatch, caplog
+):
     first, second = (
         gk.runs.RunConfig.for_data(data, model=model, keep_prob=1.0)
         for model in ("mlp", "softmax_regression")
     )
     whole = gk.runs.train_run(second, data, tmp_path / "whole", epochs=1)
     gk.runs.train_run(first, data, tmp_path / "run", epochs=1)
+    left = MOMENTS[moment]
 
     def kill(*_):
         raise Killed
 
-    for moment in ("on_fit_start", "on_epoch_start"):  # before and after run.json is removed
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(gk.runs.RunFile, moment, kill)
-            gk.runs.train_run(second, data, tmp_path / "run", epochs=1)
-    with pytest.raises(FileNotFoundError, match=r"there is no run in this folder \(no run.json\)"):
-        gk.runs.load_run(tmp_path / "run")
-    assert gk.runs.train_run(second, data, tmp_path / "run", epochs=1, resume=True) == whole
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(gk.runs.RunFile, moment, kill)
+        gk.runs.train_run(second, data, tmp_path / "run", epochs=1, overwrite=True)
+    if left in ("the earlier run", "the new run"):
+        run = gk.runs.load_run(tmp_path / "run")
+        run.trainer.close()
+        assert run.config == (first if left == "the earlier run" else second)
+        history = tmp_path / "run" / "history.csv"
+        assert history.exists()
+    else:
+        message = (
+            "there is no run in" if left == "nothing" else "has no checkpoint yet: it is in its first epoch"
+        )
+        with pytest.raises(FileNotFoundError, match=message):
+            gk.runs.load_run(tmp_path / "run")
+    if left == "the earlier run":
+        with pytest.raises(
+            ValueError, match=r"was started with other settings .*; overwrite=True instead of"
+        ):
+            gk.runs.train_run(second, data, tmp_path / "run", epochs=1, resume=True)
+    else:
+        assert gk.runs.train_run(second, data, tmp_path / "run", epochs=1, resume=True) == whole
 
 
+@pytest.mark.slow
+def test_a_run_is_not_replaced_without_being_asked(data, tmp_path):
+    first, second = (
+        gk.runs.RunConfig.for_data(data, model="softmax_regression", learning_rate=rate)
+        for rate in (0.1, 0.2)
+    )
+    kept = gk.runs.train_run(first, data, tmp_path, epochs=1)
+    rule = (
+        f"{tmp_path} holds a run: resume=True continues it, overwrite=True replaces it, another logdir keeps"
+    )
+    with pytest.raises(ValueError, match=rule):
+        gk.runs.train_run(second, data, tmp_path, epochs=1)
+    for name in ("epochs", "max_steps"):
+        with pytest.raises(
+            ValueError, match=f"{name} must be positive|{name} must be an integer of at least 1"
+        ):
+            gk.runs.train_run(first, data, tmp_path, **{"epochs": 1, name: 0}, overwrite=True)
+    gk.runs.train_run(second, data, tmp_path, epochs=1, dry_run=True)
+    run = gk.runs.load_run(tmp_path)
+    with run.trainer as trainer:
+        assert trainer.evaluate(run.network.feed(data.test)) == kept
+    for path in (*saving.kept(tmp_path), str(tmp_path / "checkpoint")):
+        saving.remove(path)
+    (tmp_path / "best-3.index").touch()
+    with pytest.raises(ValueError, match="holds a run: without a checkpoint to resume from; overwrite=True"):
+        gk.runs.train_run(second, data, tmp_path, epochs=1, resume=True)
+    gk.runs.train_run(second, data, tmp_path, epochs=1, overwrite=True)
+    assert gk.runs.read_config(tmp_path) == second and not (tmp_path / "best-3.index").exists()
+
+
+@pytest.mark.grid
 @pytest.mark.parametrize("damage", [b"", b'{\n "model": "mlp",\n "da', "edited"])
 def test_damaged_settings_are_refused_and_the_run_goes_on_without_them_or_anew(damage, data, tmp_path):
     config = gk.runs.RunConfig.for_data(data, model="softmax_regression", keep_prob=1.0)
@@ -120,7 +182,7 @@ def test_damaged_settings_are_refused_and_the_run_goes_on_without_them_or_anew(d
             use()
     if damage == "edited":
         path.unlink()
-    gk.runs.train_run(config, data, tmp_path, epochs=2, resume=damage == "edited")
+    gk.runs.train_run(config, data, tmp_path, epochs=2, resume=damage == "edited", overwrite=True)
     written = json.loads(path.read_text())
     assert edited != content and written["settings"] == json.loads(content)["settings"]
 
@@ -136,7 +198,7 @@ def test_resume_with_other_settings_is_refused(trained, data):
     folder, config, _ = trained
     other = dataclasses.replace(config, learning_rate=0.5)
     with pytest.raises(
-        ValueError, match=r"other settings \(was, now\); received learning_rate=\(0.001, 0.5\)"
+        ValueError, match=r"other settings \(was, now\); .*; received learning_rate=\(0.001, 0.5\)"
     ):
         gk.runs.train_run(other, data, folder, epochs=3, resume=True)
 
@@ -172,7 +234,10 @@ def test_foreign_run_file_is_named(content, tmp_path):
 def test_folder_without_checkpoint_is_named(trained, tmp_path):
     folder, _, _ = trained
     (tmp_path / "run.json").write_text((folder / "run.json").read_text())
-    with pytest.raises(FileNotFoundError, match="there is no checkpoint in this folder"):
+    rule = (
+        r"has no checkpoint yet: it is in its first epoch, or ended there; train_run\(resume=True\) begins it"
+    )
+    with pytest.raises(FileNotFoundError, match=rule):
         gk.runs.load_run(tmp_path)
 
 
@@ -202,6 +267,63 @@ def test_picture_in_color_becomes_gray_for_one_channel(tmp_path):
     assert gray.shape == (1, 4, 4, 1) and abs(int(gray.max()) - 200) <= 1
 
 
+DIGIT = np.zeros((28, 28), np.uint8)
+DIGIT[4:24, 12:16] = np.linspace(1, 255, 80, dtype=np.uint8).reshape(20, 4)
+GRAY = Image.fromarray(DIGIT)
+GROUND = Image.new("L", GRAY.size, 0)
+PICTURES = {
+    "gray.png": GRAY,
+    "color.png": GRAY.convert("RGB"),
+    "opaque.png": GRAY.convert("RGBA"),
+    "palette.png": GRAY.convert("P"),
+    "16_bits.png": Image.fromarray(DIGIT * np.uint16(257)),
+    "bits.png": GRAY.point(lambda pixel: 255 * (pixel > 99)).convert("1"),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_of_all_kinds_become_bytes(name, tmp_path):
+    PICTURES[name].save(tmp_path / name)
+    expected = 255 * (DIGIT > 99) if name == "bits.png" else DIGIT
+    found = gk.runs.read_images(tmp_path / name, (28, 28, 1))
+    assert found.dtype == np.uint8 and np.array_equal(found[0, ..., 0], expected)
+    in_color = gk.runs.read_images(tmp_path / name, (28, 28, 3))
+    assert np.array_equal(in_color, np.repeat(found, 3, axis=-1))
+
+
+@pytest.mark.parametrize(
+    "picture", [Image.merge("LA", (GROUND, GRAY)), Image.merge("RGBA", (GROUND, GROUND, GROUND, GRAY))]
+)
+def test_picture_with_transparent_parts_is_refused(picture, tmp_path):
+    picture.save(tmp_path / "image.png")
+    with pytest.raises(ValueError, match=r"image.png has transparent parts: lay it on a ground"):
+        gk.runs.read_images(tmp_path / "image.png", (28, 28, 1))
+
+
+def test_integers_of_an_npz_are_pixels(tmp_path):
+    path = tmp_path / "images.npz"
+    np.savez(path, images=DIGIT[None].astype(np.int64))
+    assert np.array_equal(gk.runs.read_images(path, (28, 28, 1))[0, ..., 0], DIGIT)
+    refused = {"value=500, example=0": DIGIT[None] + np.int64(500), "float64": DIGIT[None] / 255}
+    for received, images in refused.items():
+        np.savez(path, images=images)
+        with pytest.raises(ValueError, match=f"read_images: .*integers .*0..255; .*{received}"):
+            gk.runs.read_images(path, (28, 28, 1))
+
+
+def test_pictures_that_are_dark_on_light_are_doubted():
+    check = checks.Checker("predict")
+    digits = gk.load_dataset("mnist_5k")
+    kind = gk.runs.RunConfig.for_data(digits, model="mlp").kind(check)
+    assert kind.doubt(digits.train.images) is None
+    two = np.stack([DIGIT, 255 - DIGIT])[..., None]
+    assert kind.doubt(two).startswith("dark on a light ground (1 of 2 images), and mnist_5k is light on")
+    assert kind.doubt(two[1:]).startswith("dark on a light ground, and mnist_5k is")
+    assert kind.doubt(two[:1] // 20) == "nearly of one color (pixels 0 to 12, of 255)"
+    other = gk.runs.RunConfig.for_data(digits._replace(name="mine.npz"), model="mlp").kind(check)
+    assert other.doubt(two) is None
+
+
 @pytest.mark.parametrize("length", [0, 5, 20, 60])
 def test_damaged_picture_is_refused(length, tmp_path):
     path = png(tmp_path / "image.png", np.zeros((28, 28, 1), np.uint8))
@@ -212,9 +334,7 @@ def test_damaged_picture_is_refused(length, tmp_path):
 
 def test_picture_of_another_size_is_refused(tmp_path):
     path = png(tmp_path / "image.png", np.zeros((30, 28, 1), np.uint8))
-    with pytest.raises(
-        ValueError, match=r"must hold uint8 images .*\(28, 28, 1\); received shape=\(30, 28, 1\)"
-    ):
+    with pytest.raises(ValueError, match=r"must have 28x28 pixels.*resize.*; received height=30, width=28"):
         gk.runs.read_images(path, (28, 28, 1))
     np.savez(tmp_path / "other.npz", pictures=np.zeros((2, 28, 28), np.uint8))
     with pytest.raises(ValueError, match="must hold an array named images"):
@@ -230,7 +350,7 @@ def test_size_is_read_before_the_picture_is_decoded(height_and_width, tmp_path):
     content[16:24] = struct.pack(">II", *reversed(height_and_width))
     content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf"received shape=\({height_and_width[0]}, "):
+    with pytest.raises(ValueError, match=rf"received height={height_and_width[0]}, "):
         gk.runs.read_images(path, (28, 28, 1))
 
 
@@ -318,3 +438,12 @@ def test_a_report_says_how_the_data_were_read():
     photos = folders.ImageFormat((8, 8, 3), False, ("cat", "dog"))
     config = dataclasses.replace(config, classes=photos.classes, image_shape=photos.shape, format=photos)
     assert runs.describe_format(config) == {"resize": False}
+
+
+def test_data_of_another_kind_than_the_runs_are_named(trained, tmp_path):
+    _, config, _ = trained
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(
+        ValueError, match=r"load_data: the run is of arrays, and .*t.csv is a table: give arrays"
+    ):
+        config.load_data(str(tmp_path / "t.csv"))

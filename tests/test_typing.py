@@ -29,6 +29,7 @@ def errors():
     return found
 
 
+@pytest.mark.slow
 def test_correct_program_passes(errors):
     assert errors["good.py"] == {}
 

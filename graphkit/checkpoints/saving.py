@@ -191,11 +191,16 @@ def step_of(path: str) -> int:
     return int(path.rsplit("-", 1)[1])
 
 
+def files_of(path: str) -> list[str]:
+    """Returns the files of a checkpoint, the first one to be removed first."""
+    # The index: without it, what a killed process leaves is not taken for a checkpoint.
+    found = glob.glob(f"{glob.escape(path)}.*")
+    return sorted(found, key=lambda file: not file.endswith(".index"))
+
+
 def remove(path: str) -> None:
     """Deletes the files of a checkpoint."""
-    # The index first: without it, what a killed process leaves is not taken for a checkpoint.
-    found = glob.glob(f"{glob.escape(path)}.*")
-    for file in sorted(found, key=lambda file: not file.endswith(".index")):
+    for file in files_of(path):
         os.remove(file)
 
 

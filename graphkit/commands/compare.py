@@ -86,5 +86,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, (dict, list, tuple)):
         return textwrap.shorten(str(value), LONGEST, placeholder=" ...")
     if isinstance(value, float):
-        return f"{value:.0f}" if value.is_integer() and abs(value) >= 1 else f"{value:.4g}"
+        if value.is_integer() and abs(value) >= 1:
+            return f"{value:.0f}"
+        return f"{value:.4g}" if abs(value) < 1000 else checks.number_text(value)
     return str(value)

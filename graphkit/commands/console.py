@@ -108,7 +108,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
     except EXPECTED as error:
         if debug:
             traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {options.as_command(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:  # without a traceback: `fit` has said how to continue
         return 130
@@ -120,9 +120,16 @@ def close_pipe() -> int:
     return 1
 
 
+class Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return options.as_command(super().format(record))
+
+
 def set_up_logging(parsed: argparse.Namespace) -> None:
     level = logging.WARNING if parsed.quiet or parsed.json else logging.INFO
-    logging.basicConfig(format="%(message)s", level=level, stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Lines("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=level)
 
 
 def show(output: options.Output, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 import argparse
 
 import graphkit as gk
+from graphkit import checks
 from graphkit.commands.options import CommandParser, Output
 
 
@@ -22,7 +23,8 @@ def run(options: argparse.Namespace) -> Output:
         name = options.data or config.data
         split = getattr(config.load_data(options.data, options.data_folder), options.split)
         metrics = trainer.evaluate(run.network.feed(split))
-    count, numbers = len(split.labels), "  ".join(f"{key} {value:.4f}" for key, value in metrics.items())
+    count = len(split.labels)
+    numbers = "  ".join(f"{key} {checks.number_text(value)}" for key, value in metrics.items())
     fields = {
         "logdir": options.logdir,
         "model": config.model,

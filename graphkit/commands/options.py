@@ -1,8 +1,10 @@
 """The options of commands: those that all have, and those that a file gives."""
 
 import argparse
+import ast
 import importlib
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -59,8 +61,34 @@ class CommandParser(argparse.ArgumentParser):
         return action
 
     def error(self, message: str) -> Any:
-        print(f"error: {message}; see {self.prog} --help", file=sys.stderr)
+        unknown = re.match(r"unrecognized arguments: --([\w-]+)", message)
+        near = checks.near(f"--{unknown[1]}", [f"--{name}" for name in self.options]) if unknown else ""
+        print(f"error: {message}{near}; see {self.prog} --help", file=sys.stderr)
         sys.exit(2)
+
+
+# {what a message tells a program to do: what it tells the person who gave a command}
+SAID = {
+    'resume="anyway" continues all the same; to begin anew from its weights: restore(path, '
+    "weights_only=True), then fit without resume": "--overwrite instead of --resume begins anew",
+    " (a script's --resume)": "",
+    "train_run(resume=True)": "graphkit train --resume",
+    "fit(resume=True)": "--resume",
+    "instead of resume": "instead of --resume",
+    "another logdir": "another --logdir",
+    "larger max_steps": "larger --max-steps",
+    "more max_seconds": "more --max-seconds",
+}
+DROP = re.compile(r"\bdrop=\[('.*?')\]")
+ARGUMENT = re.compile(r"\b(resume|overwrite|task|missing|unknown|categories)=(?:True|'(\w+)')")
+
+
+def as_command(message: str) -> str:
+    """Returns a message of the library with options in the place of arguments."""
+    for said, option in SAID.items():
+        message = message.replace(said, option)
+    message = DROP.sub(lambda found: f"--drop {shlex.quote(ast.literal_eval(found[1]))}", message)
+    return ARGUMENT.sub(lambda found: " ".join(filter(None, (f"--{found[1]}", found[2]))), message)
 
 
 def add_common(parser: CommandParser) -> None:

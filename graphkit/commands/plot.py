@@ -50,7 +50,12 @@ def confusion_matrix_of(logdir: str) -> Any:
 
 
 def read_history(check: checks.Checker, logdir: str) -> dict[str, list[float]]:
+    """Returns the rows of a run's history, of which there is one for each epoch."""
     path = Path(logdir) / "history.csv"
-    with check.system_errors(f"{path} cannot be read"), open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows: list[dict[str, str]] = []
+    if path.exists():
+        with check.system_errors(f"{path} cannot be read"), open(path, newline="") as file:
+            rows = list(csv.DictReader(file))
+    rule = f"the run in {logdir} has no epoch to show yet: it is in its first one, or ended there; "
+    check.require(rows, rule + "graphkit train --resume continues it")
     return {name: [float(row[name]) for row in rows] for name in rows[0]}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import graphkit as gk
+from graphkit import checks
 from graphkit.commands.options import CommandParser, Output, command_line
 
 # Repeated here, so that --help does not load TensorFlow.
@@ -36,6 +37,7 @@ def add_arguments(parser: CommandParser) -> None:
     add("--device", default="auto", help="auto, cpu, gpu, or one device such as /gpu:0")
     add("--logdir", metavar="FOLDER", help="folder of the run (default: runs/MODEL-DATA)")
     add("--resume", action="store_true", help="continue the run in LOGDIR, if there is one")
+    add("--overwrite", action="store_true", help="replace the run in LOGDIR (not with --resume)")
     add("--dry-run", action="store_true", help="try everything on one mini-batch; leaves nothing behind")
     add("--no-report", action="store_true", help="do not write report.html")
     add_data_arguments(parser)
@@ -91,6 +93,7 @@ def run(options: argparse.Namespace) -> Output:
         epochs=epochs,
         patience=options.patience,
         resume=options.resume,
+        overwrite=options.overwrite,
         device=options.device,
         cluster=cluster,
         report=not (options.no_report or options.dry_run),
@@ -103,5 +106,5 @@ def run(options: argparse.Namespace) -> Output:
     fields = {"logdir": logdir, "model": config.model, "data": config.data, "test": metrics}
     if options.dry_run or (cluster is not None and not cluster.is_chief):
         return Output("", fields)
-    numbers = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    numbers = "  ".join(f"{name} {checks.number_text(value)}" for name, value in metrics.items())
     return Output(f"test  {numbers}\nsaved in {logdir}; next: {command_line('evaluate', logdir)}", fields)

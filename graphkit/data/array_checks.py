@@ -48,6 +48,37 @@ def check_range(check: checks.Checker, name: str, values: np.ndarray, size: int)
         )
 
 
+def check_pixels(
+    check: checks.Checker,
+    name: str,
+    array: np.ndarray,
+    examples: Sequence[int] | np.ndarray | None = None,
+    code: str = "x",
+    remedy: str = "",
+) -> np.ndarray:
+    """Returns integers from 0 to 255 as uint8; others are refused.
+
+    Args:
+      check: of the function that was called.
+      name: what the integers are called in messages.
+      array: integers (N, ...).
+      examples: the numbers of the N examples, None where they are counted from 0.
+      code: what the array is called in code that a message offers.
+      remedy: what to do with other integers.
+    """
+    if array.dtype == np.uint8 or not array.size:
+        return array.astype(np.uint8, copy=False)
+    if array.min() < 0 or array.max() > 255:
+        at = tuple(int(axis[0]) for axis in np.nonzero((array < 0) | (array > 255)))
+        of_16_bits = bool(array.min() >= 0 and 1 << 12 <= array.max() < 1 << 16)
+        remedies = [f"{code} // 256 makes 8 bits of 16"] * of_16_bits + [remedy] * bool(remedy)
+        hint = f" ({', '.join(remedies)})" if remedies else ""
+        rule = f"{name} must be pixels, integers in 0..255{hint}"
+        example = int(at[0] if examples is None else examples[at[0]])
+        raise ValueError(check.message(rule, value=array[at].item(), example=example))
+    return array.astype(np.uint8)
+
+
 def check_seed(check: checks.Checker, seed: int | Sequence[int]) -> list[int]:
     """Returns a seed as a list of integers, from one of them or a sequence."""
     parts = seed if isinstance(seed, (tuple, list)) else [seed]

@@ -1,7 +1,9 @@
 """Examples that are read when they are needed: of HDF5 and zarr files, Hugging Face data sets, tables."""
 
 import collections
+import itertools
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +14,9 @@ from graphkit import checks
 
 # What holds its numbers in memory has one of these. A file that is read in parts has at most `__array__`,
 # which reads all of it.
+OBJECT = np.dtype(object)
+SHOWN_VALUES = 1000  # of a column, that are looked at for what to do about them
+SHOWN_ROWS = 12  # rows of which a message shows the lengths
 IN_MEMORY = ("__dlpack__", "__array_interface__", "__array_struct__")
 
 
@@ -87,7 +92,9 @@ def as_examples(check: checks.Checker, name: str, value: Any) -> "np.ndarray | C
         try:
             return np.asarray(check.unmasked(name, value))
         except ValueError as error:
-            raise ValueError(check.message(f"{name} must be an array: its rows differ in shape")) from error
+            raise ValueError(unequal_rows(check, name, value)) from error
+        except (TypeError, NotImplementedError) as error:  # of a list of tensors of a graph
+            raise TypeError(no_array(check, name, next(iter(value)), error)) from error
     if hasattr(value, "iloc") and hasattr(value, "to_numpy"):
         return of_table(check, name, value)
     if isinstance(value, Mapping) or hasattr(value, "column_names"):
@@ -101,8 +108,40 @@ def as_examples(check: checks.Checker, name: str, value: Any) -> "np.ndarray | C
     # np.asanyarray keeps the mask of what an object's `__array__` returns, so that it is refused.
     try:
         return np.asanyarray(value)
-    except NotImplementedError as error:  # a tensor of a graph
-        raise TypeError(check.message(f"{name} must be an array", type=type(value))) from error
+    except (TypeError, NotImplementedError, RuntimeError) as error:  # a tensor of a graph, or of PyTorch
+        raise TypeError(no_array(check, name, value, error)) from error
+
+
+def no_array(check: checks.Checker, name: str, value: Any, error: Exception) -> str:
+    """Returns the message about what NumPy cannot convert to an array."""
+    if hasattr(value, "graph") and hasattr(value, "op"):
+        rule = (
+            f"{name} must be an array: a tensor of a graph has no values of its own, so give the array that "
+        )
+        rule += "it was made from, or what session.run(tensor) returns"
+    else:
+        rule = f"{name} must be an array ({str(error).splitlines()[0]})"
+    return check.message(rule, type=type(value))
+
+
+def unequal_rows(check: checks.Checker, name: str, rows: Any) -> str:
+    """Returns the message about a list of rows of unequal shapes."""
+    rule = f"{name} must be an array: its rows differ in shape"
+    try:
+        shapes = [np.shape(row) for row in rows]
+    except ValueError:  # rows that are ragged themselves
+        return check.message(rule, lengths=[len(row) for row in itertools.islice(rows, SHOWN_ROWS)])
+    if {len(shape) for shape in shapes} == {1}:
+        code = re.sub(r".*?(\w+)(:0)?$", r"\1", name)
+        return check.message(f"{rule}; {padding_code(code)}", lengths=[shape[0] for shape in shapes])
+    one = next(row for row, shape in enumerate(shapes) if shape != shapes[0])
+    return check.message(rule, shapes={0: shapes[0], one: shapes[one]})
+
+
+def padding_code(rows: str) -> str:
+    """Returns how to make rows of unequal lengths equally long."""
+    width = f"length = max(map(len, {rows}))"
+    return f"fill them up: {width}, and give [[*row, *[0] * (length - len(row))] for row in {rows}]"
 
 
 def is_read_in_parts(value: Any) -> bool:
@@ -232,15 +271,21 @@ def as_row(value: Any) -> np.ndarray:
 def of_table(check: checks.Checker, name: str, table: Any) -> "np.ndarray | Column":
     """Returns the examples of a pandas Series, or the matrix (examples, columns) of a DataFrame."""
     is_frame = hasattr(table, "columns")
+    if len(table) and ((table.dtypes == OBJECT).any() if is_frame else table.dtype == OBJECT):
+        table = with_numbers(table)
     kinds = list(table.dtypes) if is_frame else [table.dtype]
     if not is_frame and isinstance(kinds[0], np.dtype) and kinds[0].kind != "O":
         return table.to_numpy()  # the Series' own memory
     dtypes = [numpy_dtype(kind) for kind in kinds]
     numeric = [dtype.kind in "buifc" for dtype in dtypes]
     if any(numeric) and not all(numeric):
-        at = numeric.index(False)
-        rule = f"{name} must hold numbers in all of its columns"
-        raise TypeError(check.message(rule, column=table.columns[at], dtype=str(kinds[at])))
+        wrong = {
+            column: kind
+            for column, kind, is_number in zip(table.columns, kinds, numeric, strict=True)
+            if not is_number
+        }
+        rule = f"{name} must hold numbers in all of its columns: {encoding_of(table[list(wrong)], 'frame')}"
+        raise TypeError(check.message(rule, columns={column: str(kind) for column, kind in wrong.items()}))
     dtype = np.result_type(*dtypes) if dtypes and all(numeric) else np.dtype(object)
 
     def read(indices: np.ndarray) -> np.ndarray:
@@ -249,11 +294,68 @@ def of_table(check: checks.Checker, name: str, table: Any) -> "np.ndarray | Colu
         if missing.any():
             at = np.argwhere(missing)[0]
             place = {"column": table.columns[at[1]]} if is_frame else {}
-            rule = f"{name} has a missing value: fill it, or leave out its example"
+            rule = f"{name} has a missing value: fill it, as by fillna, or leave out its example"
             raise ValueError(check.message(rule, example=int(indices[at[0]]), **place))
         return part.to_numpy(dtype=dtype)
 
     return Column(read, table.shape, dtype, in_memory=True)
+
+
+def with_numbers(table: Any) -> Any:
+    """Returns a table whose columns of Python's objects have the dtype of the numbers that they hold."""
+    first = table.iloc[0]
+    if all(isinstance(value, str) for value in (first if hasattr(table, "columns") else [first])):
+        return table  # texts, of which pandas would make a copy
+    inferred = table.infer_objects()
+    if not hasattr(table, "columns"):
+        return inferred if numpy_dtype(inferred.dtype).kind in "buif" else table
+    kinds = zip(inferred.dtypes, table.dtypes, strict=True)
+    dtypes = [kind if numpy_dtype(kind).kind in "buif" else before for kind, before in kinds]
+    return table.astype(dict(zip(table.columns, dtypes, strict=True))) if table.columns.is_unique else table
+
+
+def encoding_of(table: Any, name: str) -> str:
+    """Returns how to make numbers of the columns of a table, none of which holds numbers.
+
+    Args:
+      table: a DataFrame of these columns.
+      name: what the complete table is called in code.
+    """
+    wrong = [column for column, kind in table.dtypes.items() if numpy_dtype(kind).kind not in "buif"]
+    table = table[wrong]
+    numbers = [column for column in table.columns if are_numbers(table[column].head(SHOWN_VALUES))]
+    if numbers:
+        dtypes = ", ".join(f"{column!r}: float" for column in numbers)
+        return f"texts of numbers become numbers by {name}.astype({{{dtypes}}})"
+    for column in table.columns:
+        values = table[column].head(SHOWN_VALUES)
+        kind, code = getattr(values.dtype, "kind", "O"), f"{name}[{column!r}]"
+        if kind in "mM":
+            number = f"{code}.dt.{'day_of_year' if kind == 'M' else 'days'}"
+            return f"make a number of a date, as {number}, or leave it out: {name}.drop(columns={column!r})"
+        known = values.dropna()
+        wrong = [value for value in known if not can_be_number(value)]
+        if str(values.dtype) == "category" or len(wrong) == len(known) > 0:
+            continue
+        if not wrong:
+            return f"fill missing values, as by {code}.fillna(0)"
+        number = f'pandas.to_numeric({code}, errors="coerce")'
+        return f"{wrong[0]!r} is not a number; {number} makes NaN of such values, which you then fill"
+    return f"encode = gk.data.TableEncoder({name}), and give encode({name})"
+
+
+def are_numbers(values: Any) -> bool:
+    """Whether a column holds texts of numbers alone."""
+    is_text = str(values.dtype) != "category" and getattr(values.dtype, "kind", "O") not in "mMbuifc"
+    return is_text and len(values) > 0 and not values.isna().any() and all(map(can_be_number, values))
+
+
+def can_be_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def numpy_dtype(dtype: Any) -> np.dtype:

@@ -2,7 +2,9 @@
 
 import logging
 import os
+import re
 import tarfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphkit import checks
-from graphkit.data import batches, folders, readers, sources, tables
+from graphkit.data import array_checks, batches, folders, readers, sources, tables
 from graphkit.data.splits import (
     TEST_FRACTION,
     TEST_SEED,
@@ -25,8 +27,11 @@ from graphkit.data.splits import (
 __all__ = ["load_dataset"]
 
 logger = logging.getLogger("graphkit")
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
+OWN_DATA = "docs/your_own_data.md"
 EMBEDDED = Path(__file__).parent / "files"
 MOST_NAMED = 10  # classes in a message
+FOLDER, TABLE = "a folder of images", "a table"
 NAMES = ("mnist_5k", "words_5_languages", *sources.SOURCES)
 
 
@@ -109,24 +114,19 @@ def load_dataset(
     check = checks.Checker("load_dataset")
     valid_fraction = check.number("valid_fraction", valid_fraction, at_least=0, below=1)
     seed = check.integer("seed", seed, minimum=0, maximum=None)
+    is_path = isinstance(name_or_path, (str, os.PathLike))
+    check.require_type(is_path, "name_or_path must be a name or a path", name_or_path=name_or_path)
     name = os.fspath(name_or_path)
     check.require_type(isinstance(name, str), "name_or_path must be a name or a path", name_or_path=name)
     image_options = check_image_options(check, image_size, channels, resize)
     table_options = tables.TableOptions(label, task, missing, unknown, categories, categorical, drop)
     if name not in NAMES and not os.path.exists(name):
-        rule = f"no file or folder has that path, and the names are {', '.join(NAMES)}"
-        raise FileNotFoundError(check.message(rule, name_or_path=name))
-    if name in NAMES:
-        kind = "a named data set"
-    elif os.path.isdir(name) and not holds_idx(name) and folders.is_image_folder(Path(name)):
-        kind = "a folder of images"
-    elif os.path.isfile(name) and tables.is_table(name):
-        kind = "a table"
-    else:
-        kind = "a file of arrays"
-    of_images, of_table = kind == "a folder of images", kind == "a table"
-    refuse_options(check, kind, image_options, not of_images, folders.ImageOptions(), "a folder of images")
-    refuse_options(check, kind, table_options, not of_table, tables.TableOptions(), "a table")
+        rule = f"no file or folder has that path, and the names are {', '.join(NAMES)}{near(name)}"
+        raise FileNotFoundError(check.message(rule, name_or_path=name, folder=os.getcwd()))
+    kind = kind_of(name)
+    of_images, of_table = kind == FOLDER, kind == TABLE
+    refuse_options(check, kind, image_options, not of_images, folders.ImageOptions(), FOLDER)
+    refuse_options(check, kind, table_options, not of_table, tables.TableOptions(), TABLE)
     fits = folders.ImageFormat if of_images else tables.TableFormat if of_table else None
     right = format is None or (fits is not None and isinstance(format, fits))
     check.require_type(right, f"{name} is {kind}: format must be that of such data, or None", format=format)
@@ -135,6 +135,24 @@ def load_dataset(
     if of_table:
         return tables.load(check, name, table_options, valid_fraction, seed, format)  # type: ignore[arg-type]
     return load_arrays(check, name, folder, valid_fraction, seed)
+
+
+def near(name: str) -> str:
+    """Returns " (near it: ...)" with the data sets, or the files in its folder, whose names are like one."""
+    found = checks.near(re.sub("[ -]", "_", name.lower()), NAMES)
+    folder, base = os.path.split(name)
+    if not found and base and os.path.isdir(folder or "."):
+        found = checks.near(base, os.listdir(folder or "."))
+    return found
+
+
+def kind_of(name: str) -> str:
+    """Returns what a name or a path is, as people call it."""
+    if name in NAMES:
+        return "a named data set"
+    if os.path.isdir(name) and not holds_idx(name) and folders.is_image_folder(Path(name)):
+        return FOLDER
+    return TABLE if os.path.isfile(name) and tables.is_table(name) else "a file of arrays"
 
 
 def check_image_options(
@@ -199,7 +217,26 @@ def read_parts(
         return read_npz_parts(check, EMBEDDED / f"{name}.npz")
     if os.path.isdir(name):
         return *read_folder(check, Path(name), sources.SOURCES["mnist"]), ()
-    return read_npz_parts(check, Path(name))
+    path = Path(name)
+    if path.suffix.lower() != ".npz" and not zipfile.is_zipfile(path):
+        raise ValueError(check.message(f"{name} is not a data set: {instead_of(path)}"))
+    return read_npz_parts(check, path)
+
+
+def instead_of(path: Path) -> str:
+    """Returns what is taken in place of a file of another kind."""
+    suffix = path.suffix.lower()
+    if suffix in PICTURES:
+        return "pictures are given as a folder, in which each class has a folder of its pictures"
+    if suffix in (".zip", ".tar", ".gz", ".tgz", ".bz2", ".7z", ".rar"):
+        return "unpack it, and give the folder or the file that it holds"
+    if suffix == ".npy":
+        return 'store it with its labels: np.savez("data.npz", features=..., labels=...)'
+    if suffix in (".h5", ".hdf5", ".pkl", ".pickle", ".mat", ".tfrecord", ".tfrecords", ".zarr"):
+        return f'read it, and store it by np.savez("data.npz", features=..., labels=...), or see {OWN_DATA}'
+    if suffix in (".xlsx", ".xls", ".ods", ".txt", ".json", ".jsonl", ".dat", ".data"):
+        return 'a table is given as .csv, .tsv or .parquet: load_dataset("table.csv", label="column")'
+    return "a table (.csv, .tsv, .parquet), arrays (.npz) or a folder of pictures is one"
 
 
 def read_folder(check: checks.Checker, folder: Path, source: sources.Source) -> tuple[ImageSplit, ImageSplit]:
@@ -209,7 +246,8 @@ def read_folder(check: checks.Checker, folder: Path, source: sources.Source) -> 
         path = sources.find_file(folder, name)
         if path is None:
             found = sorted(path.name for path in folder.iterdir())[:10]
-            raise FileNotFoundError(check.message(f"{folder} must hold {name} (or {name}.gz)", files=found))
+            rule = f"{folder} must hold {name} (or {name}.gz){of_other_files(folder, found, source)}"
+            raise FileNotFoundError(check.message(rule, files=found))
         return path
 
     def read(names: tuple[str, ...]) -> ImageSplit:
@@ -219,6 +257,16 @@ def read_folder(check: checks.Checker, folder: Path, source: sources.Source) -> 
         return ImageSplit(*(readers.read_idx(path) for path in paths))
 
     return read(source.train_files), read(source.test_files)
+
+
+def of_other_files(folder: Path, found: Sequence[str], source: sources.Source) -> str:
+    """Returns what else a folder may be meant for, which holds none of the files of a source."""
+    if any(sources.find_file(folder, name) for name in source.train_files + source.test_files):
+        return ""
+    tables_in = [name for name in found if tables.is_table(name)]
+    if tables_in:
+        return f"; the table in it is the data set: {folder / tables_in[0]}"
+    return ", or a folder of pictures for each class"
 
 
 def read_download(check: checks.Checker, name: str, source: sources.Source) -> tuple[Split, Split | None]:
@@ -292,8 +340,8 @@ def check_split(check: checks.Checker, name: str, split: Split) -> Split:
     rule = f"{name}: labels must be class numbers"
     check.require(in_int32, rule, minimum=labels.min(), maximum=labels.max())
     if isinstance(split, ImageSplit):
-        valid = examples.ndim in (3, 4) and examples.dtype == np.uint8
-        rule = f"{name}: images must be uint8 (N, height, width) or (N, height, width, channels)"
+        valid = examples.ndim in (3, 4) and examples.dtype.kind in "ui"
+        rule = f"{name}: images must be integers 0..255 (N, height, width) or (N, height, width, channels)"
     elif isinstance(split, FeatureSplit):
         valid = examples.ndim == 2 and examples.dtype.kind in "uif"
         rule = f"{name}: features must be numbers (N, num_features)"
@@ -301,8 +349,9 @@ def check_split(check: checks.Checker, name: str, split: Split) -> Split:
         valid = examples.ndim == 1 and examples.dtype.kind == "U"
         rule = f"{name}: words must be unicode strings (N,)"
     check.require(valid, rule, shape=examples.shape, dtype=str(examples.dtype))
-    if isinstance(split, ImageSplit) and examples.ndim == 3:
-        examples = examples[..., np.newaxis]
+    if isinstance(split, ImageSplit):
+        examples = array_checks.check_pixels(check, f"{name}: images", examples)
+        examples = examples[..., np.newaxis] if examples.ndim == 3 else examples
     return type(split)(examples, labels.astype(np.int32))
 
 

@@ -11,8 +11,8 @@ __all__ = ["grayscale", "one_hot", "scale_pixels"]
 def scale_pixels(images: np.ndarray, offset: float = 128.0, scale: float = 128.0) -> np.ndarray:
     """Brings pixel values near zero mean and small equal variance: (pixel - offset) / scale.
 
-    `image_input` does this to uint8 images batch by batch; call it where a program feeds a session
-    itself.
+    `image_input` does this to integers batch by batch; call it for pixels that are floats, or where a program
+    feeds a session itself.
 
     Args:
       images: an array of any shape; pixels of 0 to 255 become -1 to 0.9921875 by default.

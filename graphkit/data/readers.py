@@ -179,6 +179,8 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     except Exception as error:  # zipfile, its decompressors and NumPy's header parser raise many classes
         if path in str(error) and isinstance(error, (OSError, ValueError)):
             raise
+        is_table = path.lower().endswith((".csv", ".tsv", ".parquet"))
+        rule += "; a table is read by gk.load_dataset(path, label=column)" if is_table else ""
         raise ValueError(check.message(rule, error=str(error))) from None
 
 

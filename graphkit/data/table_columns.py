@@ -1,5 +1,6 @@
 """The columns of a table: what kind each is, and how its values become features."""
 
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from graphkit import checks
 
 NUMBER, BOOLEAN, CATEGORY, EMBEDDED = "number", "boolean", "category", "embedded"
 MOST_ONE_HOT = 1000  # categories of a column; more would make large matrices of zeros
+IDENTITY = re.compile(r"(.*[ _.-])?(id|uuid)|index|idx|row([ _]?(id|nr|no|num|number))?|unnamed: \d+")
 FEW = 50  # different texts that a column may hold although each row has its own
 
 
@@ -48,6 +50,12 @@ def as_text(value: Any) -> str:
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
     return str(value)
+
+
+def is_identity(name: str, series: Any) -> bool:
+    """Whether a column only numbers the rows: a name such as id, and integers that are all different."""
+    is_named = IDENTITY.fullmatch(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
+    return bool(is_named) and series.dtype.kind in "ui" and len(series) > 1 and bool(series.is_unique)
 
 
 def categories_of(held: Any) -> tuple[str, ...]:

@@ -195,7 +195,8 @@ def load(
 
 def check_label(check: checks.Checker, label: Any, frame: Any) -> str:
     rule = "label must name the column to predict"
-    check.require(label is not None, rule, columns=[*frame.columns])
+    example = f', such as label="{frame.columns[-1]}"' if len(frame.columns) else ""
+    check.require(label is not None, rule + example, columns=[*frame.columns])
     check.require_type(isinstance(label, str), rule, label=label)
     return label
 
@@ -242,9 +243,13 @@ def fit_format(
     label = str(options.label)
     drop = check_names(check, "drop", options.drop)
     for name in drop:
-        near = checks.near(name, [*frame.columns])
-        check.require(name in frame.columns, f"drop must name columns{near}", drop=name)
+        near, columns = checks.near(name, [*frame.columns]), [*frame.columns]
+        check.require(name in columns, f"drop must name columns{near}", drop=name, columns=columns)
     features = frame.drop(columns=[label, *drop], errors="ignore")
+    for name in features.columns:
+        if table_columns.is_identity(name, features[name]):
+            text = "column %s numbers the rows, which teaches nothing about others; drop=[%r] leaves it out"
+            logger.warning(text, name, name)
     check.require(len(features.columns), "a column besides the label must be left", columns=[*frame.columns])
     settings: dict[str, Any] = {
         name: getattr(options, name) for name in ("missing", "unknown", "categories", "categorical")

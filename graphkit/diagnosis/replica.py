@@ -1,7 +1,7 @@
 """A single training step in a separate graph, to find the first op that was not finite.
 
-The ops that loss and gradients depend on are copied into a new graph with its own session, since the
-trainer's graph is finalized: ops are added that say for each output whether it is finite. The fit that
+The ops that loss and gradients depend on are copied into a new graph with its own session, since many ops
+are added: they say for each output whether it is finite. The fit that
 failed and `gk.replay` both use it.
 """
 

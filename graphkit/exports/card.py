@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit._version import __version__
-from graphkit.exports.rebuilding import Rebuilt, scalings
+from graphkit.exports.rebuilding import Rebuilt
+from graphkit.running.pixels import scalings
 
 NAME = "model.json"
 OWN = ("inputs", "outputs", "made_by")  # what graphkit writes; the rest is the program's
@@ -57,11 +58,13 @@ def write(graph: tf.Graph, model: Rebuilt, info: Mapping[str, Any]) -> str:
         **info,
         "made_by": f"graphkit {__version__}, TensorFlow {tf.__version__}",
     }
-    for name, (offset, scale) in scalings(graph).items():
+    for name, scaling in scalings(graph).items():
         own = name.rsplit(":", 1)[0]
         if own in fields["inputs"]:
-            scaled = "in the model" if model.inputs[own].dtype == tf.uint8 else "(pixel - offset) / scale"
-            fields["inputs"][own]["pixels"] = {"offset": offset, "scale": scale, "scaled": scaled}
+            is_uint8 = model.inputs[own].dtype == tf.uint8
+            stated: dict[str, Any] = {"scaled": "in the model" if is_uint8 else "(pixel - offset) / scale"}
+            stated |= {} if is_uint8 else {"range": [scaling.lowest, scaling.highest]}
+            fields["inputs"][own]["pixels"] = {**scaling._asdict(), **stated}
     return json.dumps(fields, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -11,9 +11,10 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.exports import card, frozen, onnx_file, saved_model, tflite
 from graphkit.exports.extract import Extract
-from graphkit.exports.rebuilding import Rebuilt, rebuilt, scalings
+from graphkit.exports.rebuilding import Rebuilt, rebuilt
 from graphkit.graph import walk
 from graphkit.running import files
+from graphkit.running.pixels import scalings
 
 # {suffix: function (check, model, card) -> content of the file}; a path of no such suffix is a SavedModel's.
 FILES: dict[str, Callable[[checks.Checker, Rebuilt, str], bytes]] = {
@@ -103,7 +104,7 @@ def write(
     extract = Extract(check, session, outputs=outputs, constants=constants)
     names = [tensor.name for tensor in extract.inputs]
     scaled = not pixels or any(name in scalings(session.graph) for name in names)
-    check.require(scaled, "pixels=True needs an input that gk.image_input made", inputs=names)
+    check.require(scaled, "pixels=True needs an input that gk.image_input made, with a scale", inputs=names)
     values = session.run(extract.variables)
     with rebuilt(extract, values, pixels=pixels) as model:
         text = card.write(session.graph, model, info)

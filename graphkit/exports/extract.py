@@ -1,7 +1,7 @@
 """What some outputs need of a graph: the ops that an export copies, and what it refuses.
 
-The ops are copied into a new graph, since the trainer's is finalized, and since an export holds a complete
-graph: of the trainer's own it would hold the gradients and slots as well.
+The ops are copied into a new graph, since an export holds a complete graph: of the trainer's own it would
+hold the gradients and slots as well.
 """
 
 import json

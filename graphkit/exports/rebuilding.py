@@ -1,7 +1,6 @@
 """The graph of an export: the ops that it needs, in a new graph, with the values of the variables."""
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -10,8 +9,8 @@ import tensorflow as tf
 
 from graphkit.exports.extract import Extract
 from graphkit.graph import copies
-from graphkit.nn import inputs
 from graphkit.running import session as sessions
+from graphkit.running.pixels import scalings
 
 
 class Rebuilt(NamedTuple):
@@ -80,22 +79,13 @@ def make_variable(op: tf.Operation, old: tf.Variable, value: Any) -> tf.Variable
     )
 
 
-def scalings(graph: tf.Graph) -> dict[str, tuple[float, float]]:
-    """Returns {name of an image placeholder: (offset, scale)} of those that scale pixels."""
-    texts = graph.get_collection(inputs.PIXEL_SCALING)
-    return {name: (offset, scale) for name, offset, scale in map(json.loads, texts)}
-
-
 def pixel_inputs(extract: Extract) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
     """Makes {name of an image placeholder: (placeholder of uint8 pixels, scaled pixels)}."""
     known, made = scalings(extract.graph), {}
     for old in extract.inputs:
         if old.name in known:
-            offset, scale = known[old.name]
             pixels = tf.compat.v1.placeholder(tf.uint8, old.shape, name=old.op.name)
             with tf.compat.v1.name_scope("graphkit/pixels/"):
-                # As `predict` does it: a product with 1 / scale has other bits than a quotient.
-                factor = np.float32(1 / scale)
-                scaled = (tf.cast(pixels, old.dtype) - np.float32(offset)) * factor
+                scaled = known[old.name].emit(pixels, old.dtype)
             made[old.name] = pixels, scaled
     return made

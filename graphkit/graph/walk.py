@@ -1,5 +1,6 @@
 """Reading a finished graph: what a tensor depends on, and where its placeholders lead."""
 
+import numbers
 import operator
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -46,11 +47,31 @@ class IndexLimits(NamedTuple):
 def check_loss(check: checks.Checker, loss: Any) -> tf.Graph:
     """Returns the graph of the loss, which must be a tensor that can be minimized."""
     rule = "loss must be a floating-point scalar tensor of a graph"
-    check.require_type(is_graph_tensor(loss), rule, loss=loss)
-    can_be_minimized = loss.dtype.is_floating and loss.shape.rank == 0
+    check.require_type(is_graph_tensor(loss), rule + why_no_loss(loss), loss=loss)
+    is_scalar = loss.shape.rank == 0
     shape = "unknown" if loss.shape.rank is None else tuple(loss.shape.as_list())
-    check.require(can_be_minimized, rule, loss=loss.name, shape=shape, dtype=loss.dtype.name)
+    received = {"loss": loss.name, "shape": shape, "dtype": loss.dtype.name}
+    mean = "" if is_scalar or not loss.dtype.is_floating else ", a mean over the batch: tf.reduce_mean(loss)"
+    check.require(is_scalar and loss.dtype.is_floating, rule + mean, **received)
     return loss.graph
+
+
+def why_no_loss(value: Any) -> str:
+    """Returns what to give in place of a value that is not a tensor of a graph, to follow a rule."""
+    module = type(value).__module__.split(".")[0]
+    if isinstance(value, tf.Operation):
+        return "; a trainer makes the training step itself, so give the loss that it minimizes"
+    if isinstance(value, (list, tuple)) and any(map(is_graph_tensor, value)) and not hasattr(value, "finish"):
+        return "; give the sum of several, tf.add_n(losses), or {name: (loss, variables)} of each"
+    if hasattr(value, "finish"):
+        return "; a Metric is not a loss, but has a tensor, such as gk.mean_squared_error makes"
+    if module in ("keras", "tf_keras"):
+        return "; objects of Keras are not taken: build it, as by gk.softmax_cross_entropy(logits, labels)"
+    if callable(value) or isinstance(value, str):
+        return ", as a function returns it: gk.softmax_cross_entropy(logits, labels)"
+    if isinstance(value, numbers.Number) or hasattr(value, "__array__"):
+        return ", not a value that was computed already; build it in a tf.Graph"
+    return ""
 
 
 def sources(op: tf.Operation) -> tuple[tf.Operation, ...]:

@@ -58,8 +58,11 @@ def costs_of_ops(
       sources: those that bring the examples.
       dependent: those that compute with examples; the others cost the same for any batch.
     """
-    chosen = set(ops)
-    kept = [kept_outputs(op, chosen) if op in dependent else [] for op in ops]
+    chosen, brought = set(ops), set(sources)
+    kept = [
+        kept_inputs(op, chosen) if op in brought else kept_outputs(op, chosen) if op in dependent else []
+        for op in ops
+    ]
     batch_size, notes = fixed_batch_size(sources)
     library: Mapping[str, Any] = {}
     one_example = two_examples = ops
@@ -260,6 +263,12 @@ def kept_outputs(op: tf.Operation, chosen: Collection[tf.Operation], *, ends: bo
         if tensor.dtype.is_floating
         and (needs_output(op, index) or (is_end and index == 0) or any_user_needs(tensor, chosen))
     ]
+
+
+def kept_inputs(op: tf.Operation, chosen: Collection[tf.Operation]) -> list[int]:
+    """Returns which arrays that an op brings gradients need: those of the ops that compute with them."""
+    tensors = enumerate(op.outputs)
+    return [i for i, tensor in tensors if tensor.dtype.is_floating and any_user_needs(tensor, chosen)]
 
 
 def needs_output(op: tf.Operation, index: int) -> bool:

@@ -1,13 +1,13 @@
 """`check_graph`: problems of a graph that TensorFlow runs without a warning, found before the first step."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from graphkit import checks
 from graphkit.graph import walk
-from graphkit.inspection import loss_rules, structure_rules
+from graphkit.inspection import batch_rules, layer_rules, loss_rules, structure_rules
 from graphkit.inspection.graph_view import GraphView, Problems
 
 __all__ = ["Finding", "check_graph"]
@@ -20,11 +20,14 @@ RULES: dict[str, Callable[[GraphView], Problems]] = {
         structure_rules.no_gradient,
         structure_rules.unreached_collections,
         loss_rules.broadcast_in_loss,
+        batch_rules.sum_over_batch,
         loss_rules.l2_on_bias,
         loss_rules.dropout_always_on,
         structure_rules.unshared_towers,
         structure_rules.ops_in_loop,
         structure_rules.unused_placeholder,
+        layer_rules.bias_twice,
+        layer_rules.only_penalised,
     )
 }
 
@@ -69,11 +72,14 @@ def check_graph(
     - no_gradient: trainable variables that get no gradient from the loss.
     - unreached_collections: regularization losses and update ops that reach no training.
     - broadcast_in_loss: (N,) against (N, 1), which makes N x N.
+    - sum_over_batch: a loss that is a sum over the examples, and not a mean; not with a train_op.
     - l2_on_bias: an L2 penalty on biases, or on the scales of a normalization.
     - dropout_always_on: dropout that evaluation cannot switch off, or that is on unless fed.
     - unshared_towers: layers that two towers for different inputs were meant to share.
     - ops_in_loop: ops that a training loop adds to the graph.
     - unused_placeholder: placeholders that nothing uses.
+    - bias_twice: a bias on top of a layer's own.
+    - only_penalised: layers that reach the loss by a penalty on their weights alone.
 
     Args:
       loss: floating-point scalar tensor.
@@ -98,7 +104,19 @@ def check_graph(
     check = checks.Checker("check_graph")
     graph = walk.check_loss(check, loss)
     train_ops = check_train_op(check, graph, train_op)
-    view = GraphView(graph, loss, train_ops, check_variables(check, graph, variables))
+    return findings(GraphView(graph, loss, train_ops, check_variables(check, graph, variables)))
+
+
+def of_trainer(
+    loss: tf.Tensor, variables: Sequence[tf.Variable], metrics: Mapping[str, tf.Tensor]
+) -> list[Finding]:
+    """Returns what `check_graph` finds, and what it finds in the metrics of a trainer."""
+    trained = {walk.handle_op(variable): variable for variable in variables}
+    named = {f"the metric {name!r}": tensor for name, tensor in metrics.items()}
+    return findings(GraphView(loss.graph, loss, None, trained, named))
+
+
+def findings(view: GraphView) -> list[Finding]:
     return [
         Finding(rule, op.name, view.line(op), message)
         for rule, find in RULES.items()

@@ -22,6 +22,7 @@ class GraphView:
       loss: its loss.
       train_op: ops and tensors of the user's training step; None for a `gk.Trainer`.
       trained: {op: variable} of the variables to train.
+      metrics: {what messages call it: tensor} of the metrics of a `gk.Trainer`.
     """
 
     def __init__(
@@ -30,12 +31,14 @@ class GraphView:
         loss: tf.Tensor,
         train_op: Sequence[tf.Operation | tf.Tensor] | None,
         trained: Mapping[tf.Operation, tf.Variable],
+        metrics: Mapping[str, tf.Tensor] | None = None,
     ) -> None:
         keys = tf.compat.v1.GraphKeys
         self.graph = graph
         self.loss = loss
         self.own_training = train_op is not None
         self.trained = trained
+        self.metrics = metrics or {}
         self.ops: list[tf.Operation] = graph.get_operations()
         self.loss_ops = walk.ancestors([loss])
         self.run_ops = self.loss_ops | walk.ancestors(train_op or [])

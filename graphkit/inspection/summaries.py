@@ -42,6 +42,8 @@ class Summary:
       fixed_flops: floating-point operations that each run does once, whatever the batch size, such as those
         of an L2 penalty.
       trained_bytes: bytes of the trained variables.
+      input_bytes: bytes of one example's inputs that the gradients need, such as the images of a first layer,
+        whose kernel's gradient is a product with them. No row counts them.
       notes: sentences that say what the numbers leave out.
       edges: pairs of names (from, to): `to` is the layer of a row, `from` the layer or the input whose
         values it computes with. Ops without a row are passed through. Edges can form a cycle where a layer
@@ -55,8 +57,8 @@ class Summary:
       >>> found = gk.summary(gk.dense(gk.feature_input(784), 10, name="logits"))
       >>> found.rows[0].layer, found.rows[0].output_shape, found.parameters, found.flops
       ('logits', (None, 10), 7850, 15690)
-      >>> found.memory(batch_size=100, slots=0)
-      66800
+      >>> found.memory(batch_size=100, slots=0)  # 4 * (2 * 7,850 + 100 * (784 + 10))
+      380400
       >>> found.edges, found.inputs
       ((('features', 'logits'),), (('features', (None, 784)),))
     """
@@ -64,6 +66,7 @@ class Summary:
     rows: tuple[Row, ...]
     fixed_flops: int
     trained_bytes: int
+    input_bytes: int
     notes: tuple[str, ...]
     edges: tuple[layers.Edge, ...]
     inputs: tuple[tuple[str, layers.Shape], ...]
@@ -90,8 +93,13 @@ class Summary:
 
     @property
     def activation_bytes(self) -> int:
-        """Bytes that the forward pass of one example keeps for the gradients."""
+        """Bytes that the layers compute for one example and keep for the gradients."""
         return sum(row.activation_bytes or 0 for row in self.rows)
+
+    @property
+    def example_bytes(self) -> int:
+        """Bytes that a training step holds for each example: inputs and activations."""
+        return self.input_bytes + self.activation_bytes
 
     def forward_flops(self, batch_size: int) -> int:
         """Returns the floating-point operations of the forward pass of a batch."""
@@ -108,7 +116,7 @@ class Summary:
         untrained = self.weight_bytes - self.trained_bytes
         # Sizes are in bytes here, so the element that they count is a byte.
         return untrained + sizes.training_bytes(
-            self.trained_bytes, self.activation_bytes, batch_size, slots=slots, dtype="uint8"
+            self.trained_bytes, self.example_bytes, batch_size, slots=slots, dtype="uint8"
         )
 
     def largest_batch(self, memory: int, slots: int = 2) -> int:
@@ -124,7 +132,7 @@ class Summary:
         check = checks.Checker("Summary.largest_batch")
         memory = check.integer("memory", memory, minimum=0)
         check.require(
-            self.activation_bytes,
+            self.example_bytes,
             "the graph must keep activations of known size",
             activation_bytes=self.activation_bytes,
         )
@@ -137,7 +145,7 @@ class Summary:
         )
         untrained = self.weight_bytes - self.trained_bytes
         return sizes.largest_batch(
-            memory - untrained, self.trained_bytes, self.activation_bytes, slots=slots, dtype="uint8"
+            memory - untrained, self.trained_bytes, self.example_bytes, slots=slots, dtype="uint8"
         )
 
     def __str__(self) -> str:
@@ -207,7 +215,8 @@ def summarize(check: checks.Checker, target: forward_pass.Target) -> Summary:
     fixed = sum(op_costs[op].fixed_flops or 0 for op in ops)
     notes = (*weight_notes, *cost_notes, *unknown_notes(rows))
     edges, inputs = layers.find_edges(ops, grouped, [row.layer for row in rows])
-    return Summary(rows, fixed, trained, notes, edges, inputs)
+    brought = total(op_costs[op].kept_bytes for op in sources if op not in grouped) or 0
+    return Summary(rows, fixed, trained, brought, notes, edges, inputs)
 
 
 def make_rows(

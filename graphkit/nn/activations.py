@@ -57,7 +57,7 @@ def softmax(
     """Turns logits into probabilities: exp(logits / temperature), divided by their sum along an axis.
 
     The probabilities of the same logits are one op, however often they are asked for. A loss makes that op,
-    too, so that `trainer.predict(gk.softmax(logits), ...)` works when the graph can no longer grow.
+    too, so that `trainer.predict(gk.softmax(logits), ...)` in a loop adds no ops to the graph.
 
     Args:
       logits: floating-point tensor of at least one axis.
@@ -103,6 +103,9 @@ def check_activation(
 ) -> Callable[[tf.Tensor], tf.Tensor] | None:
     """Returns the activation of a layer as a function, or None."""
     if isinstance(activation, str):
+        rule = f"activation must be a name that tf.layers knew, or a function: tf.nn.{activation.lower()}"
+        is_function = activation.lower() not in NAMED and hasattr(tf.nn, activation.lower())
+        check.require(not is_function, rule, activation=activation)
         return NAMED[check.choice("activation", activation, NAMED)]
     right = activation is None or callable(activation)
     check.require_type(

@@ -35,27 +35,30 @@ def image_input(
     channels: int = 1,
     *,
     offset: float = 128.0,
-    scale: float = 128.0,
+    scale: float | None = 128.0,
     name: str = "images",
 ) -> tf.Tensor:
     """Makes the placeholder for images.
 
-    Its pixels should have a mean near zero and a small variance. A trainer that is given uint8 images for it
-    feeds (pixel - offset) / scale, batch by batch; floating-point images are fed as they are.
+    Its pixels should have a mean near zero and a small variance. A trainer that is given integers for it, of
+    any dtype, takes them for pixels from 0 to 255 and feeds (pixel - offset) / scale, batch by batch. Floats
+    are fed as they are, and must have been scaled so, as by `gk.scale_pixels`: a trainer refuses those far
+    outside of what pixels become, such as 0.0 to 255.0.
 
     Args:
       height: of an image, in pixels; None for any.
       width: of an image, in pixels; None for any.
       channels: 1 for gray images, 3 for red, green and blue.
-      offset: what is subtracted from a uint8 pixel.
-      scale: what a uint8 pixel is then divided by; positive.
+      offset: what is subtracted from a pixel.
+      scale: what a pixel is then divided by; positive. None for images of any numbers, such as standardised
+        ones or feature maps: all are fed as they are.
       name: of the placeholder.
 
     Returns:
       float32 placeholder (None, height, width, channels).
 
     Raises:
-      ValueError: a size below one, or the scale is not positive.
+      ValueError: a size below one, the scale is not positive, or there is an offset without a scale.
 
     Example:
       >>> gk.image_input(28, 28, 1).shape.as_list()
@@ -66,10 +69,11 @@ def image_input(
     width = None if width is None else check.integer("width", width)
     channels = check.integer("channels", channels)
     offset = check.number("offset", offset)
-    scale = check.number("scale", scale, above=0)
+    scale = None if scale is None else check.number("scale", scale, above=0)
+    check.require(scale is not None or offset == 128, "an offset needs a scale", offset=offset, scale=scale)
     images = placeholder(check, tf.float32, (None, height, width, channels), name)
-    scaling = json.dumps([images.name, offset, scale])
-    tf.compat.v1.add_to_collection(PIXEL_SCALING, scaling)
+    if scale is not None:
+        tf.compat.v1.add_to_collection(PIXEL_SCALING, json.dumps([images.name, offset, scale]))
     return images
 
 

@@ -1,10 +1,13 @@
 """Losses: scalars that a trainer minimizes. Each is a mean over the examples of the batch."""
 
 from collections.abc import Iterable
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
+from graphkit.graph import walk
 from graphkit.nn import activations, scopes, tensors
 
 __all__ = [
@@ -53,10 +56,11 @@ def softmax_cross_entropy(
       1.3863
     """
     check = checks.Checker("softmax_cross_entropy")
+    check_order(check, logits=logits, labels=labels)
     logits = tensors.float_tensor(check, "logits", logits, minimum_rank=2)
     labels = check_labels(check, logits, labels)
     with scopes.op_scope(check, None):
-        activations.softmax(logits)  # for predict, after the graph is finalized; see gk.softmax
+        activations.softmax(logits)  # for predict, also in a loop; see gk.softmax
         if labels.shape.rank == logits.shape.rank:
             losses = tf.nn.softmax_cross_entropy_with_logits(labels, logits)
         else:
@@ -108,6 +112,7 @@ def sigmoid_cross_entropy(
       0.6931
     """
     check = checks.Checker("sigmoid_cross_entropy")
+    check_order(check, logits=logits, labels=labels)
     logits, labels = same_shapes(check, logits=logits, labels=labels)
     with scopes.op_scope(check, None):
         losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
@@ -147,6 +152,7 @@ def mean_squared_error(
 
 def same_shapes(check: checks.Checker, **both: tensors.TensorLike) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns two tensors of one shape, the second cast to the dtype of the first."""
+    check_dtypes(check, **both)
     (first_name, first), (second_name, second) = both.items()
     first = tensors.float_tensor(check, first_name, first)
     second = tf.cast(tensors.to_tensor(check, second_name, second), first.dtype)
@@ -222,6 +228,45 @@ def is_kernel(variable: tf.Variable) -> bool:
     """True for a weight that L2 and weight decay apply to."""
     name = variable.op.name.rsplit("/", 1)[-1]
     return variable.shape.rank >= 2 and name not in NOT_KERNELS
+
+
+def check_order(check: checks.Checker, **both: tensors.TensorLike) -> None:
+    """Raises if two arguments are likely to be swapped: what is fed before what the network computes."""
+    check_dtypes(check, **both)
+    first, second = both.values()
+    rule, received = swapped(check, both)
+    is_swapped = is_graph_float(second) and is_fed(first) and depends_on_variable(second)
+    check.require(not is_swapped, rule, **received)
+
+
+def check_dtypes(check: checks.Checker, **both: tensors.TensorLike) -> None:
+    """Raises if integers come first, where the numbers of a network must, and floats second."""
+    first, second = (getattr(value, "dtype", None) for value in both.values())
+    is_known = isinstance(first, (tf.DType, np.dtype)) and isinstance(second, (tf.DType, np.dtype))
+    is_swapped = is_known and tf.as_dtype(first).is_integer and tf.as_dtype(second).is_floating
+    rule, received = swapped(check, both)
+    check.require_type(not is_swapped, rule, **received)
+
+
+def swapped(check: checks.Checker, both: dict[str, tensors.TensorLike]) -> tuple[str, dict[str, Any]]:
+    """Returns a rule on the order of two arguments, and what was received."""
+    first, second = both
+    rule = f"{first} must be a floating-point tensor of the network; are {first} and {second} swapped? "
+    rule += f"{check.function}({first}, {second})"
+    return rule, {name: getattr(value, "name", type(value).__name__) for name, value in both.items()}
+
+
+def is_graph_float(value: Any) -> bool:
+    return walk.is_graph_tensor(value) and value.dtype.is_floating
+
+
+def is_fed(value: Any) -> bool:
+    """Whether a tensor is a placeholder, or one-hot labels."""
+    return walk.is_graph_tensor(value) and walk.origin(value).op.type in ("OneHot", *walk.PLACEHOLDERS)
+
+
+def depends_on_variable(value: tf.Tensor) -> bool:
+    return any(op.type in walk.VARIABLES for op in walk.ancestors([value]))
 
 
 def check_labels(check: checks.Checker, logits: tf.Tensor, labels: tensors.TensorLike) -> tf.Tensor:

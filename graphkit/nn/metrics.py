@@ -121,6 +121,7 @@ def confusion_matrix(logits: tensors.TensorLike, labels: tensors.TensorLike) -> 
              [1, 1]])
     """
     check = checks.Checker("confusion_matrix")
+    losses.check_order(check, logits=logits, labels=labels)
     tensors.float_tensor(check, "logits", logits, rank=2)
     return Metric(confusion_fractions(check, logits, labels), matrix_of_counts)
 
@@ -264,6 +265,7 @@ def check_pair(
     check: checks.Checker, logits: tensors.TensorLike, labels: tensors.TensorLike
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns logits and integer labels that fit each other."""
+    losses.check_order(check, logits=logits, labels=labels)
     logits = tensors.float_tensor(check, "logits", logits, minimum_rank=2)
     labels = losses.check_labels(check, logits, labels)
     if labels.shape.rank == logits.shape.rank:

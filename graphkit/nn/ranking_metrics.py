@@ -55,6 +55,7 @@ def auc(
     """
     check = checks.Checker("auc")
     thresholds = check.integer("thresholds", thresholds, minimum=2)
+    losses.check_order(check, logits=logits, labels=labels)
     logits = tensors.float_tensor(check, "logits", logits, minimum_rank=1)
     if logits.shape.rank == 1 or logits.shape.as_list()[1:] == [1]:
         scores, are_positive = binary(check, logits, labels)

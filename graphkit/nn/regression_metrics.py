@@ -100,6 +100,7 @@ def r2_score(predictions: tensors.TensorLike, targets: tensors.TensorLike) -> Me
       0.5
     """
     check = checks.Checker("r2_score")
+    losses.check_order(check, predictions=predictions, targets=targets)
     predictions, targets = losses.same_shapes(check, predictions=predictions, targets=targets)
     rule = "predictions must have the shape (batch,) or (batch, outputs)"
     check.require(predictions.shape.rank in (1, 2), rule, predictions=tensors.shape_text(predictions))

@@ -11,6 +11,8 @@ from graphkit import checks
 from graphkit.graph import lines, walk
 
 Reuse: TypeAlias = bool | Enum | None  # the Enum is tf.compat.v1.AUTO_REUSE
+TRAINER = "graphkit/trainer"  # collection: the line that made the trainer of the graph
+NEW_NETWORK = "begin a new network with gk.reset(), or in `with tf.Graph().as_default():`"
 
 
 def check_growing(check: checks.Checker) -> None:
@@ -24,8 +26,8 @@ def check_growing(check: checks.Checker) -> None:
         raise RuntimeError(check.message(rule))
     if tf.compat.v1.get_default_graph().finalized:
         rule = (
-            "the graph is finalized since a Trainer made its session, and cannot grow; "
-            f"build this op before the Trainer; called at {lines.caller_line()}"
+            "the graph is finalized, and cannot grow; build this op before graph.finalize(), or before the "
+            f"session that calls it; called at {lines.caller_line()}"
         )
         raise RuntimeError(check.message(rule))
 

@@ -35,6 +35,12 @@ def to_tensor(check: checks.Checker, name: str, value: TensorLike) -> tf.Tensor:
         usable = hasattr(value, "graph") and (value.graph is graph or graph.building_function)
         check.require_type(usable, rule, **{name: value})
     check.unmasked(name, value)
+    of_keras = type(value).__module__.split(".")[0] in ("keras", "tf_keras")
+    if of_keras and not hasattr(value, "numpy") and not hasattr(value, "handle"):
+        instead = (
+            "objects of Keras are not taken; make an input by gk.feature_input or tf.compat.v1.placeholder"
+        )
+        raise TypeError(check.message(f"{rule}: {instead}", **{name: value}))
     try:
         return tf.convert_to_tensor(value)
     except (TypeError, ValueError, RecursionError) as error:  # RecursionError: a list that holds itself

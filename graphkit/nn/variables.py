@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, TypeAlias
 import tensorflow as tf
 
 from graphkit import checks
+from graphkit.graph import lines, walk
+from graphkit.nn import scopes
 
 Initializer: TypeAlias = Callable[..., tf.Tensor] | str  # (shape, dtype) -> the first value
 Regularizer: TypeAlias = Callable[[tf.Tensor], tf.Tensor]  # variable or output -> scalar loss
@@ -58,21 +60,65 @@ class VariableSpec(NamedTuple):
 def get_variable(
     check: checks.Checker, spec: VariableSpec, shape: Sequence[int], dtype: tf.DType, trainable: bool = True
 ) -> tf.Variable:
-    """Makes or reuses a resource variable in the current variable scope."""
+    """Makes or reuses a resource variable in the current variable scope.
+
+    Raises:
+      ValueError: the variable exists, and is not to be reused.
+      RuntimeError: the graph has a trainer, which has given all variables their values.
+    """
     initializer = usable_initializer(check, spec.name, spec.initializer)
     for kind, function in (("regularizer", spec.regularizer), ("constraint", spec.constraint)):
         rule = f"the {kind} of {spec.name} must be a function of the variable, or None"
         check.require_type(function is None or callable(function), rule, **{kind: function})
-    return tf.compat.v1.get_variable(
-        spec.name,
-        shape,
-        dtype,
-        initializer=initializer,
-        regularizer=spec.regularizer,
-        constraint=spec.constraint,
-        trainable=trainable,
-        use_resource=True,  # a loop of training steps captures handles, which the older variables lack
-    )
+    scope = tf.compat.v1.get_variable_scope()
+    name = f"{scope.name}/{spec.name}" if scope.name else spec.name
+    earlier = variable_op(name)
+    if earlier is None and scope.reuse is not True:
+        check_no_trainer(check, name)
+    try:
+        return tf.compat.v1.get_variable(
+            spec.name,
+            shape,
+            dtype,
+            initializer=initializer,
+            regularizer=spec.regularizer,
+            constraint=spec.constraint,
+            trainable=trainable,
+            use_resource=True,  # a loop of training steps captures handles, which the older variables lack
+        )
+    except ValueError as error:
+        if earlier is None or "already exists" not in str(error):
+            raise
+        line = lines.user_line(earlier.traceback) or lines.UNKNOWN
+        rule = (
+            f"the variable {name} already exists: it was made at {line}, and is made again at "
+            f"{lines.caller_line()} (a notebook's cell that ran twice?); {scopes.NEW_NETWORK}; or give the "
+            "layer another name, or reuse=True to share the variable"
+        )
+        raise ValueError(check.message(rule)) from None
+
+
+def variable_op(name: str) -> tf.Operation | None:
+    """Returns the op of the variable of this name in the graph around all functions, or None."""
+    with tf.init_scope():
+        try:
+            op = tf.compat.v1.get_default_graph().get_operation_by_name(name)
+        except KeyError:
+            return None
+    return op if op.type in walk.VARIABLES else None
+
+
+def check_no_trainer(check: checks.Checker, name: str) -> None:
+    """Refuses a new variable in a graph that has a trainer, which would never give it a value."""
+    with tf.init_scope():
+        made = tf.compat.v1.get_default_graph().get_collection(scopes.TRAINER)
+    if made:
+        rule = (
+            f"the Trainer made at {made[0]} has given the variables of this graph their values, so {name} "
+            f"would have none; build the layer before the Trainer, or {scopes.NEW_NETWORK}; called at "
+            f"{lines.caller_line()}"
+        )
+        raise RuntimeError(check.message(rule))
 
 
 def usable_initializer(check: checks.Checker, name: str, initializer: Any) -> Any:

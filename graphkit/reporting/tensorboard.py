@@ -39,7 +39,7 @@ class TensorBoard(Callback):
 
     No op is added to the graph, and steps run as fast as without it, many at a time. A run that is resumed
     goes on in the same charts: what was written after its checkpoint is no longer shown. A run that begins
-    anew in the same folder replaces the earlier one in the charts; its files stay.
+    anew in the same folder replaces the earlier one in the charts; its files stay where `logdir` is given.
 
     Args:
       logdir: folder for the sub-folders `train` and `valid`; None is the trainer's logdir.
@@ -93,6 +93,7 @@ class TensorBoard(Callback):
         self.open: dict[str, Any] = {}  # {sub-folder: writer}
         self.folder = ""
         self.temporary: Any = None  # the folder of a dry run
+        self.first: Any = None  # examples to show
         self.forgotten = 0  # the first step that is no longer shown
         self.handled: Any = None  # what was being handled when the fit began, which is not an error of it
 
@@ -104,20 +105,23 @@ class TensorBoard(Callback):
         rule = "confusion_matrix must be a metric of the history"
         received = {"confusion_matrix": self.matrix, "metrics": trainer.metric_names}
         self.check.require(known, rule, **received)
-        pixels = self.pixels(trainer) if self.images else None
+        self.first = self.pixels(trainer) if self.images else None
         # What is there of an earlier run, or of steps after the checkpoint, is no longer shown.
         self.forgotten = trainer.step + 1 if trainer.step else 0
         self.folder = os.fspath(self.logdir or trainer.logdir)
         if hasattr(trainer, "is_trial"):  # a dry run must not hide the curves of a run
             self.temporary = files.temporary_folder(self.check)
             self.folder = self.temporary.name
-        if not trainer.workers.is_chief:
+
+    def on_epoch_start(self, trainer: Any) -> None:
+        # Not when the fit starts: until all callbacks have, an earlier run is as it was.
+        if self.open or not trainer.workers.is_chief:
             return
         if self.graph:
             values = [metric.tensor for metric in trainer.metrics.values()]
             self.writer(trainer, "train").add_event(events.forward_pass(values))
-        if pixels is not None:
-            self.add(trainer, "train", events.images("images", pixels))
+        if self.first is not None:
+            self.add(trainer, "train", events.images("images", self.first))
         self.add_settings(trainer)
 
     def on_run_end(self, trainer: Any) -> None:

@@ -1,7 +1,7 @@
 """What a trainer calls while it fits. Callbacks get the trainer as an argument and never import it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from graphkit import checks
@@ -107,12 +107,20 @@ class Callback:
 
 def check_callbacks(check: checks.Checker, callbacks: Any) -> list[Callback]:
     """Returns the callbacks as a list; each must be a `Callback`."""
+    rule = "callbacks must be a list of gk.Callback objects, such as [gk.EarlyStopping()]"
+    alone = not isinstance(callbacks, Iterable) or isinstance(callbacks, (str, bytes, Mapping))
+    check.require_type(not alone, rule, callbacks=callbacks)
+    callbacks = list(callbacks)
     for callback in callbacks:
-        is_callback = isinstance(callback, Callback)
-        check.require_type(is_callback, "callbacks must be gk.Callback objects", callback=callback)
+        why = ""
+        if isinstance(callback, type) and issubclass(callback, Callback):
+            why = f"; make an object of the class: {callback.__name__}(...)"
+        elif callable(callback):
+            why = "; put a function into a method of a class, as class Mine(gk.Callback) with on_epoch_end"
+        check.require_type(isinstance(callback, Callback), rule + why, callback=callback)
         if callback.every_steps is not None:
             check.integer(f"every_steps of {type(callback).__name__}", callback.every_steps)
-    return list(callbacks)
+    return callbacks
 
 
 def observes_steps(callback: Callback) -> bool:

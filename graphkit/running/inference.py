@@ -15,6 +15,7 @@ import tensorflow as tf
 from graphkit.graph import copies, references, walk
 from graphkit.nn import inputs
 from graphkit.running.feeds import Source, is_default
+from graphkit.running.pixels import Scaling
 
 READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd")  # stateful, but they change nothing
 
@@ -60,12 +61,12 @@ class Inference(NamedTuple):
 NONE = Inference({}, {}, [], {}, frozenset())
 
 
-def make_inference(ops: Sequence[tf.Operation], scalings: Mapping[str, tuple]) -> Inference:
+def make_inference(ops: Sequence[tf.Operation], scalings: Mapping[str, Scaling]) -> Inference:
     """Adds the copy to the graph.
 
     Args:
       ops: those of the model, without the training step, in the order in which they were made.
-      scalings: {placeholder name: (offset, factor)} of images that are given as uint8.
+      scalings: {name of an image placeholder: its scaling}.
     """
     images = [op for op in ops if walk.is_fed(op) and op.outputs[0].name in scalings]
     dropouts = idle_dropouts(ops)
@@ -79,7 +80,7 @@ def make_inference(ops: Sequence[tf.Operation], scalings: Mapping[str, tuple]) -
     with tf.compat.v1.name_scope("graphkit/inference/"):
         for op in images:
             name = op.outputs[0].name
-            pixels[name], floats[name] = image_inputs(op.outputs[0], *scalings[name])
+            pixels[name], floats[name] = image_inputs(op.outputs[0], scalings[name])
         wanted = [tensor.name for op in kept for tensor in op.outputs]
 
         def leave_out(op: tf.Operation, node: Any) -> None:
@@ -97,12 +98,11 @@ def make_inference(ops: Sequence[tf.Operation], scalings: Mapping[str, tuple]) -
     return Inference(pixels, floats, switches, copied, starts)
 
 
-def image_inputs(placeholder: tf.Tensor, offset: Any, factor: Any) -> tuple[tf.Tensor, tf.Tensor]:
+def image_inputs(placeholder: tf.Tensor, scaling: Scaling) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns placeholders for rows of images: as uint8, and as floats, which follow from the former."""
     v1 = tf.compat.v1
     pixels = v1.placeholder(tf.uint8, placeholder.shape, name="pixels")
-    # As in the training loops and in `Source.rows`: all must give the same bits.
-    scaled = (tf.cast(pixels, placeholder.dtype) - offset) * factor
+    scaled = scaling.emit(pixels, placeholder.dtype)
     return pixels, v1.placeholder_with_default(scaled, placeholder.shape, name="images")
 
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 from graphkit.graph import control_flow, copies, references, walk
 from graphkit.nn import inputs
 from graphkit.running import feeds, keyed, order, products, settings, xla_ops
+from graphkit.running.pixels import Scaling
 from graphkit.running.stored import Store, Stored
 from graphkit.running.training_step import TrainingStep
 
@@ -104,12 +105,12 @@ class Doubts(NamedTuple):
     scatter: str | None
 
 
-def make_loops(step: TrainingStep, scalings: dict[str, tuple], reason: str | None = None) -> Loops:
+def make_loops(step: TrainingStep, scalings: dict[str, Scaling], reason: str | None = None) -> Loops:
     """Adds the loops over a training step to its graph.
 
     Args:
       step: the `TrainingStep`.
-      scalings: {placeholder name: (offset, factor)} of images that are given as uint8.
+      scalings: {name of an image placeholder: its scaling}.
       reason: why there are to be no loops, or None.
     """
     ops = step.needed_ops()
@@ -174,7 +175,7 @@ class StepCopy:
     Args:
       ops: what the step runs.
       step: the `TrainingStep`.
-      scalings: {placeholder name: (offset, factor)} of images that are given as uint8.
+      scalings: {name of an image placeholder: its scaling}.
       random: those of the ops that draw random numbers.
       waits: what the ops that write variables must wait for.
     """
@@ -183,7 +184,7 @@ class StepCopy:
         self,
         ops: Iterable[tf.Operation],
         step: TrainingStep,
-        scalings: dict[str, tuple],
+        scalings: dict[str, Scaling],
         random: keyed.RandomOps,
         waits: order.Waits,
     ) -> None:
@@ -372,7 +373,7 @@ def make_loop(
             rows = {name: tf.gather(array, chosen) for name, array in data.items() if name not in pixels}
             for name, array in pixels.items():
                 flag = ready.get(name, floats)
-                rows[name] = image_rows(flag, data[name], array, chosen, *copied.scalings[name])
+                rows[name] = image_rows(flag, data[name], array, chosen, copied.scalings[name])
             values = copied.emit(rows, tf.gather(rates, number), compile)
             arrays_of = [a.write(number, value) for a, value in zip(collected, values, strict=True)]
             return number + 1, arrays_of
@@ -395,12 +396,12 @@ def make_loop(
 
 
 def image_rows(
-    ready: Any, floats: tf.Tensor, pixels: tf.Tensor, chosen: tf.Tensor, offset: Any, factor: Any
+    ready: Any, floats: tf.Tensor, pixels: tf.Tensor, chosen: tf.Tensor, scaling: Scaling
 ) -> tf.Tensor:
     """Returns the chosen images as floats: taken from `floats` if ready, else scaled from `pixels`."""
 
     def scaled() -> tf.Tensor:
-        return (tf.cast(tf.gather(pixels, chosen), floats.dtype) - offset) * factor
+        return scaling.emit(tf.gather(pixels, chosen), floats.dtype)
 
     if isinstance(ready, bool):
         return tf.gather(floats, chosen) if ready else scaled()

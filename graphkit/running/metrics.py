@@ -1,6 +1,7 @@
 """Means of the loss and the metrics over examples, and the rows of a history."""
 
 import math
+import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,13 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.graph import walk
 from graphkit.nn import metrics as nn_metrics
+from graphkit.nn import tensors
 
+EXAMPLE = '{"accuracy": gk.accuracy(logits, labels)}'
+STREAMING = (
+    "is of tf.compat.v1.metrics, which adds up all batches that were ever run; "
+    f"give that of one batch: {EXAMPLE}"
+)
 RESERVED = ("loss", "epoch", "step", "learning_rate", "seconds", "examples_per_second")
 
 
@@ -77,23 +84,81 @@ def check_metrics(
 
     Args:
       graph: of the loss.
-      metrics: {name: scalar tensor or `Metric`}.
+      metrics: {name: scalar tensor or `Metric`}, or None.
       losses: the names of several losses, which are metrics too.
     """
     check = checks.Checker("Trainer")
-    rule = "metrics must be {name: scalar tensor or Metric of the loss's graph}, none of them named loss"
-    check.require_type(isinstance(metrics, dict), rule, metrics=metrics)
-    checked = {}
-    for name, value in metrics.items():
-        is_metric = isinstance(value, nn_metrics.Metric)
-        metric = value if is_metric else nn_metrics.Metric(value, plain_mean)
-        tensor = metric.tensor
-        name_is_free = isinstance(name, str) and not is_reserved(name) and name not in losses
-        in_graph = walk.is_graph_tensor(tensor) and tensor.graph is graph
-        fits = in_graph and callable(metric.finish) and (is_metric or tensor.shape.rank == 0)
-        check.require(name_is_free and fits, rule, name=name, metric=value)
-        checked[name] = metric
+    rule = f"metrics must be {{name: scalar tensor or Metric}}, such as {EXAMPLE}"
+    check.require_type(metrics is None or isinstance(metrics, Mapping), rule, metrics=metrics)
+    checked: dict[str, nn_metrics.Metric] = {}
+    for name, value in (metrics or {}).items():
+        check.require_type(isinstance(name, str), rule, name=name)
+        taken = "the history has a column {!r} of its own: give the metric another name"
+        check.require(not is_reserved(name), taken.format(name), name=name)
+        check.require(name not in losses, "a metric cannot have the name of a loss", name=name)
+        checked[name] = check_metric(check, graph, name, value)
     return checked
+
+
+def check_metric(check: checks.Checker, graph: tf.Graph, name: str, value: Any) -> nn_metrics.Metric:
+    """Returns a metric, whose tensor must be a number that each run computes."""
+    is_metric = isinstance(value, nn_metrics.Metric)
+    metric = value if is_metric else nn_metrics.Metric(value, plain_mean)
+    tensor = metric.tensor
+    is_computed = walk.is_graph_tensor(tensor) and not isinstance(tensor, tf.Variable)
+    rule = f"the metric {name!r} must be a scalar tensor or a Metric of the loss's graph"
+    check.require_type(is_computed, f"{rule}; {why_not(tensor, name)}", **{name: tensor})
+    check.require_type(
+        callable(metric.finish), f"finish of {name!r} must be a function", finish=metric.finish
+    )
+    check.require(tensor.graph is graph, f"{rule}, but is of another graph", **{name: tensor.name})
+    mean = f"; tf.reduce_mean({name if name.isidentifier() else '...'}) is one number"
+    is_scalar = is_metric or tensor.shape.rank == 0
+    check.require(is_scalar, rule + mean, **{name: tensor.name}, shape=tensors.shape_text(tensor))
+    numeric = tensor.dtype.is_floating or tensor.dtype.is_integer or tensor.dtype.is_bool
+    check.require_type(numeric, f"the metric {name!r} must be a number", dtype=tensor.dtype.name)
+    rule = f"the metric {name!r} is what is fed, and nothing computes it: give tf.identity({{}})"
+    check.require(not walk.is_placeholder(tensor), rule.format(tensor.op.name), **{name: tensor.name})
+    check_not_streaming(check, graph, name, tensor)
+    return metric
+
+
+def check_not_streaming(check: checks.Checker, graph: tf.Graph, name: str, tensor: tf.Tensor) -> None:
+    """Refuses what `tf.compat.v1.metrics` returns: it is not the metric of a batch, but adds up all of them.
+
+    Training, validation and evaluation would go into one sum, which nothing sets back.
+    """
+    kept = graph.get_collection(tf.compat.v1.GraphKeys.METRIC_VARIABLES)
+    handles = {walk.handle_op(variable) for variable in kept}
+    if not handles or not walk.ancestors([tensor]) & handles:
+        return
+
+    # What a program computes from examples may use such a mean as well, as a baseline.
+    def other_sources(op: tf.Operation) -> list[tf.Operation]:
+        inputs = [source.op for source in op.inputs]
+        return [] if handles.intersection(inputs) else inputs
+
+    computed = any(map(walk.is_fed, walk.ancestors([tensor], other_sources)))
+    check.require(computed, f"the metric {name!r} {STREAMING}", **{name: tensor.name})
+
+
+def why_not(value: Any, name: str) -> str:
+    """Returns what is wrong with a value that is not a tensor, and what to write instead."""
+    if isinstance(value, str):
+        return f"names are not known, a metric is made of the tensors of your graph: {EXAMPLE}"
+    if isinstance(value, tf.Variable):
+        return f"give the value that a variable has in each step: tf.identity({name})"
+    if isinstance(value, (tuple, list)) and any(map(walk.is_graph_tensor, value)):
+        return f"it {STREAMING}"
+    if isinstance(value, tf.Operation):
+        return "an op has no value; give its output"
+    if isinstance(value, (bool, numbers.Number, np.ndarray, np.generic)) or tf.is_tensor(value):
+        return "give the tensor, not a value that was computed of it"
+    if type(value).__module__.split(".")[0] in ("keras", "tf_keras"):
+        return f"metrics of Keras are not taken: {EXAMPLE}"
+    if callable(value):
+        return f"call the function with tensors of your graph: {EXAMPLE}"
+    return f"such as {EXAMPLE}"
 
 
 def loss_metric(loss: tf.Tensor) -> nn_metrics.Metric:

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.running import addresses, workers
+from graphkit.running import addresses, growth, workers
 
 PROTOCOL = "grpc://"
 FIRST_SECONDS = 10.0  # for the first answer of a server
@@ -50,11 +50,11 @@ class Remote(workers.Workers):
             raise checks.GraphkitError(text) from error
 
 
-class RemoteSession(tf.compat.v1.Session):
+class RemoteSession(growth.Session):
     """A session on a server, of which the errors say that the server was lost, and how to go on."""
 
     def __init__(self, target: str, graph: tf.Graph, config: Any) -> None:
-        super().__init__(target, graph=graph, config=config)
+        super().__init__(target, graph, config)
         self.address = target.removeprefix(PROTOCOL)
         self.seconds = config.operation_timeout_in_ms / 1000
 
@@ -99,9 +99,7 @@ class RemoteSession(tf.compat.v1.Session):
 
 def open_session(target: str, graph: tf.Graph, config: Any, remote: bool) -> tf.compat.v1.Session:
     """Returns an open session; `remote` says whether the target is a server elsewhere."""
-    if remote:
-        return RemoteSession(target, graph, config)
-    return tf.compat.v1.Session(target, graph=graph, config=config)
+    return (RemoteSession if remote else growth.Session)(target, graph, config)
 
 
 def workers_of(

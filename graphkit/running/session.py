@@ -190,7 +190,7 @@ def is_seedless(op: tf.Operation) -> bool:
 def assign(session: Any, pairs: Iterable[tuple]) -> None:
     """Assigns a value to each variable of (variable, value) pairs.
 
-    The values are fed to the variables' initializers, so that a finalized graph needs no ops for it. This
+    The values are fed to the variables' initializers, so that the graph gets no ops for it. This
     is one run, unless variables were made with one tensor as their common initial value.
     """
     runs: list[dict] = []

@@ -18,7 +18,7 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.data import batches, columns
 from graphkit.nn import tensors
-from graphkit.running import feeds
+from graphkit.running import data_keys, feeds, received
 from graphkit.running.stream_readers import END, CannotRepeatError, Stream, is_stream
 
 MARKS = 1 << 16  # mini-batches of which it is kept what they were, so that they are known when read again
@@ -45,26 +45,52 @@ def check_examples(
     """
     keys, source = None, data
     if isinstance(data, Mapping):
-        data = feeds.columns_of(check, data)
+        data = data_keys.columns_of(check, graph, data)
         found = [key for key, value in data.items() if isinstance(key, tuple) or is_stream(value)]
         if not found:
             return feeds.check_examples(check, graph, data, feed, fetches, own, augment)
-        rule = "a stream must be the one entry of data, as in {(images, labels): stream}"
-        check.require(len(data) == 1, rule, keys=texts(data))
+        check_one_entry(check, graph, data)
         keys, source = next(iter(data.items()))
-        rule = (
-            "several keys in one tuple take a stream of tuples: a tf.data.Dataset, a function or an iterable"
-        )
-        check.require_type(is_stream(source), rule, data=type(source))
+        check_stream(check, graph, keys, source)
     if not is_stream(source):
         return feeds.check_examples(check, graph, data, feed, fetches, own, augment)
-    elements = Elements(check, Stream(check, source), keys)
+    elements = Elements(check, Stream(check, source), keys, graph)
     named, first = elements.begin(), elements.check_of(0, 0)
-    layout = {key: feeds.check_key(check, graph, key) for key in named}
+    layout = {key: data_keys.check_key(check, graph, key) for key in named}
     for key, placeholder in layout.items():
         check_batched(first, placeholder, np.shape(named[key]))
     checked = feeds.check_examples(first, graph, named, feed, fetches, own, augment)
     return StreamExamples(checked, elements, layout)
+
+
+def check_one_entry(check: checks.Checker, graph: tf.Graph, data: Mapping[Any, Any]) -> None:
+    """Raises for data of several entries, of which one is a stream."""
+    if len(data) == 1:
+        return
+    single = [key for key in data if not isinstance(key, tuple)]
+    layout = [data_keys.check_key(check, graph, key) for key in single] or data_keys.inputs_of(graph)
+    zipped = "lambda: zip(" + ", ".join(f"{data_keys.code_of(tensor)}()" for tensor in layout) + ")"
+    rule = f"a stream must be the one entry of data, and yield tuples, as {data_keys.stream_code(layout)}"
+    if all(isinstance(value, tf.data.Dataset) for value in data.values()):
+        zipped = f"tf.data.Dataset.zip(({', '.join(map(data_keys.code_of, layout))}))"
+        rule += f": here {data_keys.stream_code(layout, zipped)}"
+    elif all(callable(value) for value in data.values()):
+        rule += f": here {data_keys.stream_code(layout, zipped)}"
+    raise ValueError(check.message(rule, keys=texts(data)))
+
+
+def check_stream(check: checks.Checker, graph: tf.Graph, keys: Any, source: Any) -> None:
+    """Raises for several keys in one tuple that are not given a stream."""
+    if is_stream(source):
+        return
+    rule = "several keys in one tuple take a stream of tuples: a tf.data.Dataset, a function or an iterable"
+    layout = [data_keys.check_key(check, graph, key) for key in keys]
+    if isinstance(source, (tuple, list)) and source and not isinstance(source[0], (tuple, list, Mapping)):
+        code = data_keys.as_code({tensor: data_keys.code_of(tensor) for tensor in layout})
+        rule += f"; arrays of all examples have a key each, as {code}"
+    else:
+        rule += f"; of a list of mini-batches, {data_keys.stream_code(layout, 'lambda: iter(batches)')}"
+    raise TypeError(check.message(rule, data=source))
 
 
 def require_usable(
@@ -269,20 +295,15 @@ class StreamPlan:
         """Returns the mini-batch of an element, checked."""
         rule = "each mini-batch must hold what the first one held"
         check.require(named.keys() == self.layout.keys(), rule, keys=texts(named), first=texts(self.layout))
+        given = {placeholder: named[key] for key, placeholder in self.layout.items()}
         arrays: dict[str, np.ndarray] = {}
-        for key, placeholder in self.layout.items():
-            name, dtype = placeholder.name, self.first.arrays[placeholder.name].dtype
-            array = feeds.check_array(check, placeholder, named[key])[:]
+        for placeholder, rows in received.check_arrays(check, given).items():
+            name, dtype, array = placeholder.name, self.first.arrays[placeholder.name].dtype, rows[:]
             alike = array.dtype == dtype or {array.dtype.kind, dtype.kind} <= set("USO")
             rule = f"{name} must have the dtype of the first mini-batch, {dtype}"
             check.require_type(alike, rule, dtype=str(array.dtype))
+            check_size(check, placeholder, len(array))
             arrays[name] = array
-        lengths = {name: len(array) for name, array in arrays.items()}
-        same = len(set(lengths.values())) == 1 and min(lengths.values()) > 0
-        rule = "all arrays must have the same number of examples, and at least one"
-        check.require(same, rule, examples=lengths)
-        for placeholder in self.layout.values():
-            check_size(check, placeholder, lengths[placeholder.name])
         for name, array in arrays.items():
             self.limits[name].check(check, array, range(len(array)))
         return Batch(arrays, first)
@@ -295,10 +316,11 @@ class Elements:
       check: of the function that was called.
       stream: what yields them.
       keys: of what a tuple holds; one key for elements that are single arrays; None for dicts.
+      graph: of the placeholders.
     """
 
-    def __init__(self, check: checks.Checker, stream: Stream, keys: Any) -> None:
-        self.check, self.stream, self.keys = check, stream, keys
+    def __init__(self, check: checks.Checker, stream: Stream, keys: Any, graph: tf.Graph) -> None:
+        self.check, self.stream, self.keys, self.graph = check, stream, keys, graph
 
     def check_of(self, epoch: int, number: int) -> checks.Checker:
         """Returns what checks a mini-batch, whose messages name it."""
@@ -338,12 +360,13 @@ class Elements:
     def named(self, check: checks.Checker, element: Any) -> Mapping[Any, Any]:
         """Returns {key: rows} of an element."""
         if self.keys is None:
+            if isinstance(element, Mapping) and element:
+                return element
             rule = (
                 "a mini-batch of a stream must be {placeholder or its name: rows}; give a stream of tuples "
             )
-            rule += "with their keys, as {(images, labels): stream}"
-            check.require_type(isinstance(element, Mapping) and element, rule, element=type(element))
-            return element
+            rule += f"with their keys, as {data_keys.stream_code(data_keys.inputs_of(self.graph))}"
+            raise TypeError(check.message(rule, element=type(element)))
         if not isinstance(self.keys, tuple):
             return {self.keys: element}
         rule = (
@@ -360,7 +383,9 @@ def check_batched(check: checks.Checker, placeholder: tf.Tensor, shape: tuple[in
     rule = (
         f"{placeholder.name} takes {tensors.shape_text(placeholder)}, and the stream yields single examples"
     )
-    check.require(not is_one, f"{rule}: batch them, as by dataset.batch(128)", shape=shape)
+    rule += ": batch them, as by dataset.batch(128), or make arrays of all of them, as "
+    rule += "by np.stack"
+    check.require(not is_one, rule, shape=shape)
     if shape:
         check_size(check, placeholder, shape[0])
 

@@ -41,7 +41,7 @@ class Averages(NamedTuple):
 
 
 class TrainingStep(NamedTuple):
-    """What a graph holds of a training step; a trainer makes it before the graph is finalized.
+    """What a graph holds of a training step; a trainer makes it before its session.
 
     Attributes:
       update: the op that makes a step.

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.graph import walk
+from graphkit.running import data_keys, pixels, remedies
 
 CHUNK = 1 << 22  # bytes that are read at a time, so that a mapped file need not fit into memory
 
@@ -29,10 +30,12 @@ class Limits:
     """
 
     def __init__(self, placeholder: tf.Tensor, dtype: np.dtype, ops: Collection[tf.Operation]) -> None:
-        self.name, self.takes, self.dtype = placeholder.name, placeholder.dtype, dtype
+        self.placeholder, self.name, self.takes = placeholder, placeholder.name, placeholder.dtype
+        self.dtype, self.code = dtype, data_keys.code_of(placeholder)
         self.is_text = placeholder.dtype == tf.string and dtype.kind == "O"
         self.is_float = kind_of(dtype) in "fc"
         self.any, self.lowest, self.highest = self.is_float or self.is_text, 0, 0
+        self.scaling = pixels.scaling_of(placeholder) if self.is_float else None
         self.narrows = self.is_float and not np.can_cast(dtype, placeholder.dtype.as_numpy_dtype)
         self.indices = walk.index_limits(placeholder, ops) if dtype.kind in "ui" else None
         if self.indices is not None:
@@ -45,13 +48,26 @@ class Limits:
 
     def check(self, check: checks.Checker, rows: np.ndarray, examples: Sequence[int] | np.ndarray) -> None:
         """Raises for the first value that is refused, with the number of its example."""
+        if self.scaling is not None and self.scaling.holds(rows):
+            return
         if self.is_text:
             check_text(check, self.name, rows, examples)
         elif self.is_float:
             for numbers in (rows.real, rows.imag) if self.dtype.kind == "c" else (rows,):
                 self.check_floats(check, rows, numbers, examples)
+            if self.scaling is not None:
+                self.scaling.refuse(check, self.placeholder, rows)
         elif self.any:
-            refuse_where(check, (rows < self.lowest) | (rows > self.highest), rows, self.rule, examples)
+            wrong = (rows < self.lowest) | (rows > self.highest)
+            if wrong.any():
+                refuse_where(check, wrong, rows, self.rule + self.remedy(rows), examples)
+
+    def remedy(self, rows: np.ndarray) -> str:
+        """Returns what to do about integers that are refused, as the end of the rule."""
+        if self.indices is None:
+            return ""
+        todo = remedies.for_range(self.code, rows, self.highest + 1, self.indices.op_type)
+        return todo and f": {todo}"
 
     def check_floats(
         self,

@@ -98,13 +98,15 @@ def training_bytes(
     """Returns the bytes that a training step holds: (parameters * (2 + slots) + activations * batch) * item.
 
     For each parameter there is the weight, its gradient and the optimizer's slots; each example's
-    activations are kept until the backward pass has used them. Not counted: the batch's own inputs, what
-    a kernel needs while it runs (a convolution's workspace), the gradients of activations, of which few
-    live at a time, memory that the allocator has not yet freed, and the program itself.
+    activations are kept until the backward pass has used them. The numbers that a first layer takes are
+    kept as well: the gradient of its kernel is a product with them. Not counted: labels, what a kernel needs
+    while it runs (a convolution's workspace), the gradients of activations, of which few live at a time,
+    memory that the allocator has not yet freed, and the program itself.
 
     Args:
       parameters: number of trained parameters.
-      activations: how many numbers the forward pass keeps for one example.
+      activations: how many numbers of one example the gradients need: its features or pixels, and what the
+        layers make of them.
       batch_size: examples in a batch.
       slots: numbers that the optimizer keeps for each parameter, see `gk.sizes.optimizer_slots`.
       dtype: of all numbers, see `gk.sizes.array_bytes`.
@@ -120,8 +122,9 @@ def training_bytes(
     S. Rajbhandari et al., "ZeRO: memory optimizations toward training trillion parameter models", SC 2020.
 
     Example:
-      >>> gk.sizes.training_bytes(parameters=1000, activations=500, batch_size=32)
-      80000
+      >>> pixels, logits = 784, 10
+      >>> gk.sizes.training_bytes(parameters=7850, activations=pixels + logits, batch_size=100, slots=0)
+      380400
     """
     check = checks.Checker("training_bytes")
     fixed, per_example = step_bytes(check, parameters, activations, slots, dtype)
@@ -136,7 +139,7 @@ def largest_batch(
     Args:
       memory: size of the memory, in bytes.
       parameters: number of trained parameters.
-      activations: how many numbers the forward pass keeps for one example; at least one.
+      activations: how many numbers of one example the gradients need, inputs included; at least one.
       slots: numbers that the optimizer keeps for each parameter, see `gk.sizes.optimizer_slots`.
       dtype: of all numbers, see `gk.sizes.array_bytes`.
 

@@ -1,4 +1,4 @@
-"""What a trainer adds to a graph before it is finalized: the training step, loops, savers, initial values."""
+"""What a trainer adds to a graph before its session: the training step, loops, savers, initial values."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,17 @@ from graphkit.graph import fingerprint, lines, walk
 from graphkit.inspection import graph_checks
 from graphkit.nn import inputs, scopes
 from graphkit.nn.metrics import Metric
-from graphkit.running import feeds, inference, kernels, loops, session, towers, training_step, wire, workers
+from graphkit.running import (
+    inference,
+    kernels,
+    loops,
+    pixels,
+    session,
+    towers,
+    training_step,
+    wire,
+    workers,
+)
 from graphkit.train import averages as moving_averages
 from graphkit.train import objectives, optimizers, updates
 from graphkit.train.learning_rate import LearningRate
@@ -85,20 +95,26 @@ def build(
     seed: int,
     settings: Settings,
 ) -> Built:
-    """Adds to the graph of the losses everything that its trainer will ever run, and finalizes the graph."""
+    """Adds to the graph of the losses everything that its trainer runs by itself."""
     check, graph = checks.Checker("Trainer"), minimized[0].loss.graph
     rule = f"the graph is finalized, so nothing can be added to train it; called at {lines.caller_line()}"
     check.require(not graph.finalized, rule)
+    made = graph.get_collection(scopes.TRAINER)
+    rule = (
+        f"the graph has a trainer already, made at {made and made[0]}, and a second one would add its update "
+        f"to the same graph; go on with that one, or {scopes.NEW_NETWORK}; called at {lines.caller_line()}"
+    )
+    check.require(not made, rule)
     with graph.as_default(), settings.workers.scope():
         minimized = objectives.with_variables(check, minimized)
         trained = objectives.all_variables(minimized)
         settings.workers.check_settings(check, trained, settings.accumulate)
-        check_graph(check, minimized, settings.strict)
+        check_graph(check, minimized, metrics, settings.strict)
         minimized = objectives.regularized(minimized)
         metrics = objectives.metrics_of(minimized) | dict(metrics)
         weights = model_variables(graph, [objective.loss for objective in minimized])
         model = graph.get_operations()
-        scalings = feeds.pixel_scalings(graph)
+        scalings = pixels.scalings(graph)
         step, originals, replaced = build_step(check, minimized, metrics, learning_rate, settings)
         weights = [v for v in weights if v is not step.global_step]
         ops = step.needed_ops()
@@ -113,7 +129,7 @@ def build(
         step = step._replace(update=settings.workers.end_step(step.update))
         own = settings.workers.initialized(initialized(step.variables))
         initializer = tf.group(session.make_initializer(own, seed), tables)
-        graph.finalize()
+        graph.add_to_collection(scopes.TRAINER, lines.caller_line())
     kernels.recommend_onednn(ops)
     lost = unsaved.unsaved_state(of_program(ops))
     return Built(metrics, step, made_loops, checkpoints, initializer, hashes, lost)
@@ -225,9 +241,14 @@ def turn_of(
     return updates.Turn(objective.name, optimizer, objective.loss, pairs)
 
 
-def check_graph(check: checks.Checker, minimized: Sequence[objectives.Objective], strict: bool) -> None:
+def check_graph(
+    check: checks.Checker,
+    minimized: Sequence[objectives.Objective],
+    metrics: Mapping[str, Metric],
+    strict: bool,
+) -> None:
     """Logs the issues that `gk.check_graph` finds; with `strict`, raises `ValueError` if there are any."""
-    found = objectives.findings(minimized)
+    found = objectives.findings(minimized, metrics)
     rule = f"strict refuses a graph with issues:\n{graph_checks.report(found)}"
     check.require(not (strict and found), rule)
     for finding in found:

@@ -1,6 +1,7 @@
 """What callbacks of a training share: a memory of one fit, and the best value of a metric."""
 
 import math
+import re
 import weakref
 from typing import Any
 
@@ -58,9 +59,15 @@ class Watch:
 
     def start(self, trainer: Any) -> None:
         """Checks the metric's name."""
-        known = self.monitor in trainer.metric_names
-        received = {"monitor": self.monitor, "metrics": trainer.metric_names}
-        self.checker.require(known, "monitor must be a metric of the history", **received)
+        names = trainer.metric_names
+        received = {"monitor": self.monitor, "metrics": names}
+        name = re.sub("^val_", "valid_", self.monitor)  # as Keras calls it
+        near = f" (near it: {name})" if name in names else checks.near(name, names)
+        if name.startswith("valid_") and not any(other.startswith("valid_") for other in names):
+            near = ", which fit has with valid={placeholder: examples}"
+        self.checker.require(
+            self.monitor in names, f"monitor must be a metric of the history{near}", **received
+        )
 
     def value(self, metrics: dict[str, Any]) -> float:
         """Returns the metric of a row of the history."""

@@ -17,13 +17,17 @@ from graphkit.running.callback import observes_steps, reads_steps
 from graphkit.running.execution import Wanted
 from graphkit.running.metrics import Means, add_row
 from graphkit.running.steps import Run
-from graphkit.train import identity, signals
+from graphkit.train import identity, signals, unfed
 from graphkit.train.checkpointing import Checkpointing
 from graphkit.train.limits import Limits
 from graphkit.train.validating import Validation
 
 logger = logging.getLogger("graphkit")
 ANYWAY = "anyway"
+WAYS = (  # out of a run that cannot be resumed
+    'resume="anyway" continues all the same; to begin anew from its weights: restore(path, '
+    "weights_only=True), then fit without resume"
+)
 BATCH_SIZE = 128  # of arrays, where none is given
 
 
@@ -127,7 +131,7 @@ def wanted(
 
 
 def begin(trainer: Any, earlier: Earlier, resume: bool | str, limits: Limits) -> bool:
-    """Restores the checkpoint to resume from, if any; returns whether the fit replaces an earlier run."""
+    """Restores the checkpoint to resume from, if any; returns whether the fit begins a run in the folder."""
     plan, found, folder = trainer.plan.record, earlier.found, trainer.folder
     trainer.interrupted, trainer.ended = False, None
     per_epoch = trainer.plan.length()
@@ -139,8 +143,6 @@ def begin(trainer: Any, earlier: Earlier, resume: bool | str, limits: Limits) ->
     if resume and found:
         resume_from(trainer, earlier, now, anyway=resume == ANYWAY)
     state = trainer.state
-    if resume and state.step == 0:
-        folder.replace_earlier(stays=found)
     if not resume:
         state.stop_reason = None
     if state.batch and (
@@ -151,16 +153,13 @@ def begin(trainer: Any, earlier: Earlier, resume: bool | str, limits: Limits) ->
     position = {"step": state.step, "epoch": state.epoch, "batch": state.batch, "steps": total_steps}
     stops = {"every_steps of callbacks": sorted({*trainer.runner.stops}), "limits": [*limits.given.items()]}
     trainer.workers.agree("fit", {**now, **stops, "position": position})
+    unfed.warn(trainer)
     state.plan, state.identity = plan, now
-    replaces = bool(found) and not resume and state.step == 0
-    if replaces:
-        folder.replace_earlier(stays=[])
-        text = "%s holds an earlier run; its checkpoints will be replaced (resume=True continues it)"
-        logger.warning(text, folder.logdir)
+    begins = folder is not None and not folder.is_own and limits.allow(state)
     if folder is not None and trainer.unsaved:
         text = "checkpoints do not hold the state of %s; where it changes in training, a run that is resumed "
         logger.warning(f"{text}does not have the same bits", ", ".join(trainer.unsaved))
-    return replaces
+    return begins
 
 
 def resume_from(trainer: Any, earlier: Earlier, now: dict, anyway: bool) -> None:
@@ -192,31 +191,26 @@ def require_same_run(trainer: Any, path: str, was: dict | None, now: dict, anywa
     if different and anyway:
         logger.warning("%s; it is resumed all the same", rule)
         return
-    ways = (
-        'resume="anyway" continues all the same; to begin anew from its weights: restore(path, '
-        "weights_only=True), then fit without resume"
-    )
-    checks.Checker("fit").require(not different, f"{rule}; {ways}")
+    checks.Checker("fit").require(not different, f"{rule}; {WAYS}")
 
 
-def fit(trainer: Any, limits: Limits, validation: Validation, replaces: bool) -> None:
+def fit(trainer: Any, limits: Limits, validation: Validation, begins: bool) -> None:
     """Trains until a limit is reached, with the callbacks' start and end around it.
 
     Args:
       trainer: with all that `begin` has set.
       limits: where it ends.
       validation: validates.
-      replaces: whether the folder holds an earlier run, which this one replaces.
+      begins: whether it begins a run in the trainer's folder, of which a run there is replaced.
     """
     trainer.fits = True
     try:
         try:
             for callback in trainer.callbacks:
                 callback.on_fit_start(trainer)
-            if replaces:
-                # The earlier run is replaced at once, now that nothing more can refuse the fit: if the
-                # process is killed after this, `resume` must not continue that one.
-                trainer.save()
+            if begins:
+                # Now that nothing more can refuse the fit: what is written from here on is of this run.
+                trainer.folder.replace()
             train(trainer, limits, validation)
         finally:
             for callback in trainer.callbacks:
@@ -400,8 +394,10 @@ def save(trainer: Any) -> str | None:
 def leave(trainer: Any) -> None:
     """Saves an interrupted training if it has a logdir, and logs how to continue."""
     where = f"interrupted at step {trainer.step}, in epoch {trainer.epoch + 1}"
-    path = save(trainer)
-    if path is None:
-        logger.warning("%s; another fit continues from here, while this trainer is open", where)
+    path = save(trainer) if trainer.step else None  # before the first step there is nothing to keep
+    if path is not None:
+        logger.warning("%s; saved as %s; fit(resume=True) continues", where, path)
+    elif trainer.logdir is not None:
+        logger.warning("%s; fit(resume=True) begins again", where)
     else:
-        logger.warning("%s; saved as %s; fit(resume=True) (a script's --resume) continues", where, path)
+        logger.warning("%s; another fit continues from here, while this trainer is open", where)

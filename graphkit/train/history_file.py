@@ -14,7 +14,8 @@ class HistoryFile(Callback):
         self.write(trainer)
 
     def on_fit_end(self, trainer: Any) -> None:
-        if trainer.ended is not None:  # with a row of the epoch under way
+        # With a row of the epoch under way. A fit that made no step leaves the run in its folder as it was.
+        if trainer.ended is not None and trainer.folder.is_own:
             self.write(trainer)
 
     def write(self, trainer: Any) -> None:

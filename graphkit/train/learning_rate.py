@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
-from graphkit.train import schedules
+from graphkit.train import keras_objects, schedules
 
 DEFAULT = 1e-3
 
@@ -78,7 +78,15 @@ class LearningRate:
 
 def schedule_of(check: checks.Checker, given: Any, name: str = "learning_rate") -> Callable[[int], float]:
     """Returns a function step -> rate, which checks each rate."""
+    rule = f"{name} must be a number, or a function of the step that returns one"
+    if keras_objects.is_of_keras(given):
+        rule = f"{name} is a schedule of Keras; give {keras_objects.instead_of_schedule(given)}"
+        raise TypeError(check.message(rule, **{name: given}))
+    is_tensor = tf.is_tensor(given) or isinstance(given, tf.Variable)
+    instead = "gk.exponential_decay(0.1, 1000, 0.9), or an optimizer that was made with the tensor"
+    check.require_type(not is_tensor, f"{rule}, such as {instead}", **{name: given})
     if not callable(given):
+        check.require_type(not isinstance(given, str), f"{rule}, not a text", **{name: given})
         rate = check.number(name, given, above=0, at_most=schedules.LARGEST)
         return lambda step: rate
 

@@ -147,9 +147,10 @@ def metrics_of(objectives: Sequence[Objective]) -> dict[str, Metric]:
     return named | {o.name: running_metrics.loss_metric(o.loss) for o in objectives if o.name is not None}
 
 
-def findings(objectives: Sequence[Objective]) -> list[graph_checks.Finding]:
+def findings(objectives: Sequence[Objective], metrics: Mapping[str, Metric]) -> list[graph_checks.Finding]:
     """Returns what `gk.check_graph` finds: in the sum of the losses, and for the variables of each."""
-    found = graph_checks.check_graph(total_of(objectives), variables=all_variables(objectives))
+    tensors = {name: metric.tensor for name, metric in metrics.items()}
+    found = graph_checks.of_trainer(total_of(objectives), all_variables(objectives), tensors)
     if objectives[0].name is None:
         return found
     found = [finding for finding in found if finding.rule != "no_gradient"]

@@ -24,13 +24,54 @@ EVALUATION_BATCH = 1024  # examples; more are hardly faster and need more memory
 
 Feed = Mapping[Any, Any]  # {placeholder or its name: value}
 T = TypeVar("T", bound="OpenGraph")
+OPEN: weakref.WeakSet["OpenGraph"] = weakref.WeakSet()  # and closed ones that somebody still holds
+
+
+def reset() -> tf.Graph:
+    """Begins with an empty default graph, and closes the trainers of the one before.
+
+    For notebooks: a cell that builds a network begins with `gk.reset()`, so that it can run again. What is
+    left of the old network cannot be used with the new one. Graphs of `with tf.Graph().as_default():` and
+    their trainers, such as those of `gk.runs.load_run`, stay as they are.
+
+    Returns:
+      The new default graph.
+
+    Raises:
+      RuntimeError: a `with` block (or an `InteractiveSession`) has made another graph the default here, or
+        TensorFlow executes eagerly, so that there is no default graph.
+
+    Example:
+      >>> graph = gk.reset()  # doctest: +SKIP
+      >>> logits = gk.dense(gk.feature_input(4), 3, name="logits")
+    """
+    check = checks.Checker("reset")
+    if tf.executing_eagerly():
+        rule = (
+            "TensorFlow executes eagerly here, so there is no default graph; begin the program with "
+            "tf.compat.v1.disable_eager_execution(), or build each network under "
+            "`with tf.Graph().as_default():`"
+        )
+        raise RuntimeError(check.message(rule))
+    graph = tf.compat.v1.get_default_graph()
+    try:
+        tf.compat.v1.reset_default_graph()
+    except AssertionError:
+        rule = (
+            "a `with tf.Graph().as_default():` (or an InteractiveSession) has made another graph the default "
+            "here; call gk.reset() outside of it, or begin a new graph by such a block"
+        )
+        raise RuntimeError(check.message(rule)) from None
+    for one in [one for one in OPEN if one.graph is graph]:
+        one.close()
+    return tf.compat.v1.get_default_graph()
 
 
 class OpenGraph:
     """A finished graph with an open session, which does not change it.
 
     Args:
-      graph: the graph, finalized.
+      graph: the graph, with all that is run by itself; what is added later can be predicted.
       config: `tf.compat.v1.ConfigProto` of the session.
       metrics: {name: `Metric`}, the loss first.
       step: the training step, of which the inputs are fed.
@@ -54,6 +95,7 @@ class OpenGraph:
         self.callbacks: list[Callback] = []
         self.has_averages = False  # whether the variables hold their moving averages
         self.session = remote.open_session(workers.target, graph, config, step.remote)
+        OPEN.add(self)
         # Also when this is garbage collected.
         self.closer = weakref.finalize(self, workers.close, self.session)
 
@@ -134,40 +176,55 @@ class OpenGraph:
         return lambda after_batch: steps.evaluate(evaluator, plan, self.metrics, after_batch, workers)
 
     def predict(
-        self, tensor: tf.Tensor, data: Feed, feed: Feed | None = None, *, batch_size: int = EVALUATION_BATCH
-    ) -> np.ndarray:
+        self, tensor: Any, data: Feed, feed: Feed | None = None, *, batch_size: int = EVALUATION_BATCH
+    ) -> Any:
         """Returns a tensor's values for all examples, with placeholders at their defaults.
 
         Args:
-          tensor: a tensor of the trainer's graph whose first axis is the example.
+          tensor: a tensor of the trainer's graph whose first axis is the example, also one made after the
+            trainer; or a list, tuple or dict of such tensors, which are computed in one pass.
           data: {placeholder or its name: all examples}, or a stream, for what the tensor needs, see `fit`.
           feed: {placeholder: value} that replaces the defaults of some placeholders.
           batch_size: examples in a run; a stream has its own mini-batches.
 
         Returns:
-          An array (examples, ...).
+          An array (examples, ...); of several tensors a list, tuple or dict of arrays, as they were given.
 
         Raises:
           TypeError: tensor is not a tensor; see `fit` for the data.
           ValueError: the tensor is of another graph, or its first axis is not the example; see `fit` for the
             data.
-          RuntimeError: the trainer is closed.
+          RuntimeError: the trainer is closed, or tensors are made anew in a loop around this call.
+
+        Example, classes and how sure the network is of them:
+          >>> features, labels = gk.feature_input(2), gk.label_input()
+          >>> logits = gk.dense(features, 2)
+          >>> with gk.Trainer(gk.softmax_cross_entropy(logits, labels)) as trainer:
+          ...     classes = trainer.predict(logits, {features: np.eye(2)}).argmax(axis=1)
+          ...     names = np.array(["cat", "dog"])[classes]
+          ...     found = trainer.predict({"p": tf.nn.softmax(logits), "z": logits}, {features: np.eye(2)})
+          >>> {name: array.shape for name, array in found.items()}
+          {'p': (2, 2), 'z': (2, 2)}
         """
         check = self.check_open("predict")
-        rule = "tensor must be a tensor of the trainer's graph"
-        check.require_type(walk.is_graph_tensor(tensor), rule, tensor=tensor)
-        check.require(tensor.graph is self.graph, rule, tensor=tensor.name)
+        wanted = tf.nest.flatten(tensor)
+        rule = "tensor must be a tensor of the trainer's graph, or a list, tuple or dict of them"
+        check.require(wanted, rule, tensor=tensor)
+        for one in wanted:
+            check.require_type(walk.is_graph_tensor(one), rule, tensor=one)
+            check.require(one.graph is self.graph, rule, tensor=one.name)
         batch_size = check.integer("batch_size", batch_size)
-        examples = self.check_examples(check, data, feed, [tensor])
+        examples = self.check_examples(check, data, feed, wanted)
         wire.check_batch(check, self.training_step.remote, examples, batch_size)
-        parts = []
-        for run, _ in steps.run_all(self.evaluator(examples, [tensor]), examples.plan(batch_size).slices()):
-            part = run.values[0][0]
-            fits = np.ndim(part) > 0 and len(part) == run.batch_size
-            rule = f"the first axis of {tensor.name} must be the example"
-            check.require(fits, rule, shape=np.shape(part), examples=run.batch_size)
-            parts.append(part)
-        return joined(check, tensor.name, parts)
+        parts: list[list[np.ndarray]] = [[] for _ in wanted]
+        for run, _ in steps.run_all(self.evaluator(examples, wanted), examples.plan(batch_size).slices()):
+            for one, values, found in zip(wanted, run.values, parts, strict=True):
+                fits = np.ndim(values[0]) > 0 and len(values[0]) == run.batch_size
+                rule = f"the first axis of {one.name} must be the example"
+                check.require(fits, rule, shape=np.shape(values[0]), examples=run.batch_size)
+                found.append(values[0])
+        arrays = [joined(check, one.name, found) for one, found in zip(wanted, parts, strict=True)]
+        return tf.nest.pack_sequence_as(tensor, arrays)
 
     def averages(self) -> contextlib.AbstractContextManager[None]:
         """Returns a block in which the trained variables hold their moving averages.

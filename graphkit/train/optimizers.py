@@ -12,6 +12,7 @@ from graphkit.graph import control_flow, walk
 from graphkit.nn import losses
 from graphkit.running import session as sessions
 from graphkit.running import training_step
+from graphkit.train import keras_objects
 
 __all__ = ["AdamW"]
 
@@ -123,13 +124,19 @@ def make_optimizer(check: checks.Checker, optimizer: Any, learning_rate: tf.Tens
         return OPTIMIZERS[check.choice("optimizer", optimizer, OPTIMIZERS)](learning_rate)
     if isinstance(optimizer, V1.Optimizer):
         return optimizer
-    made = optimizer(learning_rate) if callable(optimizer) else None
-    check.require_type(
-        isinstance(made, V1.Optimizer),
+    of_keras = keras_objects.is_of_keras(optimizer)
+    made = optimizer(learning_rate) if callable(optimizer) and not of_keras else None
+    if of_keras or keras_objects.is_of_keras(made):
+        advice = keras_objects.instead_of_optimizer(optimizer if of_keras else made)
+        rule = f"an optimizer of Keras cannot train a graph of TensorFlow 1; {advice}"
+        raise TypeError(check.message(rule, optimizer=optimizer))
+    rule = (
         f"optimizer must be a name ({', '.join(OPTIMIZERS)}), a tf.compat.v1.train.Optimizer, or a function "
-        "learning_rate -> tf.compat.v1.train.Optimizer",
-        optimizer=optimizer,
+        "learning_rate -> tf.compat.v1.train.Optimizer"
     )
+    if isinstance(optimizer, tf.Operation):
+        rule = "give the optimizer, not the op of its step, as minimize returns: a trainer makes the step"
+    check.require_type(isinstance(made, V1.Optimizer), rule, optimizer=optimizer)
     return made
 
 

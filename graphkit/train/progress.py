@@ -1,6 +1,7 @@
 """What a person sees of a fit: a bar, and a line for each epoch."""
 
 import logging
+import shutil
 import sys
 import time
 from typing import Any
@@ -8,8 +9,14 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from graphkit.running.callback import Callback
+from graphkit.train.metric_texts import fitting_text, lines_of, readable
 
 logger = logging.getLogger(__name__)
+
+
+BAR = "{desc} {percentage:3.0f}% |{bar}| {remaining}{postfix}"
+TAKEN = 45  # columns of the bar's line without metrics: a title, 15 of the bar, the time
+SPEED, WIDE = ", {rate_fmt}", 100  # what wider terminals show, too
 
 
 class Progress(Callback):
@@ -31,19 +38,24 @@ class Progress(Callback):
     def on_run_end(self, trainer: Any) -> None:
         if self.hidden:
             return
+        columns, total = shutil.get_terminal_size().columns, trainer.plan.examples_per_epoch
+        is_wide, in_notebook = columns >= WIDE, "ipykernel" in sys.modules
         if self.bar is None:
             self.bar = tqdm(
-                total=trainer.plan.examples_per_epoch,
+                total=total,
                 desc=f"epoch {trainer.epoch + 1}{self.of_all}",
                 unit=" examples",
                 unit_scale=True,
                 leave=False,
                 mininterval=self.REFRESH,
+                ncols=None if in_notebook else columns,
+                bar_format=None if in_notebook or total is None else BAR + SPEED * is_wide,
             )
         now = time.perf_counter()
         if now - self.shown > self.REFRESH:
             self.shown = now
-            self.bar.set_postfix(readable(trainer.state.means.result()), refresh=False)
+            width = sys.maxsize if in_notebook else columns - TAKEN - 25 * is_wide
+            self.bar.set_postfix_str(fitting_text(trainer.state.means.result(), width), refresh=False)
             self.bar.update(trainer.state.means.examples - self.bar.n)
 
     def on_epoch_end(self, trainer: Any, metrics: dict[str, Any]) -> None:
@@ -53,9 +65,10 @@ class Progress(Callback):
         """Prints a row of the history."""
         self.close()
         shown = {name: row[name] for name in trainer.metric_names}
-        text = "  ".join(f"{name} {value}" for name, value in readable(shown).items())
         speed = f"{row['examples_per_second']:,.0f} examples/s"
-        print(f"epoch {row['epoch']:{self.width}}{self.of_all}{part}  {text}  {speed}", flush=True)
+        heading = f"epoch {row['epoch']:{self.width}}{self.of_all}{part}"
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+        print(lines_of(heading, readable(shown), speed, width), flush=True)
 
     def on_fit_end(self, trainer: Any) -> None:
         self.close()
@@ -72,8 +85,3 @@ class Progress(Callback):
         if self.bar is not None:
             self.bar.close()
             self.bar = None
-
-
-def readable(metrics: dict[str, Any]) -> dict[str, str]:
-    """Returns {name: text} of the metrics that are single numbers; matrices are only in the history."""
-    return {name: f"{value:.4f}" for name, value in metrics.items() if isinstance(value, float)}

@@ -1,28 +1,37 @@
 """A run's folder: who may write it, and which checkpoints stay in it."""
 
+import logging
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 
 from graphkit import checks
 from graphkit.checkpoints import locks, saving
 
+logger = logging.getLogger("graphkit")
+
+REPLACED = ".replaced"  # is there while the files of an earlier run are removed, see `RunFolder.replace`
+# What a trainer, its callbacks and `graphkit train` write next to the checkpoints.
+FILES = ("run.json", "history.csv", "metrics.jsonl", "report.html", "curves.png", "confusion_matrix.png")
+EVENTS = re.compile(r"\.tfevents\.\d+\..+\.\d+\.\d+$")  # of `gk.TensorBoard`: those of others end otherwise
+
 
 class RunFolder:
-    """The logdir of a trainer, which one trainer at a time may write.
+    """The logdir of a trainer, which one trainer at a time may write. At every moment it is one run's.
 
     Args:
       logdir: the folder, which exists.
       writes: False for a worker of several that only reads what the chief writes.
 
     Attributes:
-      replaced: checkpoints of an earlier run, which stay until this run has a step to keep.
+      is_own: whether the run in the folder is the trainer's: it began, resumed or restored it.
     """
 
     def __init__(self, logdir: Path, *, writes: bool = True) -> None:
         self.logdir, self.writes = logdir, writes
         self.lock: locks.FolderLock | None = None
-        self.replaced: list[str] = []
+        self.is_own = False
 
     def claim(self, function: str) -> list[str]:
         """Locks the folder and removes unfinished files; returns its checkpoints, newest first.
@@ -33,28 +42,52 @@ class RunFolder:
         Raises:
           GraphkitError: another trainer writes the folder.
         """
-        if self.writes and (self.lock is None or not self.lock.held):
-            self.lock = locks.FolderLock(checks.Checker(function), self.logdir)
-            saving.remove_remains(self.logdir)
+        if self.writes:
+            if self.lock is None or not self.lock.held:
+                self.lock = locks.FolderLock(checks.Checker(function), self.logdir)
+                saving.remove_remains(self.logdir)
+            if (self.logdir / REPLACED).exists():
+                self.remove_run()
         return saving.kept(self.logdir)
 
-    def replace_earlier(self, stays: list[str]) -> None:
-        """Lets the first checkpoint of this run replace all in the folder except for those that stay."""
-        self.replaced = [p for p in saving.paths_in(self.logdir, "model", "best") if p not in stays]
+    def replace(self) -> None:
+        """Removes all files of the run in the folder, which from now on is the trainer's.
+
+        A process that is killed while it removes them has removed the run nevertheless: a mark is made first,
+        and what claims the folder next removes the rest.
+        """
+        if self.writes:
+            if saving.paths_in(self.logdir, "model", "best"):
+                text = "the earlier run in %s is replaced (fit(resume=True) continues a run)"
+                logger.warning(text, self.logdir)
+            (self.logdir / REPLACED).touch()
+            self.remove_run()
+        self.is_own = True
+
+    def remove_run(self) -> None:
+        """Removes the files of a run that was replaced, and then the mark."""
+        for path in files_of_run(self.logdir):
+            path.unlink(missing_ok=True)
+        (self.logdir / REPLACED).unlink()
 
     def prepare(self, path: str | os.PathLike[str] | None, step: int) -> str:
         """Returns where to save the checkpoint of a step, by default in the folder, which is then locked.
 
         Without the lock, a trainer would delete the checkpoints of one that is writing the folder.
+
+        Raises:
+          ValueError: the folder holds a run that is not the trainer's, and path is None.
         """
         target = self.logdir / f"model-{step}" if path is None else Path(path)
         if target.parent.resolve() == self.logdir.resolve():
-            self.claim("save")
-            # What is written now is this run's, also under the name of a checkpoint of an earlier run.
-            self.replaced = [old for old in self.replaced if old != str(self.logdir / target.name)]
+            found = self.claim("save")
+            rule = "the logdir holds another run: restore() goes on with it, save(path) writes elsewhere"
+            is_free = self.is_own or not found or not self.writes  # others see what the chief has written
+            checks.Checker("save").require(is_free or path, rule, logdir=str(self.logdir))
+            self.is_own = self.is_own or path is None
         return str(target) if path is None else os.fspath(path)
 
-    def keep(self, path: str, step: int, count: int, best: Collection[str] | None = None) -> None:
+    def keep(self, path: str, count: int, best: Collection[str] | None = None) -> None:
         """Declares a checkpoint the newest one, then deletes the oldest so that `count` remain.
 
         In this order, so that a process that is killed in between leaves a checkpoint to resume from. Best
@@ -62,19 +95,15 @@ class RunFolder:
 
         Args:
           path: of the checkpoint.
-          step: its step.
           count: how many stay.
           best: names of the checkpoints of best weights that it names; None leaves all.
         """
-        earlier = [old for old in saving.kept(self.logdir) if old not in (path, *self.replaced)]
-        newest = [path, *earlier][:count]
+        newest = [path, *(old for old in saving.kept(self.logdir) if old != path)][:count]
         saving.declare(self.logdir, newest)
-        if step or not self.replaced:
-            for old in {*saving.paths_in(self.logdir, "model"), *self.replaced} - set(newest):
-                saving.remove(old)
-            self.replaced = []
-            if best is not None:
-                self.keep_best(best)
+        for old in set(saving.paths_in(self.logdir, "model")) - set(newest):
+            saving.remove(old)
+        if best is not None:
+            self.keep_best(best)
 
     def keep_best(self, names: Collection[str]) -> None:
         """Deletes the checkpoints of best weights except for those of these names."""
@@ -108,3 +137,21 @@ def find_weights(logdir: str | os.PathLike[str]) -> str | None:
         # Of a damaged newest checkpoint it is not known which ones it names: those before may be removed.
         return next((path for path in named if path in there), None) or saving.best(logdir) or paths[0]
     return paths[0] if paths else saving.best(logdir)
+
+
+def files_of_run(logdir: str | os.PathLike[str]) -> list[Path]:
+    """Returns the files of the run in a folder, in the order in which they can be removed.
+
+    Without the first one it is not a run that can be loaded. Of the checkpoints the newest is the last to go,
+    so that a program that reads the folder meanwhile finds no older one in its place.
+    """
+    folder = Path(logdir)
+    models = sorted(saving.paths_in(folder, "model"), key=saving.step_of)
+    checkpoints = [
+        file for path in (*models, *saving.paths_in(folder, "best")) for file in saving.files_of(path)
+    ]
+    first, *named = (folder / name for name in FILES)
+    events = [path for part in (".", "train", "valid") for path in (folder / part).glob("*.tfevents.*")]
+    written = [*folder.glob("notfinite-*.npz"), *(path for path in events if EVENTS.search(path.name))]
+    found = [first, *map(Path, checkpoints), folder / saving.LATEST, *named, *written]
+    return [path for path in found if path.is_file()]

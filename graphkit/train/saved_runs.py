@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from graphkit import checks
@@ -34,7 +35,7 @@ def save(trainer: Any, path: str | os.PathLike[str] | None, keep: int) -> str:
     written = trainer.checkpoints.save(trainer.session, target, state)
     if path is None and trainer.folder is not None:
         # Before its first fit, a trainer does not know which best weights are the run's.
-        trainer.folder.keep(written, trainer.step, keep, best if trainer.callbacks else None)
+        trainer.folder.keep(written, keep, best if trainer.callbacks else None)
     for callback in trainer.callbacks:
         callback.on_save_end(trainer, written)
     return written
@@ -73,6 +74,8 @@ def restore(
         logger.warning("restored in part: %s", plan)
     if state is not None:
         trainer.state = TrainingState.from_json(state, trainer.metrics)
+        if trainer.folder is not None:  # from elsewhere, another run is what goes on
+            trainer.folder.is_own = Path(path).parent.resolve() == trainer.folder.logdir.resolve()
         restore_states(trainer.callbacks, state["callbacks"])
     elif not (weights_only or partial):
         logger.warning("%s was not written by graphkit: only its weights are restored", path)

@@ -24,8 +24,8 @@ from graphkit.train.state import TrainingState
 class Trainer(OpenGraph):
     """Trains the graph of a loss with its own session, until it is closed.
 
-    Making a trainer adds the update of each step to the loss's graph, opens a session on it, gives all
-    variables their initial values and finalizes the graph. It runs what graphs ask for: ops in UPDATE_OPS
+    Making a trainer adds the update of each step to the loss's graph, opens a session on it and gives all
+    variables their initial values; later ones have none. It runs what graphs ask for: ops in UPDATE_OPS
     run in each step, after all has been read that they assign, and REGULARIZATION_LOSSES that the loss
     does not depend on yet are added to it. Use it in a `with` statement, or call `close`.
 
@@ -64,7 +64,7 @@ class Trainer(OpenGraph):
       strict: True refuses a graph in which `check_graph` finds an issue, which is only logged otherwise.
 
     Attributes:
-      graph: the graph of the loss, finalized.
+      graph: the graph of the loss, to which tensors to predict may be added, once and not in a loop.
       session: the open `tf.compat.v1.Session`.
       metrics: {name: `Metric`}, the loss first; of several losses their sum, then each.
       state: the `TrainingState`: step, epoch, history and all else that a checkpoint holds.
@@ -127,7 +127,7 @@ class Trainer(OpenGraph):
         check = checks.Checker("Trainer")
         minimized = objectives.check_objectives(check, loss, optimizer, variables)
         graph, losses = minimized[0].loss.graph, [one.name for one in minimized]
-        checked_metrics = running_metrics.check_metrics(graph, metrics or {}, losses)
+        checked_metrics = running_metrics.check_metrics(graph, metrics, losses)
         seed = check.integer("seed", seed, minimum=0)
         check.require(seed < 2**31, "seed must be below 2**31", seed=seed)
         self.learning_rate = objectives.learning_rate_of(check, learning_rate, minimized)
@@ -210,7 +210,7 @@ class Trainer(OpenGraph):
 
         Everything is checked before the first step. With a logdir, a checkpoint and `history.csv` are
         written after each epoch, and a checkpoint each minute inside long ones (see `Checkpointing`); a run
-        that is not resumed replaces the checkpoints of an earlier one there.
+        that is not resumed replaces an earlier one there: its first step removes that one's files.
 
         SIGINT and SIGTERM end it after the steps under way: it saves a checkpoint, says how to continue, and
         raises KeyboardInterrupt, or SystemExit with 143. The trainer stays usable; another `fit` on the same
@@ -219,8 +219,8 @@ class Trainer(OpenGraph):
 
         Args:
           data: {placeholder or its name: all examples}, or a table with such columns; arrays, or what is read
-            batch by batch (HDF5, pandas, streams: see docs/your_own_data.md). uint8 images for a
-            `gk.image_input` are scaled as it says; all else is fed as it is, in the placeholder's dtype.
+            batch by batch (HDF5, pandas, streams: see docs/your_own_data.md). Integers for a `gk.image_input`
+            are pixels, scaled as it says; all else is fed as it is, in the placeholder's dtype.
           feed: {placeholder or its name: value} of what stays the same in every step, such as keep_prob.
           epochs: how many epochs to train; with `resume`, how many in all. None is 1, or as many as max_steps
             and max_seconds allow.
@@ -284,10 +284,10 @@ class Trainer(OpenGraph):
             self.runner = executions.runner_for(
                 self.session, self.training_step, self.loops, self.examples, self.plan, wanted, self.workers
             )
-            replaces = fitting.begin(self, earlier, resume, limit)
+            begins = fitting.begin(self, earlier, resume, limit)
             if trial is not None:
                 return trial.run(validation)
-            fitting.fit(self, limit, validation, replaces)
+            fitting.fit(self, limit, validation, begins)
         return self.history
 
     def save(self, path: str | os.PathLike | None = None, *, keep: int = 2) -> str:

@@ -58,6 +58,7 @@ def stand_in(tmp_path, monkeypatch):
     return put
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("code", FAILURES)
 def test_a_process_that_fails_says_why_in_one_line(code, stand_in, tmp_path):
     stand_in("torch", code)

@@ -42,6 +42,7 @@ def go(logdir=None, epochs=2, resume=False, end=None, make=hash_table, **fit):
             return trainer.weights(), trainer.history.get("loss"), held
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("make", [hash_table, dense_table])
 @pytest.mark.parametrize("execution", ["feed", "chunks", "resident", "compiled"])
 def test_a_run_with_a_mutable_table_goes_on_to_the_same_bits(execution, make, tmp_path, caplog):

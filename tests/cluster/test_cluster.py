@@ -142,6 +142,7 @@ def test_trainer_takes_clusters_alone():
         gk.Trainer(loss, cluster=["a:1", "b:2"])
 
 
+@pytest.mark.slow
 def test_the_error_of_a_lost_worker_ends_a_program_with_75():
     program = "import graphkit as gk; raise gk.WorkerLostError('worker 1 was lost')"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 75

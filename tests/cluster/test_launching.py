@@ -410,6 +410,7 @@ def test_isolation_that_the_system_does_not_allow_is_refused(tmp_path):
 # ---- wrong use
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -440,6 +441,7 @@ def test_wrong_use_is_refused(arguments, message):
     assert message in said
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("flag", ["--go-on", ""])
 def test_the_flag_that_resumes_may_look_like_an_option(flag):
     options = ["--workers", "1", "--restarts", "1", "--resume-flag", flag]

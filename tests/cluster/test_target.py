@@ -66,6 +66,7 @@ def assert_same(ours, theirs):
         np.testing.assert_array_equal(ours[name], value, name)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", ["feed", "chunks", "resident"])
 def test_a_session_on_a_server_gives_the_same_bits(server, execution):
     (ours, took), (theirs, expected) = (trained(target, execution) for target in (server.target, None))
@@ -89,12 +90,14 @@ def test_a_server_compiles_to_the_same_bits(server):
     assert_same(*found)
 
 
+@pytest.mark.slow
 def test_floats_for_images_are_stored_too(server):
-    floats = IMAGES.astype(np.float32)
+    floats = gk.scale_pixels(IMAGES)
     ours, theirs = (trained(target, "resident", images=floats)[0] for target in (server.target, None))
     assert_same(ours, theirs)
 
 
+@pytest.mark.slow
 def test_checkpoints_are_written_where_the_trainer_is(server, tmp_path):
     complete, _ = trained(server.target, epochs=4)
     trained(server.target, epochs=2, logdir=tmp_path / "remote")
@@ -113,6 +116,7 @@ def test_checkpoints_are_written_where_the_trainer_is(server, tmp_path):
     assert_same(resumed, complete)
 
 
+@pytest.mark.slow
 def test_an_export_is_written_where_the_trainer_is(server, tmp_path):
     with tf.Graph().as_default():
         data, loss, logits, _ = net()
@@ -151,6 +155,7 @@ def test_a_large_array_is_sent_in_pieces(server, monkeypatch):
         assert_same(ours, theirs)
 
 
+@pytest.mark.slow
 def test_batches_and_variables_above_the_limit_are_refused(server, monkeypatch):
     with tf.Graph().as_default():
         data, loss, logits, _ = net()

@@ -26,6 +26,7 @@ ALL = {**CASES, **MORE}
 
 
 # One pair of processes trains all cases, and one test looks at all of it: each start takes seconds.
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "cases"), [(2, CASES), pytest.param(3, ALL, marks=pytest.mark.slow)])
 def test_several_workers_give_the_answer_of_one_process(tmp_path, count, cases):
     of_workers = run_workers(count, {"cases": list(cases.values())}, tmp_path)

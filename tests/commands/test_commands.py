@@ -1,6 +1,7 @@
 """The commands on a run and on a function, as a person gives them."""
 
 import json
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -65,6 +66,7 @@ def call(capsys):
     return run
 
 
+@pytest.mark.slow
 def test_train_and_evaluate_agree(call, tmp_path):
     folder = tmp_path / "run"
     found = call("train", "--model", "softmax_regression", "--epochs", 1, "--logdir", folder)
@@ -83,6 +85,7 @@ def test_summary_and_check_of_a_function(call, program):
     assert finding["rule"] == "softmax_twice" and finding["line"].endswith("networks.py:13")
 
 
+@pytest.mark.slow
 def test_summary_and_check_of_a_run(call, run_folder):
     assert call("summary", run_folder / "a")["parameters"] == 7850
     assert call("check", run_folder / "a")["findings"] == []
@@ -95,6 +98,29 @@ def test_compare_shows_the_settings_that_differ(call, run_folder, capsys):
     assert "seed" not in first and first["valid_loss"] < second["valid_loss"]
     assert console.run("compare", names) == 0
     assert capsys.readouterr().out.splitlines()[0].split()[:2] == ["run", "learning_rate"]
+
+
+def test_commands_say_how_far_a_run_has_come(call, run_folder, tmp_path, capsys):
+    """As it is in its first epoch: its settings are there, and neither weights nor history."""
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    shutil.copy(run_folder / "a" / "run.json", begun)
+    assert call("summary", begun)["parameters"] == 7850
+    for command, rule in (
+        (
+            "evaluate",
+            "has no checkpoint yet: it is in its first epoch, or ended there; graphkit train --res",
+        ),
+        (
+            "compare",
+            "has no epoch to show yet: it is in its first one, or ended there; graphkit train --res",
+        ),
+    ):
+        assert console.run(command, [str(begun), *[str(run_folder / "a")] * (command == "compare")]) == 2
+        assert f"the run in {begun} {rule}" in capsys.readouterr().err
+    assert console.run("train", ["--model", "mlp", "--logdir", str(run_folder / "a")]) == 2
+    ways = "--resume continues it, --overwrite replaces it, another --logdir keeps both"
+    assert f"{run_folder / 'a'} holds a run: {ways}" in capsys.readouterr().err
 
 
 def test_compare_says_where_two_networks_begin_to_differ(call, program, tmp_path):
@@ -135,7 +161,7 @@ def test_a_table_is_trained_on_evaluated_and_asked(call, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_folder_of_images_is_trained_on_and_asked(call, tmp_path):
+def test_a_folder_of_images_is_trained_on_and_asked(call, tmp_path, capsys):
     rng = np.random.default_rng(0)
     for name, low in (("day", 150), ("night", 0)):
         (tmp_path / "photos" / name).mkdir(parents=True)
@@ -148,6 +174,23 @@ def test_a_folder_of_images_is_trained_on_and_asked(call, tmp_path):
     Image.new("L", (50, 40), 20).save(tmp_path / "dark.jpg")
     (one,) = call("predict", tmp_path / "run", tmp_path / "dark.jpg")["predictions"]
     assert next(iter(one["predicted"])) == "night"
+    folder = tmp_path / "photos" / "day"
+    found = call("predict", tmp_path / "run", folder)["predictions"]
+    assert len(found) == 30 and {next(iter(each["predicted"])) for each in found} == {"day"}
+    capsys.readouterr()
+    np.savez(tmp_path / "arrays.npz", images=np.zeros((9, 8, 10, 3), np.uint8), labels=np.arange(9) % 2)
+    (tmp_path / "empty").mkdir()
+    for command, given, rule in (
+        (
+            "evaluate",
+            ["--data", tmp_path / "arrays.npz"],
+            "arrays.npz is a file of arrays: give a folder of images",
+        ),
+        ("evaluate", ["--data", "mnist_5k"], "mnist_5k is a named data set: give a folder of images"),
+        ("predict", [tmp_path / "empty"], "empty holds no pictures (.png, .jpg, .jpeg)"),
+    ):
+        assert console.run(command, [str(tmp_path / "run"), *map(str, given)]) == 2
+        assert rule in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -215,3 +258,5 @@ def test_a_cell_of_many_values_shows_the_beginning():
     assert compare.text_of({"label": "price", "classes": ["a"] * 99}).endswith("...")
     assert len(compare.text_of(("class",) * 99)) <= compare.LONGEST
     assert compare.text_of(("a", "b")) == "('a', 'b')" and compare.text_of("x" * 99) == "x" * 99
+    texts = [compare.text_of(value) for value in (183591.2, 1.5e9, 0.00012, 40.0)]
+    assert texts == ["183,591", "1500000000", "0.00012", "40"]

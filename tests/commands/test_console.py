@@ -8,6 +8,7 @@ import pytest
 
 import graphkit
 from graphkit.commands import console, options
+from graphkit.train import fitting
 
 
 def test_it_hands_the_rest_to_the_command(monkeypatch, capsys, tmp_path):
@@ -115,7 +116,7 @@ def test_an_error_is_one_line_and_a_traceback_if_wished(capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert (
-        said.err.startswith("error: load_run: there is no run in this folder") and said.err.count("\n") == 1
+        said.err.startswith("error: load_run: there is no run in no/such/run") and said.err.count("\n") == 1
     )
     assert console.run("evaluate", ["no/such/run", "--debug"]) == 2
     assert "Traceback (most recent call last)" in capsys.readouterr().err
@@ -141,3 +142,40 @@ def test_a_reader_that_has_enough_of_the_completion_sees_no_traceback():
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.close()
         assert process.wait() == 1 and process.stderr.read() == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (
+            "started with other settings; overwrite=True instead of resume replaces it",
+            "started with other settings; --overwrite instead of --resume replaces it",
+        ),
+        (
+            "ended; fit(resume=True) with a larger max_steps continues",
+            "ended; --resume with a larger --max-steps continues",
+        ),
+        ("with more max_seconds continues", "with more --max-seconds continues"),
+        ("train_run(resume=True) begins it again", "graphkit train --resume begins it again"),
+        (
+            f"not the same bits; {fitting.WAYS}",
+            "not the same bits; --overwrite instead of --resume begins anew",
+        ),
+        ("regression (task='classification' for classes)", "regression (--task classification for classes)"),
+        ("fill it, or give missing='fill'", "fill it, or give --missing fill"),
+        ("drop=['customer id'] leaves it out", "--drop 'customer id' leaves it out"),
+        (
+            "batch_size must be positive; received batch_size=0",
+            "batch_size must be positive; received batch_size=0",
+        ),
+    ],
+)
+def test_messages_name_options_and_not_arguments(said, shown):
+    assert options.as_command(said) == shown
+
+
+def test_an_unknown_option_is_told_the_nearest(capsys):
+    for given, near in (("--epoch", "epochs"), ("--learning-rat", "learning-rate")):
+        with pytest.raises(SystemExit):
+            console.run("train", [f"{given}=3"])
+        assert f"unrecognized arguments: {given}=3 (near it: --{near}" in capsys.readouterr().err

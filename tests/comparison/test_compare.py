@@ -72,12 +72,14 @@ def misses(table):
     return {name: finding for name, (is_right, finding) in named.items() if not is_right}
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", DEFAULT)
 def test_a_planted_difference_is_named(name):
     is_right, finding = is_named(*planted.DIFFERENCES[name])
     assert is_right, finding
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", DEFAULT_EQUAL)
 def test_an_equal_pair_has_no_finding(name):
     found = compared(*equal_pairs.EQUAL[name])

@@ -65,8 +65,49 @@ def test_what_is_in_memory_stays_an_array():
         assert isinstance(found, np.ndarray) and found.tolist() == [1, 2]
     with pytest.raises(ValueError, match="fit: x must be an array: its rows differ in shape"):
         columns.as_examples(CHECK, "x", [[1], [1, 2]])
-    with tf.Graph().as_default(), pytest.raises(TypeError, match="fit: x must be an array"):
-        columns.as_examples(CHECK, "x", tf.compat.v1.placeholder(tf.int32, (None,)))
+    with tf.Graph().as_default():
+        tensor = tf.compat.v1.placeholder(tf.int32, (None,))
+        for value in (tensor, [tensor, tensor]):
+            with pytest.raises(TypeError, match="fit: x must be an array: a tensor of a graph has no values"):
+                columns.as_examples(CHECK, "x", value)
+    with pytest.raises(
+        TypeError, match=r"fit: x must be an array \(it requires grad\); received type=.*Tracked"
+    ):
+        columns.as_examples(CHECK, "x", Tracked())
+
+
+class Tracked:
+    """What NumPy cannot convert, such as a tensor of PyTorch that requires its gradient."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("it requires grad")
+
+
+def test_rows_of_unequal_lengths_are_named_with_how_to_fill_them_up():
+    rows = [[1, 2, 3], [4], []]
+    with pytest.raises(ValueError) as caught:
+        columns.as_examples(CHECK, "data of tokens:0", rows)
+    code = "[[*row, *[0] * (length - len(row))] for row in tokens]"
+    assert f"its rows differ in shape; fill them up: length = max(map(len, tokens)), and give {code}" in str(
+        caught.value
+    )
+    assert str(caught.value).endswith("; received lengths=[3, 1, 0]")
+    assert eval(code, {"length": 3, "tokens": rows}) == [[1, 2, 3], [4, 0, 0], [0, 0, 0]]
+    with pytest.raises(ValueError, match=r"received shapes=\{0: \(2, 2\), 1: \(3, 2\)\}"):
+        columns.as_examples(CHECK, "x", [np.zeros((2, 2)), np.zeros((3, 2))])
+    with pytest.raises(ValueError, match=r"its rows differ in shape; received lengths=\[2, 1\]"):
+        columns.as_examples(CHECK, "x", [[[1], [1, 2]], [[1]]])
+
+
+def test_columns_of_objects_that_are_numbers_are_numbers():
+    frame = pd.DataFrame({"a": [1, 2], "b": [1.5, 2], "c": [True, False]}, dtype=object)
+    found = columns.as_examples(CHECK, "x", frame)
+    assert found.dtype == np.float64 and found[:].tolist() == [[1, 1.5, 1], [2, 2, 0]]
+    found = columns.as_examples(CHECK, "x", frame["a"])
+    assert found.dtype == np.int64 and found[:].tolist() == [1, 2]
+    mixed = frame.assign(b=[1, "x"])
+    with pytest.raises(TypeError, match="'x' is not a number; pandas.to_numeric.* columns={'b': 'object'}"):
+        columns.as_examples(CHECK, "x", mixed)
 
 
 def test_helpers_take_series_lists_and_columns_by_position():

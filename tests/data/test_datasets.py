@@ -293,7 +293,7 @@ def test_npz_of_other_arrays_is_refused(tmp_path, arrays):
         ("images", "u1", (9, 4)),
         ("images", "u1", (9, 1, 2, 2, 1)),
         ("images", "f4", (9, 2, 2)),
-        ("images", "i8", (9, 2, 2)),
+        ("images", "?", (9, 2, 2)),
         ("images", "U3", (9, 2, 2)),
         ("features", "f8", (9,)),
         ("features", "f8", (9, 2, 2)),
@@ -307,6 +307,16 @@ def test_npz_of_other_arrays_is_refused(tmp_path, arrays):
 def test_npz_examples_of_a_wrong_shape_or_dtype_are_refused(tmp_path, name, dtype, shape):
     path = npz_path(tmp_path, **{name: np.zeros(shape, dtype)}, labels=np.arange(9) % 2)
     assert_refused(path, path)
+
+
+def test_integers_of_any_dtype_are_pixels(tmp_path):
+    pixels = np.arange(36).reshape(9, 2, 2)
+    path = npz_path(tmp_path, images=pixels, labels=np.arange(9) % 2)
+    images = gk.load_dataset(path, valid_fraction=0).train.images
+    assert images.dtype == np.uint8 and set(images.flat) < set(range(36))
+    path = npz_path(tmp_path, images=pixels * 10, labels=np.arange(9) % 2)
+    with pytest.raises(ValueError, match="images must be pixels, integers in 0..255; received value=260"):
+        gk.load_dataset(path)
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "?", "U1", "c8"])
@@ -480,3 +490,55 @@ def test_labels_from_1_on_make_a_class_more_and_a_warning(tmp_path, caplog):
     names = np.array([str(number) for number in range(11)])
     gk.load_dataset(npz_path(tmp_path, **arrays | {"labels": arrays["labels"] + 1}, classes=names))
     assert not caplog.text
+
+
+OTHER_FILES = {
+    "p.png": "pictures are given as a folder",
+    "p.JPG": "pictures are given as a folder",
+    "a.zip": "unpack it",
+    "a.npy": 'np.savez("data.npz", features=..., labels=...)',
+    "a.h5": "see docs/your_own_data.md",
+    "a.xlsx": 'load_dataset("table.csv", label="column")',
+    "a.txt": 'load_dataset("table.csv", label="column")',
+    "noext": "a table (.csv, .tsv, .parquet), arrays (.npz) or a folder of pictures",
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FILES)
+def test_other_files_are_told_what_is_taken(tmp_path, name):
+    (tmp_path / name).write_bytes(b"bytes")
+    with pytest.raises(ValueError) as error:
+        gk.load_dataset(tmp_path / name)
+    assert f"load_dataset: {tmp_path / name} is not a data set: " in str(error.value)
+    assert OTHER_FILES[name] in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("mnist5k", "mnist_5k, mnist"),
+        ("Fashion-MNIST", "fashion_mnist"),
+        ("cifar", "cifar10, cifar100"),
+        ("words", "words_5_languages"),
+        ("hauses.csv", "houses.csv"),
+    ],
+)
+def test_the_nearest_name_is_named(tmp_path, monkeypatch, name, near):
+    (tmp_path / "houses.csv").write_text("a,b\n1,2\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError) as error:
+        gk.load_dataset(name)
+    assert f"cifar100 (near it: {near}); received name_or_path={name!r}, folder=" in str(error.value)
+
+
+def test_a_table_without_a_label_and_a_folder_of_tables(tmp_path):
+    pytest.importorskip("pandas")
+    (tmp_path / "a.csv").write_text("size,price\n1,2\n")
+    with pytest.raises(ValueError, match='label must name the column to predict, such as label="price"'):
+        gk.load_dataset(tmp_path / "a.csv")
+    with pytest.raises(FileNotFoundError, match="the table in it is the data set: .*a.csv"):
+        gk.load_dataset(tmp_path)
+    with pytest.raises(ValueError, match="a table is read by gk.load_dataset"):
+        gk.data.read_npz(tmp_path / "a.csv")
+    with pytest.raises(TypeError, match="name_or_path must be a name or a path; received name_or_path=3"):
+        gk.load_dataset(3)

@@ -229,3 +229,31 @@ def test_a_text_in_another_encoding_is_named(tmp_path):
     (tmp_path / "towns.csv").write_bytes("town,price\nKöln,3\nBonn,4\n".encode("latin-1"))
     with pytest.raises(ValueError, match=r"towns\.csv is not .* read: texts must be UTF-8"):
         gk.load_dataset(str(tmp_path / "towns.csv"), label="price")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("id", [3, 1, 2, 4, 5, 6, 7, 8], True),
+        ("PassengerId", [1, 2, 3, 4, 5, 6, 7, 8], True),
+        ("customer_id", [1, 2, 3, 4, 5, 6, 7, 8], True),
+        ("Unnamed: 0", [0, 1, 2, 3, 4, 5, 6, 7], True),
+        ("id", [1, 2, 3, 4, 5, 6, 7, 7], False),
+        ("id", [0.5, 1, 2, 3, 4, 5, 6, 7], False),
+        ("paid", [1, 2, 3, 4, 5, 6, 7, 8], False),
+        ("price_index", [1, 2, 3, 4, 5, 6, 7, 8], False),
+    ],
+)
+def test_a_column_that_numbers_the_rows_is_named(name, values, said, tmp_path, caplog):
+    rows = [f"{value},{number % 2}" for number, value in enumerate(values)]
+    (tmp_path / "t.csv").write_text("\n".join([f"{name},label", *rows]))
+    gk.load_dataset(tmp_path / "t.csv", label="label", task="classification", valid_fraction=0.0)
+    text = (
+        f"column {name} numbers the rows, which teaches nothing about others; drop=['{name}'] leaves it out"
+    )
+    assert (text in caplog.messages) == said
+    caplog.clear()
+    with pytest.raises(
+        ValueError, match=rf"drop must name columns.*; received drop='x', columns=\['{name}', 'label'\]"
+    ):
+        gk.load_dataset(tmp_path / "t.csv", label="label", drop=["x"])

@@ -87,6 +87,7 @@ def expected_place():
     return step, tuple(order[step * BATCH : (step + 1) * BATCH].tolist())
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("build", "execution"),
     [
@@ -115,6 +116,7 @@ def test_planted_op_is_named_with_its_line_and_cause(build, execution):
     assert all(np.isfinite(v).all() for v in variables)  # those before the step
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_learning_rate_that_is_too_high_is_told_from_norms_that_grow(execution):
     def build(points):
@@ -129,6 +131,7 @@ def test_learning_rate_that_is_too_high_is_told_from_norms_that_grow(execution):
     assert norms == sorted(norms) and norms[-1] > 10 * norms[0]
 
 
+@pytest.mark.slow
 def test_an_update_that_overflows_is_told_from_a_gradient_that_does():
     def build(points):
         return tf.reduce_mean(weighted(points) ** 2), None
@@ -156,6 +159,7 @@ def test_norms_are_those_of_the_gradients():
     np.testing.assert_allclose([norm for _, norm in report.norms[:3]], BATCH * math.sqrt(2), rtol=1e-6)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_masks_of_dropout_are_the_same_when_steps_are_run_again(execution):
     """The loss is not finite only if a certain unit is kept while the other is not."""
@@ -174,6 +178,7 @@ def drawn_in_a_branch():
     return tf.cond(v1.placeholder_with_default(True, ()), lambda: tf.random.uniform([]), lambda: 1.0)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", ["feed", "resident"])
 @pytest.mark.parametrize("draw", [lambda: tf.random.uniform([]), drawn_in_a_branch], ids=["op", "branch"])
 def test_random_numbers_of_the_users_own_ops_are_drawn_again(draw, execution, tmp_path):
@@ -254,6 +259,7 @@ def test_the_checkpoint_before_is_untouched_and_can_be_restored(tmp_path):
             assert trainer.history["epoch"] == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_snapshot_that_is_taken_later_leads_to_the_same_report(monkeypatch):
     def build(points):
         return tf.reduce_mean((weighted(points) - 3.0) ** 2), None

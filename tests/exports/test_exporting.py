@@ -88,7 +88,9 @@ def test_pixels_need_images(tmp_path):
     with tf.Graph().as_default():
         logits = gk.dense(gk.feature_input(2), 3)
         with gk.Trainer(gk.softmax_cross_entropy(logits, gk.label_input())) as trainer:
-            with pytest.raises(ValueError, match=r"gk.image_input made; received inputs=\['features:0'\]"):
+            with pytest.raises(
+                ValueError, match=r"gk.image_input made, with a scale; received inputs=\['features:0'\]"
+            ):
                 trainer.export(tmp_path / "model", logits, pixels=True)
             with pytest.raises(TypeError, match="pixels must be True or False; received pixels=1"):
                 trainer.export(tmp_path / "model", logits, pixels=1)
@@ -103,12 +105,13 @@ def test_the_card_says_what_goes_in_and_out(trained, pixels, tmp_path):
     card = networks.card_of_frozen(path)
     assert card.pop("made_by").startswith("graphkit ")
     where = "in the model" if pixels else "(pixel - offset) / scale"
+    limits = {} if pixels else {"range": [-10 / 3, 245 / 3]}
     assert card == {
         "inputs": {
             "images": {
                 "dtype": "uint8" if pixels else "float32",
                 "shape": [None, 2, 2, 3],
-                "pixels": {"offset": 10, "scale": 3, "scaled": where},
+                "pixels": {"offset": 10, "scale": 3, "scaled": where} | limits,
             }
         },
         "outputs": {"logits": {"dtype": "float32", "shape": [None, 3]}},

@@ -11,6 +11,7 @@ from graphkit.graph import control_flow
 V1 = tf.compat.v1
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     "build",
     [
@@ -103,6 +104,7 @@ def test_names_that_no_op_can_have_are_refused(trained, name, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_tables_are_for_saved_models_alone(tmp_path):
     with tf.Graph().as_default():
         names = V1.placeholder(tf.string, (None,), "names")

@@ -116,6 +116,7 @@ def words(length):
     return np.random.default_rng(2).integers(0, 9, (8, length)).astype(np.int32)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("build", "examples"),
     [
@@ -182,6 +183,7 @@ def test_images_have_the_form_that_the_placeholder_takes(tmp_path):
     check_close({"logits": run_eagerly(path, scaled)["logits"]}, {"logits": expected})
 
 
+@pytest.mark.slow
 def test_it_holds_no_more_than_the_outputs_need(tmp_path):
     trainer, _, outputs = train(dense_net, X)
     with trainer:
@@ -201,6 +203,7 @@ def test_it_holds_no_more_than_the_outputs_need(tmp_path):
         trainer.restore(path, partial=True)
 
 
+@pytest.mark.slow
 def test_it_holds_the_functions_that_the_outputs_need_alone(tmp_path):
     trainer, _, outputs = train(lambda: word_net(40), words(40), epochs=0)
     with trainer:
@@ -226,6 +229,7 @@ def test_an_exported_convnet_takes_four_bytes_a_parameter(tmp_path):
 # --- the trainer
 
 
+@pytest.mark.slow
 def test_training_goes_on_as_if_nothing_had_been_exported(tmp_path):
     class Export(gk.Callback):
         def on_epoch_end(self, trainer, metrics):
@@ -263,6 +267,7 @@ def test_a_closed_trainer_exports_nothing(tmp_path):
 # --- constants
 
 
+@pytest.mark.slow
 def test_dropout_can_be_left_on(tmp_path):
     trainer, data, outputs = train(dense_net, X)
     with trainer:
@@ -378,6 +383,7 @@ def placed_net():
         return loop_net()
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     "build",
     [
@@ -436,6 +442,7 @@ def outside_output(inputs, logits):
     return tf.constant([1.0, 2.0])
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -517,6 +524,7 @@ def test_a_feed_is_checked_as_that_of_predict(trained, tmp_path):
         trainer.export(tmp_path, outputs, feed={trainer.graph.get_tensor_by_name("keep_prob:0"): 2})
 
 
+@pytest.mark.slow
 def test_a_folder_is_new_or_empty(trained, tmp_path, monkeypatch):
     trainer, _, outputs = trained
     trainer.export(tmp_path / "parents" / "model", outputs)

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
+from graphkit import checks
 from graphkit.graph import walk
 
 V1 = tf.compat.v1
@@ -138,3 +139,24 @@ def test_ops_are_put_in_the_order_in_which_they_were_made():
     ops = [tf.constant(float(number)).op for number in range(5)]
     assert walk.as_made({ops[3], ops[0], ops[2]}) == [ops[0], ops[2], ops[3]]
     assert walk.as_made([]) == []
+
+
+VECTOR = "a mean over the batch: tf.reduce_mean(loss); received loss='features:0', shape=(None, 3)"
+NOT_LOSSES = {
+    VECTOR: lambda tensor: tensor,
+    "the training step itself, so give the loss": lambda tensor: tensor.op,
+    "tf.add_n(losses), or {name: (loss, variables)}": lambda tensor: [tensor, tensor],
+    "objects of Keras are not taken": lambda tensor: tf.keras.losses.MeanSquaredError(),
+    "as a function returns it: gk.softmax_cross_entropy(": lambda tensor: gk.softmax_cross_entropy,
+    "a Metric is not a loss": lambda tensor: gk.root_mean_squared_error(tensor, tensor),
+    "not a value that was computed already": lambda tensor: 0.5,
+    "received loss=None": lambda tensor: None,
+}
+
+
+@pytest.mark.parametrize("message", NOT_LOSSES)
+def test_what_is_given_in_place_of_a_loss(message):
+    with pytest.raises((TypeError, ValueError)) as error:
+        walk.check_loss(checks.Checker("Trainer"), NOT_LOSSES[message](gk.feature_input(3)))
+    assert "Trainer: loss must be a floating-point scalar tensor of a graph" in str(error.value)
+    assert message in str(error.value)

@@ -92,7 +92,7 @@ def test_flops_and_parameters_of_many_networks(network, batch_size):
 
 
 def read_by_gradients(loss):
-    """Returns the bytes for each example of the forward arrays that gradient ops take as values."""
+    """Returns the bytes for each example of the inputs, and of the layers' arrays, that gradient ops take."""
     forward = walk.ancestors([loss])
     tf.gradients(loss, V1.trainable_variables())
     shapes_only = {"Shape", "ShapeN", "Size", "ZerosLike", "OnesLike", "Rank"}
@@ -105,8 +105,9 @@ def read_by_gradients(loss):
                 if tensor.op in forward and tensor.dtype.is_floating and tensor.shape.rank:
                     kept.add(tensor.ref())
     arrays = [reference.deref() for reference in kept]
-    arrays = [t for t in arrays if t.shape.as_list()[0] is None and t.op.type != "Placeholder"]
-    return sum(t.dtype.size * int(np.prod(t.shape[1:])) for t in arrays)
+    arrays = [t for t in arrays if t.shape.as_list()[0] is None]
+    sizes = [(t.op.type == "Placeholder", t.dtype.size * int(np.prod(t.shape[1:]))) for t in arrays]
+    return sum(size for fed, size in sizes if fed), sum(size for fed, size in sizes if not fed)
 
 
 def with_dropout(images):
@@ -124,6 +125,11 @@ def with_average(images):
     return gk.dense(gk.flatten(gk.avg_pool(net, 2, 2)), 10)
 
 
+def with_scaled_input(images):
+    """The gradients take the scaled images, not those that are fed."""
+    return gk.dense(gk.flatten(images - 0.5), 10)
+
+
 def with_batch_norm(images):
     net = gk.conv2d(images, 4, 3, use_bias=False)
     net = gk.relu(gk.batch_norm(net, training=True))
@@ -131,14 +137,24 @@ def with_batch_norm(images):
 
 
 @pytest.mark.parametrize(
-    "network", [gk.softmax_regression, gk.convnet, with_dropout, with_curves, with_average, with_batch_norm]
+    "network",
+    [
+        gk.softmax_regression,
+        gk.convnet,
+        with_dropout,
+        with_curves,
+        with_average,
+        with_scaled_input,
+        with_batch_norm,
+    ],
 )
 def test_kept_bytes_are_those_that_gradients_read(network):
     logits = network(gk.image_input(28, 28, 1))
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(gk.label_input(), logits)
     loss = tf.reduce_mean(losses)
-    found = gk.summary(loss).activation_bytes
-    assert found == read_by_gradients(loss)
+    found = gk.summary(loss)
+    assert (found.input_bytes, found.activation_bytes) == read_by_gradients(loss)
+    assert found.input_bytes == (0 if network is with_scaled_input else 4 * 784)
 
 
 # The batch.

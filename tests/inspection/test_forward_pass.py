@@ -38,7 +38,7 @@ def test_what_is_built_on_a_tensor_does_not_change_its_summary():
     assert before.activation_bytes == 4 * (128 + 10)
 
 
-def test_the_graph_of_a_trainer_is_finalized_and_can_be_read():
+def test_the_graph_of_a_trainer_can_be_read():
     images, labels, keep_prob = gk.image_input(8, 8, 1), gk.label_input(), gk.keep_prob_input()
     logits = gk.convnet(images, keep_prob=keep_prob)
     loss = gk.softmax_cross_entropy(logits, labels) + gk.l2_penalty(1e-4)

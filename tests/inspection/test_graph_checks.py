@@ -16,6 +16,7 @@ WORDS = {"alphabet": "abc", "length": 12}
 IMAGES = {"image_shape": (16, 16, 1)}
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("model", runs.MODELS)
 def test_models_have_no_problem(model):
     shape = WORDS if model == "char_rnn" else IMAGES

@@ -43,7 +43,8 @@ def test_memory_and_largest_batch():
     found = gk.summary(net)
     trained, untrained = 4 * (7 * 5 + 5 + 10 + 5 * 3 + 3), 4 * 10  # moving mean and variance
     assert (found.trained_bytes, found.weight_bytes) == (trained, trained + untrained)
-    each = found.activation_bytes
+    each = 4 * 7 + found.activation_bytes  # the first kernel's gradient is a product with the 7 features
+    assert found.input_bytes == 4 * 7 and found.example_bytes == each
     assert found.memory(8, slots=1) == untrained + 3 * trained + 8 * each
     memory = untrained + 4 * trained + 8 * each
     assert found.largest_batch(memory) == 8
@@ -201,7 +202,7 @@ def test_names_are_escaped_in_html():
     """TensorFlow allows > in names; a `Summary` may hold any text."""
     found = gk.summary(tf.exp(gk.feature_input(3), name="a>b"))
     (row,) = found.rows
-    odd = Summary((row._replace(layer="<b>&", ops=("<i>",)),), 0, 0, ("<script>",), (), ())
+    odd = Summary((row._replace(layer="<b>&", ops=("<i>",)),), 0, 0, 0, ("<script>",), (), ())
     assert Table(found._repr_html_()).rows[1][0] == "a>b"
     assert "a&gt;b" in found._repr_html_()
     table = Table(odd._repr_html_())

@@ -158,6 +158,7 @@ def run_at_random(fetches):
         return session.run(fetches)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     "filters, strides, projected", [(3, 1, False), (5, 1, True), (3, 2, True), (5, 2, True)]
 )
@@ -246,6 +247,7 @@ def scopes():
     return list(dict.fromkeys(variable.name.split("/")[0] for variable in v1.global_variables()))
 
 
+@pytest.mark.grid
 @each_block
 def test_unnamed_blocks_are_numbered(block):
     for _ in range(3):
@@ -254,6 +256,7 @@ def test_unnamed_blocks_are_numbered(block):
     assert len(v1.global_variables()) == 3 * COUNTS[block]
 
 
+@pytest.mark.grid
 @each_block
 @pytest.mark.parametrize("reuse", [True, v1.AUTO_REUSE])
 def test_reuse_by_name_shares_the_variables(block, reuse):
@@ -270,6 +273,7 @@ def test_auto_reuse_makes_what_is_not_there(block):
     assert len(v1.global_variables()) == COUNTS[block]
 
 
+@pytest.mark.grid
 @each_block
 def test_reuse_without_a_name_means_the_first_of_the_kind(block):
     for reuse in (None, True):
@@ -277,6 +281,7 @@ def test_reuse_without_a_name_means_the_first_of_the_kind(block):
     assert scopes() == [block]
 
 
+@pytest.mark.grid
 @each_block
 @pytest.mark.parametrize("reuse", [True, v1.AUTO_REUSE])
 def test_reuse_by_the_variable_scope(block, reuse):
@@ -290,7 +295,7 @@ def test_reuse_by_the_variable_scope(block, reuse):
 @each_block
 def test_a_name_that_is_taken_is_refused(block):
     BLOCKS[block](tf.zeros((1, 4, 4, 3)), name="block")
-    with pytest.raises(ValueError, match=r"^Variable block/conv1\w*/kernel already exists"):
+    with pytest.raises(ValueError, match=r"^conv2d: the variable block/conv1\w*/kernel already exists"):
         BLOCKS[block](tf.zeros((1, 4, 4, 3)), name="block")
 
 

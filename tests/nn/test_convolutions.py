@@ -24,6 +24,7 @@ def random_start(seed=1):
 # conv2d
 
 
+@pytest.mark.grid
 @each_padding
 @each_format
 def test_conv2d_agrees_with_numpy(padding, data_format):
@@ -45,6 +46,7 @@ def test_conv2d_agrees_with_numpy(padding, data_format):
     assert_agree(cases)
 
 
+@pytest.mark.grid
 @each_padding
 @each_format
 def test_dilated_conv2d_agrees_with_numpy(padding, data_format):
@@ -97,6 +99,7 @@ def test_conv2d_without_bias_is_the_convolution_alone():
 # conv1d
 
 
+@pytest.mark.grid
 @each_padding
 @each_format
 def test_conv1d_agrees_with_numpy(padding, data_format):
@@ -192,6 +195,7 @@ GRADIENTS = {
 }
 
 
+@pytest.mark.grid
 @each_padding
 @pytest.mark.parametrize("case", GRADIENTS)
 def test_gradients(case, padding):

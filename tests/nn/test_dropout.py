@@ -301,6 +301,7 @@ def in_a_branch_of_a_loop(x):
     return tf.while_loop(lambda i, _: i < 4, body, (0, x))[1]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("v2", [False, True])
 def test_each_iteration_of_a_loop_has_its_own_mask(v2):
     with control_flow.of_functions(v2):
@@ -352,6 +353,7 @@ def test_masks_inside_functions_follow_from_the_seed_of_the_graph():
 # In a trainer
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", ["feed", "chunks", "resident", "compiled"])
 def test_the_masks_of_a_trainer_follow_from_its_seed_and_global_step(execution):
     with tf.Graph().as_default():

@@ -103,6 +103,13 @@ def test_each_image_placeholder_has_its_own_scaling():
     assert filed == [[first.name, 128.0, 128.0], [second.name, 1.0, 2.0]]
 
 
+def test_images_of_any_numbers_have_no_scaling():
+    assert gk.image_input(4, 4, scale=None).dtype == tf.float32
+    assert not v1.get_collection(inputs.PIXEL_SCALING)
+    with pytest.raises(ValueError, match="an offset needs a scale; received offset=0.0, scale=None"):
+        gk.image_input(4, 4, offset=0, scale=None)
+
+
 def test_floating_point_images_are_fed_as_they_are():
     images = gk.image_input(1, 1)
     assert run(images, {images: [[[[200.0]]]]}) == 200.0

@@ -450,3 +450,34 @@ def test_confusion_matrix_refuses_sequences():
 def test_metrics_refuse_a_class(name, positive, error, text):
     with pytest.raises(error, match=f"^{name}: {re.escape(text)}$"):
         getattr(gk, name)(LOGITS, LABELS, positive)
+
+
+CLASSIFIERS = (
+    "softmax_cross_entropy sigmoid_cross_entropy accuracy top_k_accuracy confusion_matrix precision recall"
+)
+OF_CLASSES = [*CLASSIFIERS.split(), "f1_score", "auc"]
+OF_NUMBERS = "mean_squared_error mean_absolute_error root_mean_squared_error r2_score".split()
+
+
+@pytest.mark.parametrize("name", [*OF_CLASSES, *OF_NUMBERS])
+def test_labels_before_logits_are_refused(name):
+    logits, function = gk.dense(gk.feature_input(4), 3), getattr(gk, name)
+    first, second = ("logits", "labels") if name in OF_CLASSES else ("predictions", "targets")
+    question = f"are {first} and {second} swapped\\? {name}\\({first}, {second}\\)"
+    with pytest.raises(TypeError, match=question):
+        function(gk.label_input(), logits)
+    if name in OF_CLASSES or name == "r2_score":  # of the others, both orders have one value
+        with pytest.raises(ValueError, match=question):
+            function(gk.one_hot_input(3), logits)
+        with pytest.raises(ValueError, match=question):
+            function(tf.one_hot(gk.label_input(), 3), logits)
+
+
+def test_what_a_teacher_says_may_be_labels_and_what_is_fed_may_be_logits():
+    student, teacher = (gk.dense(gk.feature_input(4), 3, name=name) for name in ("student", "teacher"))
+    fed = gk.one_hot_input(3)
+    gk.softmax_cross_entropy(student, tf.stop_gradient(gk.softmax(teacher)))
+    gk.softmax_cross_entropy(student, fed)
+    gk.accuracy(fed, tf.argmax(student, axis=1))
+    gk.accuracy(fed, gk.label_input())
+    gk.mean_squared_error(fed, student)

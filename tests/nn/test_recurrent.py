@@ -96,6 +96,7 @@ def assert_near(actual, expected, dtype="float32"):
     np.testing.assert_allclose(actual, expected, atol=2e-6 if dtype == "float32" else 1e-13)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 @each_cell
 def test_cells_compute_their_equations(cell, dtype):
@@ -116,6 +117,7 @@ def test_cells_compute_their_equations(cell, dtype):
         assert_near(final, expected_final, dtype)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("num_layers", [pytest.param(1, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("lengths", [pytest.param(None, marks=pytest.mark.slow), LENGTHS])
@@ -346,6 +348,7 @@ def test_surrounding_variable_scope_decides_on_reuse():
 # Gradients.
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("time", [3, pytest.param(None, marks=pytest.mark.slow)])
 @each_cell
 def test_gradients_are_finite_differences(cell, time):
@@ -484,6 +487,7 @@ def test_an_empty_batch_gives_empty_outputs(time):
     assert [result.shape for result in results] == [(0, TIME, 2 * UNITS)] + [(0, UNITS)] * 4
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("time", [TIME, None])
 def test_sub_graph_of_the_gradients_runs_inside_a_while_loop(time):
     inputs = v1.placeholder(tf.float64, (None, time, FEATURES), name="inputs")

@@ -117,7 +117,9 @@ def test_reused_layers_compute_the_same():
 @each_layer
 def test_a_name_that_is_taken_is_refused(layer):
     LAYERS[layer](name="first")
-    with pytest.raises(ValueError, match=r"Variable first/\w+ already exists.*reuse=True"):
+    place = r"layer_table\.py:\d+"
+    rule = rf"variable first/\w+ already exists: it was made at .*{place}, and is made again at .*{place} "
+    with pytest.raises(ValueError, match=rf"{rule}.*gk\.reset\(\).*as_default.*reuse=True"):
         LAYERS[layer](name="first")
 
 

@@ -15,6 +15,7 @@ v1 = tf.compat.v1
 each_padding = pytest.mark.parametrize("padding", ["valid", "same"])
 
 
+@pytest.mark.grid
 @each_padding
 def test_separable_conv2d_agrees_with_numpy(padding):
     cases, images, bias = {}, normal(2, 9, 8, 3), normal(4, seed=2)

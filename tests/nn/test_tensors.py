@@ -151,6 +151,7 @@ def test_axes_that_a_tensor_does_not_have_are_refused(case):
             build(value)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_builders_compute_in_the_dtype_of_their_inputs(dtype):
     outputs = {

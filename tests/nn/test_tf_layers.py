@@ -75,6 +75,7 @@ TAKEN = {
 }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("row", TAKEN, ids=" ".join)
 def test_what_tf_layers_took_is_taken(row):
     function, argument = row

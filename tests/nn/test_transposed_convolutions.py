@@ -15,6 +15,7 @@ each_padding = pytest.mark.parametrize("padding", ["valid", "same"])
 each_format = pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 
 
+@pytest.mark.grid
 @each_padding
 @each_format
 def test_conv2d_transpose_agrees_with_numpy(padding, data_format):

@@ -235,6 +235,7 @@ KERAS = {  # what makes one, (mean, standard deviation, largest magnitude) of th
 }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", KERAS)
 def test_keras_initializers_without_a_seed_draw_by_the_trainers(name):
     arguments, (mean, deviation, largest) = KERAS[name]

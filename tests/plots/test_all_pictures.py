@@ -23,6 +23,7 @@ def test_each_picture_is_drawn_here():
     assert sorted(CALLS) == sorted(PLOTS)
 
 
+@pytest.mark.grid
 @each_plot
 def test_is_a_figure_without_a_window_and_an_svg_that_needs_no_other_file(name):
     drawn = draw(name)
@@ -65,6 +66,7 @@ def written(monkeypatch):
     return texts_of
 
 
+@pytest.mark.grid
 @each_plot
 def test_text_is_large_enough_inside_the_picture_and_apart(name, written):
     drawn = draw(name)

@@ -143,3 +143,17 @@ def test_a_missing_package_is_named(monkeypatch):
         gk.TensorBoard(confusion_matrix="valid_confusion")
     monkeypatch.setitem(__import__("sys").modules, "tensorboard.plugins.hparams.api", None)
     assert tensorboard.hyperparameters({"l2": 0.1}) == []
+
+
+def test_a_fit_that_is_refused_writes_nothing_and_one_that_replaces_a_run_removes_its_files(tmp_path):
+    def files():
+        return {path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"}
+
+    boards.train(tmp_path, [gk.TensorBoard()], epochs=1)
+    before = files()
+    with pytest.raises(ValueError, match="monitor must be a metric of the history"):
+        boards.train(tmp_path, [gk.TensorBoard(), gk.BestCheckpoint("valid_recall")], epochs=1)
+    boards.train(tmp_path, [gk.TensorBoard()], epochs=0)
+    assert files() == before and sum("tfevents" in path.name for path in before) == 3
+    boards.train(tmp_path, [], epochs=1)
+    assert not any("tfevents" in path.name for path in files())

@@ -45,6 +45,7 @@ def feed():
     return {"words": normal(7, 6, 3), "lengths": np.array([1, 6, 3, 2, 5, 4, 6], np.int32)}
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("kind", "with_handles"),
     [

@@ -151,6 +151,7 @@ def test_reference_variables_of_old_programs_become_resource_variables(tmp_path)
     assert not np.array_equal(after, before)
 
 
+@pytest.mark.slow
 def test_values_last_as_long_as_the_graph(frozen_convnet):
     model = gk.revive(frozen_convnet)
     folder = model.source.folder.path

@@ -275,6 +275,7 @@ def branch(features):
     return v1.cond(positive, lambda: tf.matmul(net - mean, second), lambda: 2 * tf.matmul(net, second))
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("kind", ["frozen", "meta"])
 @pytest.mark.parametrize("with_handles", [False, True])
 def test_branches_of_tensorflow_1_are_trained(kind, with_handles, tmp_path):
@@ -326,6 +327,7 @@ def test_an_op_that_newer_graphs_cannot_make(tmp_path):
     assert None not in tf.gradients(model.output, [model.variables[name] for name in trained(model)])
 
 
+@pytest.mark.slow
 def test_a_training_is_resumed_after_the_file_is_read_again(tmp_path):
     tf.matmul(v1.placeholder(tf.float32, (None, 4), name="features"), weight("kernel"), name="output")
     path = files.write(tmp_path / "graph.pb")

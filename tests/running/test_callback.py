@@ -10,20 +10,9 @@ import graphkit as gk
 from graphkit import checks
 from graphkit.checkpoints import saving
 from graphkit.running import callback
-from graphkit.train import signals
 
 EXECUTIONS = ("feed", "chunks", "resident", "compiled")
 X = np.linspace(-1, 1, 12, dtype=np.float32)[:, None]  # six mini-batches of 2
-
-
-@pytest.fixture(autouse=True)
-def usual_handlers():
-    """Signals as a program at a terminal has them: one that runs in the background ignores SIGINT."""
-    before = {number: signal.getsignal(number) for number in signals.SIGNALS}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def line_fit(**options):
@@ -279,6 +268,7 @@ def untimed(history):
     }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", ["feed", "resident"])
 def test_early_stopping_and_plateaus_of_a_user_do_as_the_built_in_ones(execution, tmp_path):
     def run(*callbacks):
@@ -294,6 +284,7 @@ def test_early_stopping_and_plateaus_of_a_user_do_as_the_built_in_ones(execution
     assert 3 < built_in[-1] < 20 and built_in[-2] < 1
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_checkpoints_of_a_user_are_resumed_with_the_callbacks_state(execution, tmp_path):
     class Killed(Exception):
@@ -332,6 +323,7 @@ class StopAt(gk.Callback):
             trainer.stop("enough", now=True)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_stop_now_ends_after_the_run_and_the_next_fit_goes_on(execution, tmp_path, capsys):
     options = {**FIT, "execution": execution, "steps_per_run": 5}
@@ -396,10 +388,14 @@ def test_what_is_no_callback_is_refused():
     assert callback.check_callbacks(check, ()) == []
     both = (Note(), StopAt(3))
     assert callback.check_callbacks(check, both) == list(both)
-    with pytest.raises(TypeError, match="^fit: callbacks must be gk.Callback objects; received"):
+    rule = r"^fit: callbacks must be a list of gk.Callback objects, such as \[gk.EarlyStopping\(\)\]; "
+    with pytest.raises(TypeError, match=rule + "put a function into a method of a class"):
         callback.check_callbacks(check, [print])
-    with pytest.raises(TypeError, match="callbacks must be gk.Callback objects"):
+    with pytest.raises(TypeError, match=rule + r"make an object of the class: Note\(...\); received"):
         callback.check_callbacks(check, [Note])  # a class is not an object of it
+    for alone in (Note(), Note, print, None, "early_stopping", {"note": Note()}):
+        with pytest.raises(TypeError, match=rule + "received callbacks="):
+            callback.check_callbacks(check, alone)
 
 
 @pytest.mark.parametrize(("every_steps", "error"), [(0, ValueError), (-2, ValueError), ("3", TypeError)])

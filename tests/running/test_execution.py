@@ -17,7 +17,7 @@ Wanted = execution.Wanted
 
 def aligned(*shape):
     array = batches.aligned_empty(shape, np.float32)
-    array[...] = np.random.default_rng(0).normal(size=shape)
+    array[...] = np.random.default_rng(0).uniform(-1, 1, shape)
     return array
 
 
@@ -238,6 +238,7 @@ def test_rates_are_asked_for_when_a_run_starts():
     ]  # fmt: skip
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("graph", "wanted", "taken", "keyed", "compiled"),
     [

@@ -7,7 +7,7 @@ import tensorflow as tf
 import graphkit as gk
 from graphkit import checks
 from graphkit.data import batches
-from graphkit.running import feeds, values
+from graphkit.running import feeds, pixels, values
 
 v1 = tf.compat.v1
 POINTS = np.random.default_rng(0).normal(size=(70, 3)).astype(np.float32)
@@ -146,9 +146,9 @@ def test_rows_are_those_that_the_placeholder_takes():
     rows = doubles.rows(np.array([2, 0]))
     assert rows.dtype == np.float32 and rows.tolist() == [[3], [1]]
     assert doubles.raw_rows(slice(1, 3)).dtype == np.float64
-    pixels = source(np.array([[0], [255]], np.uint8), scaling=(np.float32(128), np.float32(1 / 128)))
-    assert pixels.rows(slice(0, 2)).tolist() == [[-1.0], [0.9921875]]
-    assert pixels.raw_rows([1]).tolist() == [[255]]
+    images = source(np.array([[0], [255]], np.uint8), scaling=pixels.Scaling(128, 128))
+    assert images.rows(slice(0, 2)).tolist() == [[-1.0], [0.9921875]]
+    assert images.raw_rows([1]).tolist() == [[255]]
 
 
 def test_augmented_rows_are_a_copy_and_are_scaled_after():
@@ -158,21 +158,15 @@ def test_augmented_rows_are_a_copy_and_are_scaled_after():
         return rows
 
     seeds, values = [], np.array([[1], [2]], np.uint8)
-    pixels = source(values, scaling=(np.float32(1), np.float32(0.5)), augment=double)
-    assert pixels.rows([1], (3, 4, 1)).tolist() == [[1.5]] and values.tolist() == [[1], [2]]
-    assert pixels.rows([0]).tolist() == [[0.5]] and seeds == [(3, 4, 1), ()]
+    images = source(values, scaling=pixels.Scaling(1, 2), augment=double)
+    assert images.rows([1], (3, 4, 1)).tolist() == [[1.5]] and values.tolist() == [[1], [2]]
+    assert images.rows([0]).tolist() == [[0.5]] and seeds == [(3, 4, 1), ()]
 
 
 def test_mapped_arrays_are_told_from_those_in_memory(tmp_path):
     np.save(tmp_path / "values.npy", np.ones((4, 2)))
     mapped = np.load(tmp_path / "values.npy", mmap_mode="r")
     assert source(mapped).is_lazy and source(mapped[1:]).is_lazy and not source(np.array(mapped)).is_lazy
-
-
-def test_kinds_of_arrays_that_a_placeholder_takes():
-    kinds = {tf.float32: "uifb", tf.bfloat16: "uifb", tf.int64: "uib", tf.bool: "b", tf.string: "USO"}
-    assert {dtype: feeds.kinds_for(dtype) for dtype in kinds} == kinds
-    assert feeds.kinds_for(tf.complex64) == "uifc"
 
 
 # What is refused, in the same words by each function that takes data.
@@ -183,7 +177,8 @@ REFUSED = [
     (
         lambda p: {p.points: POINTS},
         ValueError,
-        "placeholder labels:0 needs data, or a value in feed; received given=['features:0']",
+        'placeholder labels:0 needs data, or a value in feed: add {"labels": labels} to data; '
+        "received given=['features:0']",
     ),
     (
         lambda p: {p.points: POINTS[:60], p.kinds: KINDS},
@@ -194,52 +189,60 @@ REFUSED = [
     (
         lambda p: {p.points: POINTS[:0], p.kinds: KINDS[:0]},
         ValueError,
-        "all arrays must have the same number of examples, and at least one; "
-        "received examples={'features:0': 0, 'labels:0': 0}",
+        "data must have at least one example; received shapes={'features:0': (0, 3), 'labels:0': (0,)}",
     ),
     (
         lambda p: {},
         ValueError,
-        "all arrays must have the same number of examples, and at least one; received examples={}",
+        "placeholder features:0, labels:0 needs data, or a value in feed: "
+        'add {"features": features, "labels": labels} to data; received given=[]',
     ),
     (
         lambda p: [POINTS],
         TypeError,
-        "data must be {placeholder or its name: array}, or a table with such columns; "
-        "received data=<class 'list'>",
+        "data must be {placeholder or its name: array}, or a table with such columns: "
+        'give {"features": features, "labels": labels}; received data=[array of float32 with shape (70, 3)]',
     ),
     (
         lambda p: {p.points: POINTS[:, :2], p.kinds: KINDS},
         ValueError,
-        "features:0 takes (None, 3), of which the first axis is the example; "
+        "features:0 takes (None, 3), of which the first axis is the example: "
+        "these examples need another placeholder, such as gk.feature_input(2); "
         "received shape=(70, 2), dtype='float32'",
     ),
     (
         lambda p: {p.points: 1.5, p.kinds: KINDS},
         ValueError,
-        "features:0 takes (None, 3), of which the first axis is the example; "
+        "features:0 takes (None, 3), of which the first axis is the example: "
+        "give an array with a row for each example, as np.array([features]) for a single one; "
         "received shape=(), dtype='float64'",
     ),
     (
-        lambda p: {p.points: POINTS.astype("U2"), p.kinds: KINDS},
+        lambda p: {p.points: np.full((70, 3), "abc"), p.kinds: KINDS},
         TypeError,
-        "features:0 takes float32; received shape=(70, 3), dtype='<U2'",
+        "features:0 takes float32: texts must become numbers: "
+        "encode = gk.data.TableEncoder(pandas.DataFrame(features)), "
+        "and give encode(pandas.DataFrame(features)); received shape=(70, 3), dtype='<U3'",
     ),
     (
         lambda p: {p.points: POINTS, p.kinds: KINDS / 2},
         TypeError,
-        "labels:0 takes int32; received shape=(70,), dtype='float64'",
+        "labels:0 takes int32: these are not whole numbers; numbers that are to be predicted need a "
+        "placeholder such as tf.compat.v1.placeholder(tf.float32, (None,)); "
+        "received shape=(70,), dtype='float64'",
     ),
     (
         lambda p: {p.points: POINTS, p.kinds: KINDS + 1},
         ValueError,
-        "labels:0 must lie in 0..1, which SparseSoftmaxCrossEntropyWithLogits takes; "
+        "labels:0 must lie in 0..1, which SparseSoftmaxCrossEntropyWithLogits takes: "
+        "classes start at 0, so where yours start at 1, give labels - 1; "
         f"received value=2, example={np.argmax(KINDS)}",
     ),
     (
         lambda p: {p.points: POINTS, p.kinds: KINDS - 1},
         ValueError,
-        "labels:0 must lie in 0..1, which SparseSoftmaxCrossEntropyWithLogits takes; "
+        "labels:0 must lie in 0..1, which SparseSoftmaxCrossEntropyWithLogits takes: "
+        "number the classes: names, numbers = np.unique(labels, return_inverse=True), and give numbers; "
         f"received value=-1, example={np.argmin(KINDS)}",
     ),
     (
@@ -263,7 +266,8 @@ REFUSED = [
     (
         lambda p: {"features": POINTS, p.points: POINTS},
         ValueError,
-        "features:0 must be given once",
+        "features:0 must be given once: as a key, the placeholder and its name are the same; "
+        "received keys=['features', 'features:0']",
     ),
 ]
 
@@ -278,7 +282,10 @@ def test_data_that_does_not_fit_is_refused(make, error, message, problem):
 def test_a_placeholder_of_another_graph_is_refused(problem):
     with tf.Graph().as_default():
         stranger = Problem()
-    with pytest.raises(ValueError, match=f"^fit: {NO_KEY}; received key='features:0', op='Placeholder'$"):
+    with pytest.raises(
+        ValueError,
+        match=f"^fit: {NO_KEY}; this one is of another graph.*; received key='features:0', op='Placeholder'$",
+    ):
         problem.check({**problem.data, stranger.points: POINTS})
 
 
@@ -314,7 +321,13 @@ def test_lists_are_arrays_too(problem):
 
 
 FEEDS = [
-    (3, TypeError, "feed must be {placeholder: value}; received feed=3"),
+    (
+        3,
+        TypeError,
+        "feed must be {placeholder: value} of what stays the same in every step, such as "
+        '{"keep_prob": 0.5}; arrays of examples belong in data, {"features": features, "labels": labels}; '
+        "received feed=3",
+    ),
     ({"keep": 1}, ValueError, f"{NO_NAME} (near it: keep_prob); received key='keep'"),
     ({"keep_prob": 0.5}, None, None),
     (0, ValueError, "keep_prob:0 is a probability to keep, in (0, 1]; received value=0.0"),
@@ -375,20 +388,6 @@ def test_masked_arrays_are_refused_wherever_data_is_given(problem):
             augment = {problem.points: lambda rows, seed: np.ma.masked_greater(rows, 1.0)}
             trainer.fit(problem.data, augment=augment, progress=False)
         assert trainer.step == 0
-
-
-def test_uint8_images_are_scaled_and_float_images_are_not():
-    images = gk.image_input(2, 2, 1)
-    logits = gk.dense(gk.flatten(images), 2)
-    loss = gk.softmax_cross_entropy(logits, gk.label_input())
-    assert feeds.pixel_scalings(loss.graph) == {"images:0": (128.0, 1 / 128)}
-    pixels = np.array([0, 64, 128, 255], np.uint8).reshape(1, 2, 2, 1)
-    with gk.Trainer(loss) as trainer:
-        flat = trainer.graph.get_tensor_by_name("flatten/Reshape:0")
-        scaled = trainer.predict(flat, {images: pixels})
-        plain = trainer.predict(flat, {images: pixels.astype(np.float64)})
-    assert scaled.tolist() == [[-1.0, -0.5, 0.0, 0.9921875]]
-    assert plain.tolist() == [[0, 64, 128, 255]]
 
 
 def test_memory_mapped_arrays_are_sliced(tmp_path, monkeypatch, problem):

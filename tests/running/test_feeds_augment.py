@@ -79,7 +79,7 @@ def test_what_reaches_the_graph_is_augmented_then_scaled():
 def test_float_rows_are_augmented_in_their_own_dtype():
     problem, recorder = Problem(), Recorder()
     with problem.trainer:
-        problem.fit(recorder, images=IMAGES.astype(np.float64))
+        problem.fit(recorder, images=IMAGES / 255)
     assert {rows.dtype for rows in recorder.rows} == {np.dtype(np.float64)}
 
 
@@ -128,6 +128,7 @@ def test_same_run_same_bits_and_other_than_without():
     assert plain[0] != whole[0]
 
 
+@pytest.mark.slow
 def test_resumed_run_ends_with_the_same_bits(tmp_path):
     whole = run(JITTER)
     run(JITTER, tmp_path, epochs=1)
@@ -198,7 +199,7 @@ def test_a_list_of_rows_is_no_array():
     problem = Problem()
     with problem.trainer as trainer:
         with pytest.raises((TypeError, ValueError), match="fit: augment of images:0"):
-            problem.fit(lambda rows, seed: rows.tolist(), images=IMAGES.astype(np.float64))
+            problem.fit(lambda rows, seed: rows.tolist(), images=IMAGES / 255)
         assert trainer.step == 0
 
 

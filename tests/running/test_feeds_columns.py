@@ -173,7 +173,8 @@ def test_columns_of_a_table_are_placeholders():
         with pytest.raises(ValueError, match="must name placeholders .* received key='count'"):
             trainer.evaluate(TABLE)
         rule = (
-            "fit: data of city:0 has a missing value: fill it, or leave out its example; received example=3"
+            "fit: data of city:0 has a missing value: fill it, as by fillna, or leave out its example; "
+            "received example=3"
         )
         towns = TABLE["city"].where(np.arange(EXAMPLES) != 3)
         with pytest.raises(ValueError, match=rule):
@@ -189,17 +190,23 @@ REFUSED = [
     (
         TABLE[[*FEATURES[1:], "city"]],
         TypeError,
-        "data of features:0 must hold numbers in all of its columns; received column='city', dtype='str'",
+        "data of features:0 must hold numbers in all of its columns: "
+        r"encode = gk.data.TableEncoder\(frame\), and give encode\(frame\); "
+        "received columns={'city': 'str'}",
     ),
     (
         NULL[FEATURES],
         ValueError,
-        "data of features:0 has a missing value: fill it, or leave out its example; "
+        "data of features:0 has a missing value: fill it, as by fillna, or leave out its example; "
         "received example=5, column='count'",
     ),
     (TABLE[FEATURES[1:]], ValueError, r"features:0 takes \(None, 6\), .* received shape=\(70, 5\)"),
     ({"a": 1}, TypeError, "data of features:0 must be one array or column; received type=<class 'dict'>"),
-    (TABLE["city"].astype("category"), TypeError, r"features:0 takes float32; .* dtype='category'"),
+    (
+        TABLE["city"].astype("category"),
+        TypeError,
+        r"features:0 takes float32 .*: categories .* dtype='category'",
+    ),
 ]
 
 

@@ -41,6 +41,7 @@ def same(first, second):
     return first.dtype == second.dtype and first.tobytes() == second.tobytes()
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("scaling", [(128, 128), (33.3, 57.7), (0, 255)])
 def test_predictions_have_the_bits_of_the_graphs_own_ops(scaling):
     problem = Problem(*scaling)

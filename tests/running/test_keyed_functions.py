@@ -97,6 +97,7 @@ KINDS = [in_condition, in_switch, in_loop, in_condition_in_loop, in_function, in
 KINDS += [normal_numbers, integers]
 
 
+@pytest.mark.grid
 @pytest.mark.v2_behavior("no key can enter a loop of TensorFlow 1")
 @pytest.mark.parametrize(
     "make",
@@ -137,6 +138,7 @@ def test_dropout_in_a_loop_resumes_with_the_same_masks(tmp_path):
     np.testing.assert_array_equal(weights(tmp_path / "parts", 3, resume=True), expected)
 
 
+@pytest.mark.grid
 @pytest.mark.v2_behavior("no key can enter a loop of TensorFlow 1")
 @pytest.mark.parametrize("make", [every_kind, lambda x, w: x * w * uniform()])
 def test_an_evaluation_draws_by_seed_and_step(make):
@@ -213,6 +215,7 @@ def test_what_calls_functions_without_random_ops_is_not_random():
     assert keyed.RandomOps(condition.graph.get_operations()).drawing == {}
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("where", ["condition", "loop", "function"])
 def test_the_flag_of_training_and_the_seed_reach_functions(where, tmp_path):
     def flagged():

@@ -446,6 +446,7 @@ def losses_of(build, execution):
             return trainer.fit(data, **settings)["loss"]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", ["resident", "compiled"])
 def test_dropout_in_a_condition_of_tensorflow_1(execution):
     def build(inputs):

@@ -124,6 +124,7 @@ OPTIMIZERS = {
 }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_program_of_reference_variables_trains_in_all_executions(name):
     optimizer, step = OPTIMIZERS[name]
@@ -144,6 +145,7 @@ def test_a_program_of_reference_variables_trains_in_all_executions(name):
         np.testing.assert_allclose(value, values[key], rtol=2e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_of_reference_variables_resumes_to_the_same_bits(tmp_path):
     adam_optimizer = OPTIMIZERS["adam"][0]
     complete = trained(adam_optimizer, "chunks", epochs=3)
@@ -211,6 +213,7 @@ def assert_state_counts(make, executions):
                 np.testing.assert_allclose(history["loss"], [expected], rtol=1e-5)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("make", [value_of_a_write, chain_of_writes, read_before])
 def test_reads_and_writes_of_references(make):
     assert_state_counts(make, (*EXACT, "compiled"))

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
+from graphkit.running import metrics as running_metrics
 
 rng = np.random.default_rng(4)
 POINTS = rng.normal(size=(70, 3)).astype(np.float32)
@@ -119,6 +120,7 @@ def test_matrices_in_the_csv_file_are_read_back(tmp_path):
     assert [float(row["f1"]) for row in rows] == history["f1"]
 
 
+@pytest.mark.slow
 def test_resumed_run_has_the_same_metrics(tmp_path):
     class Halt(gk.Callback):
         def on_step(self, trainer, metrics):
@@ -167,6 +169,7 @@ def test_a_figure_of_ones_own_is_finished_from_means():
     assert metrics["all"] == pytest.approx(float((POINTS.astype(np.float64) ** 2).mean() ** 0.5), rel=1e-6)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("kind", [np.int64, np.float32, np.bool_, np.array])
 def test_metrics_that_are_numpy_scalars_are_kept_by_a_checkpoint(kind, tmp_path):
     points = gk.feature_input(3)
@@ -193,7 +196,7 @@ def test_a_matrix_cannot_be_monitored(callback):
 )
 def test_names_that_the_history_uses_are_refused(name):
     loss = tf.reduce_mean(gk.dense(gk.feature_input(3), 1) ** 2)
-    with pytest.raises(ValueError, match=f"Trainer: metrics must be .*'{name}'"):
+    with pytest.raises(ValueError, match=f"Trainer: the history has a column '{name}' of its own"):
         gk.Trainer(loss, metrics={name: loss})
 
 
@@ -210,7 +213,7 @@ def test_names_that_the_history_uses_are_refused(name):
 )
 def test_what_is_no_metric_is_refused(make):
     loss = tf.reduce_mean(gk.dense(gk.feature_input(3), 1) ** 2)
-    with pytest.raises((TypeError, ValueError), match="Trainer: metrics must be"):
+    with pytest.raises((TypeError, ValueError), match="Trainer: (the metric|finish of) 'own' must be"):
         gk.Trainer(loss, metrics={"own": make(loss)})
 
 
@@ -218,5 +221,58 @@ def test_metric_of_another_graph_is_refused():
     with tf.Graph().as_default():
         other = gk.confusion_matrix(gk.feature_input(3), gk.label_input())
     loss = tf.reduce_mean(gk.dense(gk.feature_input(3), 1) ** 2)
-    with pytest.raises(ValueError, match="Trainer: metrics must be .*of the loss's graph"):
+    with pytest.raises(ValueError, match="Trainer: the metric 'matrix' must be .*is of another graph"):
         gk.Trainer(loss, metrics={"matrix": other})
+
+
+NOT_METRICS = {
+    'such as {"accuracy": gk.accuracy(logits, labels)}; received metrics=': (
+        lambda tensor: "accuracy",
+        lambda tensor: ["accuracy"],
+        lambda tensor: [tensor],
+        lambda tensor: tensor,
+        lambda tensor: gk.accuracy,
+    ),
+    "names are not known": (lambda tensor: {"accuracy": "accuracy"},),
+    "call the function with tensors": (lambda tensor: {"accuracy": gk.accuracy},),
+    "is of tf.compat.v1.metrics": (
+        lambda tensor: {"mean": tf.compat.v1.metrics.mean(tensor)},
+        lambda tensor: {"mean": tf.compat.v1.metrics.mean(tensor)[0]},
+        lambda tensor: {"mean": tf.compat.v1.metrics.mean(tensor)[1]},
+    ),
+    "tf.identity(own)": (
+        lambda tensor: {"own": tf.compat.v1.get_variable("v", ())},
+        lambda tensor: {"own": tf.compat.v1.placeholder_with_default(1.0, (), name="own")},
+    ),
+    "must be a number; received dtype='string'": (lambda tensor: {"own": tf.constant("a")},),
+    "must be a number; received dtype='complex64'": (lambda tensor: {"own": tf.complex(tensor, tensor)},),
+    "give the tensor, not a value": (lambda tensor: {"own": 0.5},),
+    "an op has no value": (lambda tensor: {"own": tensor.op},),
+    "tf.reduce_mean(own) is one number": (lambda tensor: {"own": tensor[tf.newaxis]},),
+    "metrics of Keras are not taken": (lambda tensor: {"own": tf.keras.metrics.Mean()},),
+    "the history has a column 'valid_loss' of its own": (lambda tensor: {"valid_loss": tensor},),
+}
+
+
+@pytest.mark.parametrize("message", NOT_METRICS)
+def test_what_is_given_in_place_of_metrics(message):
+    for make in NOT_METRICS[message]:
+        with tf.Graph().as_default() as graph:
+            metrics = make(tf.reduce_mean(gk.feature_input(3)))
+            with pytest.raises((TypeError, ValueError)) as error:
+                running_metrics.check_metrics(graph, metrics)
+        assert message in str(error.value)
+
+
+def test_numbers_of_many_kinds_are_metrics():
+    with tf.Graph().as_default() as graph:
+        points = gk.feature_input(3)
+        baseline, _ = tf.compat.v1.metrics.mean(points)
+        metrics = {
+            "flag": tf.reduce_any(points > 0),
+            "count": tf.size(points),
+            "value of a variable": tf.identity(tf.compat.v1.get_variable("v", ())),
+            "above a mean of all batches": tf.reduce_mean(points - baseline),
+        }
+        assert list(running_metrics.check_metrics(graph, metrics)) == [*metrics]
+        assert running_metrics.check_metrics(graph, None) == {}

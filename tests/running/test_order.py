@@ -183,6 +183,7 @@ def test_no_circle_is_made():
     assert left(late, later) is not None
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("build", [gk.mlp, gk.convnet])
 def test_graphkits_own_graphs_need_no_more_waits(build):
     images, labels = gk.image_input(8, 8, 1), gk.label_input()

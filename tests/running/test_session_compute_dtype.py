@@ -41,6 +41,7 @@ def test_bfloat16_is_refused_where_a_gpu_would_be_used(monkeypatch):
         sessions.make_config("auto", compute_dtype="bfloat16")
 
 
+@pytest.mark.grid
 @pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor computes in no bfloat16")
 @pytest.mark.parametrize("execution", ["feed", "chunks"])
 def test_bfloat16_convolutions_learn_as_float32_ones_do(execution):
@@ -98,6 +99,7 @@ def pretend_gpu(monkeypatch):
     monkeypatch.setattr(sessions, "check_float16", lambda check, kind: None)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("execution", "options"),
     [

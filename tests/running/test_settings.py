@@ -54,6 +54,7 @@ def fit(execution, hidden_of):
 UNKEYED = pytest.mark.v2_behavior("masks in a loop of TensorFlow 1 follow from the state of a kernel")
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     "hidden_of", [of_dropout, of_own_dropout, of_flag, pytest.param(of_loop, marks=UNKEYED)]
 )

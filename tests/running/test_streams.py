@@ -228,7 +228,7 @@ REFUSED = [
     (changed(0, labels=np.array([0, 1, 3, 2])), {}, "fit, batch 0 of epoch 1: labels:0 must lie in"),
     (changed(0, label=LABELS[:4]), {}, r"keys must name placeholders .*near it: labels"),
     (lambda: iter([]), {}, "fit: the stream must have a mini-batch"),
-    (lambda: tuples(), {}, r"give a stream of tuples with their keys, as \{\(images, labels\): stream\}"),
+    (lambda: tuples(), {}, r'as \{\("images", "labels"\): stream\}; received'),
     ({("images", "labels"): dicts}, {}, "must be a tuple of 2: images, labels"),
     ({("images",): tuples}, {}, r"must be a tuple of 1: images; received length=2"),
     ({("images", "labels"): IMAGES}, {}, "take a stream of tuples"),

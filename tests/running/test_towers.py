@@ -82,6 +82,7 @@ def assert_close(ours, theirs, tolerance=2e-6):
         np.testing.assert_allclose(ours[1][name], values, atol=tolerance, err_msg=name)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("net", [dropout_net, token_net, pytest.param(reference_net, marks=pytest.mark.slow)])
 def test_several_devices_train_as_one(net, count):
@@ -109,6 +110,7 @@ def test_settings_of_an_update_are_those_of_one_device(settings):
     assert_close(train(dropout_net, 2, **settings), train(dropout_net, 1, **settings))
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("uses", [1, 2])
 def test_moving_averages_are_means_over_the_devices(uses):
     with tf.Graph().as_default():
@@ -263,6 +265,7 @@ def test_a_loss_that_is_not_finite_is_reported_as_on_one_device():
     assert reports[0] == reports[1]
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_to_the_same_bits(tmp_path):
     def fit(logdir, epochs, resume):
         with tf.Graph().as_default():

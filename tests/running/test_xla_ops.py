@@ -87,6 +87,7 @@ def ties(x, at, w):
     return tf.reduce_mean(w * tf.cast(places[:, :1] + 2 * places[:, 1:], tf.float32))
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
@@ -189,6 +190,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(("make", "reason"), REFUSED, ids=lambda value: getattr(value, "__name__", ""))
 def test_what_a_kernel_refuses_is_refused_in_all_executions(make, reason, caplog):
     caplog.set_level(logging.INFO, "graphkit")

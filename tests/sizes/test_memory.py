@@ -66,6 +66,16 @@ def test_training_bytes_by_hand():
     assert gk.sizes.training_bytes(1000, 500, 32, slots=1, dtype="float16") == 1000 * 3 * 2 + 500 * 32 * 2
 
 
+def test_training_bytes_are_those_of_the_arrays_of_a_step():
+    """Softmax regression in NumPy: what a step holds before its weights move, array by array."""
+    inputs, kernel, bias = (np.zeros(shape, np.float32) for shape in ((32, 784), (784, 10), (10,)))
+    logits = inputs @ kernel + bias
+    gradients = inputs.T @ logits, logits.sum(axis=0)  # the gradient of the kernel takes the inputs
+    held = sum(array.nbytes for array in (inputs, kernel, bias, logits, *gradients))
+    assert gk.sizes.training_bytes(7850, 784 + 10, 32, slots=0) == held
+    assert gk.summary(gk.softmax_regression(gk.image_input(28, 28, 1))).memory(32, slots=0) == held
+
+
 @settings(deadline=None)
 @given(
     memory=st.integers(0, 10**6),

@@ -90,6 +90,7 @@ def test_the_plane_is_that_of_the_singular_value_decomposition(epochs):
     np.testing.assert_allclose(surface.losses, losses, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_paths_of_two_optimizers_on_one_plane():
     paths, made = two_paths()
     with made.trainer as trainer:
@@ -187,6 +188,7 @@ def test_everything_is_as_before():
         assert (trainer.step, trainer.epoch, trainer.history) == position
 
 
+@pytest.mark.slow
 def test_a_following_fit_equals_one_without_a_surface(tmp_path):
     made, results = Classifier(), []
     with made.trainer as trainer:
@@ -331,6 +333,7 @@ def test_one_trained_number_is_refused():
 # Refusals.
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [

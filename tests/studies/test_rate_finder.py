@@ -107,6 +107,7 @@ class Problem:
         return kept
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     "optimizer",
     [pytest.param("sgd", marks=pytest.mark.slow), pytest.param("momentum", marks=pytest.mark.slow), "adam"],

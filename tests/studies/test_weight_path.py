@@ -9,6 +9,7 @@ from studies.models_with_paths import EXECUTIONS, START, Classifier, Line, X
 import graphkit as gk
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_a_path_of_full_batches_is_gradient_descent(execution):
     line, path = Line(beta=0.1), gk.WeightPath()
@@ -31,6 +32,7 @@ def test_a_dry_run_is_no_part_of_a_path():
     assert path.steps == [0, 1, 2, 3]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("execution", "every_steps"),
     [
@@ -51,6 +53,7 @@ def test_a_path_of_mini_batches_holds_every_so_many_steps(execution, every_steps
 SLOW = pytest.mark.slow
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("execution", "every_steps", "options"),
     [
@@ -183,6 +186,7 @@ def test_a_path_ends_with_the_last_sound_step_where_the_loss_is_not_finite():
     assert path.steps == [0, 1, 2, 3, 4] and np.isfinite(path.weights[:4]).all()
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", ["chunks", "compiled"])
 def test_the_step_that_is_not_finite_is_found_with_a_path_too(execution):
     line, path = Line(learning_rate=lambda step: 0.1 if step < 30 else 1e30), gk.WeightPath(2)

@@ -10,6 +10,7 @@ from graphkit.tf1.programs import command
 PROGRAMS = Path(__file__).parents[2] / "docs" / "old_programs"
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", ["digits.py", "digits_trained.py"])
 def test_each_learns(name, capsys):
     run_program(PROGRAMS / name, "--epochs=8")

@@ -1,14 +1,15 @@
 """Early stopping, the progress display, and where runs of many steps end."""
 
-import io
 import itertools
-import sys
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import graphkit as gk
+from graphkit import checks
+from graphkit.train import callbacks
 
 X = np.linspace(-1, 1, 16, dtype=np.float32)[:, None]
 
@@ -94,21 +95,6 @@ def test_bad_options_of_early_stopping(options, error, message):
         gk.EarlyStopping(**options)
 
 
-def test_bar_on_a_terminal_shows_loss_and_speed(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr("graphkit.train.progress.Progress.REFRESH", 0.0)
-    trainer, data = line_fit()
-    with trainer:
-        trainer.fit(data, epochs=1, batch_size=2)
-    shown = terminal.getvalue()
-    assert "epoch 1/1" in shown and "loss=" in shown and "examples/s" in shown
-
-
 @pytest.mark.parametrize("execution", ["feed", "chunks", "resident", "compiled"])
 def test_runs_end_where_a_callback_wants_to_look(execution):
     class Look(gk.Callback):
@@ -126,3 +112,23 @@ def test_runs_end_where_a_callback_wants_to_look(execution):
     stops = [3, 6, 9, 12, 15, 16, 18, 21, 24, 27, 30, 32]
     assert [step for step, _ in seen] == (list(range(1, 33)) if execution == "feed" else stops)
     assert all(earlier < later for (_, earlier), (_, later) in itertools.pairwise(seen))
+
+
+@pytest.mark.parametrize(
+    ("monitor", "names", "near"),
+    [
+        ("val_loss", ["loss", "valid_loss"], " (near it: valid_loss)"),
+        ("val_accuracy", ["loss", "accuracy", "valid_loss", "valid_accuracy"], " (near it: valid_accuracy)"),
+        ("valid_acc", ["loss", "valid_loss", "valid_accuracy"], " (near it: valid_accuracy, valid_loss)"),
+        ("acc", ["loss", "accuracy"], " (near it: accuracy)"),
+        ("valid_loss", ["loss"], ", which fit has with valid={placeholder: examples}"),
+        ("val_loss", ["loss"], ", which fit has with valid={placeholder: examples}"),
+        ("perplexity", ["loss"], ""),
+    ],
+)
+def test_the_nearest_metric_is_named(monitor, names, near):
+    watch = callbacks.Watch(checks.Checker("EarlyStopping"), monitor, 0.0, None)
+    with pytest.raises(ValueError) as error:
+        watch.start(types.SimpleNamespace(metric_names=names))
+    rule = "EarlyStopping: monitor must be a metric of the history"
+    assert str(error.value) == f"{rule}{near}; received monitor={monitor!r}, metrics={names}"

@@ -126,15 +126,6 @@ def test_callbacks_remember_what_they_did_before(problem, caplog):
     trainer.restore(start)
 
 
-@pytest.fixture
-def usual_handler():
-    """SIGINT as a program at a terminal has it: one that runs in the background ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("usual_handler")
 def test_best_weights_of_an_interrupted_fit_without_a_folder_stay(caplog):
     class Interrupting(gk.Callback):
         def on_epoch_start(self, trainer):

@@ -64,6 +64,7 @@ def best_in(folder):
     return sorted(os.path.basename(path) for path in saving.paths_in(folder, "best"))
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_a_second_run_in_the_folder_of_another_ends_with_its_own_best_weights(execution, tmp_path):
     """Its best checkpoint may have the name of the earlier run's, which is removed."""
@@ -91,6 +92,7 @@ def test_two_metrics_have_best_weights_of_their_own(tmp_path):
     assert got == weights.values[0]  # the callbacks are called in order, so the last one's are restored
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("epochs", [1, 2, 3])
 def test_a_run_that_is_killed_between_best_weights_and_checkpoint_goes_on(epochs, tmp_path):
     weights = Weights()
@@ -155,6 +157,7 @@ def fitting(folder=None, rate=0.25):
             yield trainer, fit
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("with_folder", [False, True])
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_a_second_fit_of_one_trainer_stops_and_restores_by_its_own_values(execution, with_folder, tmp_path):

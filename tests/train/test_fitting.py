@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,6 @@ import graphkit as gk
 from graphkit.checkpoints import saving
 from graphkit.data import batches
 from graphkit.running import steps
-from graphkit.train import signals
 
 random = np.random.default_rng(0)
 IMAGES = batches.aligned_empty((70, 8, 8, 1), np.uint8)
@@ -25,17 +25,6 @@ IMAGES[...] = random.integers(0, 256, IMAGES.shape)
 LABELS = random.integers(0, 3, 70).astype(np.int32)
 EXECUTIONS = ("feed", "chunks", "resident", "compiled")
 STEPS = 5  # of an epoch
-
-
-@pytest.fixture(autouse=True)
-def usual_handlers():
-    """Signals as a program at a terminal has them: one that runs in the background ignores SIGINT."""
-    before = {number: signal.getsignal(number) for number in signals.SIGNALS}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 class Killed(Exception):
@@ -136,6 +125,7 @@ def test_a_run_that_is_asked_to_terminate_exits_with_143(tmp_path):
     assert_same(train(tmp_path, resume=True), uninterrupted())
 
 
+@pytest.mark.slow
 def test_an_interrupt_in_a_validation_is_one_at_the_end_of_the_epoch(tmp_path, monkeypatch):
     whole = uninterrupted()
     evaluate, validations = steps.evaluate, itertools.count()
@@ -236,6 +226,7 @@ def test_a_run_without_a_sound_checkpoint_is_not_begun_anew(tmp_path):
     assert files == {file.name: file.read_bytes() for file in tmp_path.glob("model-*")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -331,6 +322,7 @@ def test_two_trainers_cannot_write_one_folder(tmp_path):
     train(tmp_path, epochs=1)
 
 
+@pytest.mark.slow
 def test_save_of_a_second_trainer_does_not_throw_out_the_checkpoints_of_a_running_fit(tmp_path):
     def other():
         trainer, _ = line_fit(logdir=tmp_path)
@@ -389,7 +381,7 @@ def test_a_new_run_is_resumed_and_not_the_one_that_it_replaces(tmp_path):
     train(tmp_path)
     with pytest.raises(Killed):
         train(tmp_path, end=1, steps_per_run=1)
-    assert saving.kept(tmp_path) == [str(tmp_path / "model-0")]
+    assert saving.kept(tmp_path) == [] and not (tmp_path / "history.csv").exists()
     assert_same(train(tmp_path, resume=True), uninterrupted())
     assert len(saving.paths_in(tmp_path, "model")) == 2
 
@@ -485,8 +477,32 @@ def test_a_new_run_in_the_folder_of_an_earlier_one_says_so_and_replaces_it(tmp_p
     go(tmp_path, 2)
     assert "earlier run" not in caplog.text
     go(tmp_path, 1)
-    assert f"{tmp_path} holds an earlier run; its checkpoints will be replaced (resume=True" in caplog.text
-    assert [saving.step_of(path) for path in saving.kept(tmp_path)] == [6, 0]
+    assert f"the earlier run in {tmp_path} is replaced (fit(resume=True)" in caplog.text
+    assert [saving.step_of(path) for path in saving.kept(tmp_path)] == [6]
+
+
+def test_a_fit_that_makes_no_step_leaves_the_run_in_its_folder(tmp_path):
+    go(tmp_path, 2)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.name != ".lock"}
+    for nothing in ({"epochs": 0}, {"max_steps": 0}):
+        trainer, data = line_fit(logdir=tmp_path)
+        with trainer:
+            trainer.fit(data, progress=False, **nothing)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.name != ".lock"} == before
+
+
+def test_a_run_restored_from_another_folder_replaces_the_one_in_its_own(tmp_path):
+    for name, epochs in (("a", 1), ("b", 3)):
+        go(tmp_path / name, epochs)
+    trainer, data = line_fit(logdir=tmp_path / "b")
+    with trainer:
+        trainer.restore(saving.latest(tmp_path / "a"))
+        step = trainer.step
+        trainer.fit(data, progress=False)
+        trainer.fit(data, progress=False)
+        assert [saving.step_of(path) for path in saving.kept(tmp_path / "b")] == [step + 2, step + 1]
+    lines = [json.loads(line) for line in (tmp_path / "b" / "metrics.jsonl").read_text().splitlines()]
+    assert min(line["step"] for line in lines) > step  # none of the run that was there
 
 
 def test_a_checkpoint_that_is_not_graphkits_is_not_resumed(tmp_path):

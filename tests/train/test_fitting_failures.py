@@ -32,6 +32,7 @@ def descended(steps):
     return w
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("search", [True, False])
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_step_and_variables_agree_after_an_op_failed(execution, search, tmp_path, caplog):

@@ -47,6 +47,7 @@ def trained(make, folder, epochs, execution, **options):
             return trainer.session.run(trainer.training_step.variables)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", EXECUTIONS)
 @pytest.mark.parametrize("make", [with_baseline, with_own_collection, with_table])
 def test_a_resumed_run_has_the_bits_of_one_that_was_not_interrupted(make, execution, tmp_path):

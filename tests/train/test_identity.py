@@ -104,6 +104,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_run_that_differs_in_what_decides_its_bits_is_refused_and_taken_only_if_asked_for(
     name, tmp_path, caplog
@@ -120,6 +121,7 @@ def test_a_run_that_differs_in_what_decides_its_bits_is_refused_and_taken_only_i
     assert "it is resumed all the same" in caplog.text
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("change", [condition(2.0), loop(2.0), nested(2.0), table(2.0)])
 def test_the_same_run_is_resumed_whatever_was_built_before_it(change, tmp_path):
     _, whole = go(None, 2, change=change)
@@ -192,6 +194,7 @@ def test_a_state_that_no_callback_takes_is_named(tmp_path, caplog):
     assert "the checkpoint holds the state of EarlyStopping of loss, which no callback takes" in caplog.text
 
 
+@pytest.mark.slow
 def test_auto_keeps_the_execution_of_the_run_also_where_more_epochs_would_be_worth_compiling(
     tmp_path, caplog
 ):

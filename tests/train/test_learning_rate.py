@@ -91,6 +91,7 @@ def check(factors, kind, execution, *, noise=False, executed=None):
     np.testing.assert_allclose(got, descent(expected), rtol=1e-4)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", EXECUTIONS)
 @pytest.mark.parametrize("kind", RATES)
 def test_a_factor_set_after_a_run_acts_on_the_very_next_one(kind, execution):
@@ -109,6 +110,7 @@ def test_a_factor_set_after_an_epoch_acts_on_the_next_one(execution):
     assert [at for at, _ in factors.set_at] == [0, BATCHES, 2 * BATCHES]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("noise", [False, True], ids=["own ops", "loop of one step"])
 @pytest.mark.parametrize("kind", RATES)
 def test_a_factor_set_after_a_step_acts_on_the_very_next_one(kind, noise):

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 import graphkit as gk
+from graphkit.nn import scopes
 
 v1 = tf.compat.v1
 TWO_CPUS = v1.ConfigProto(device_count={"CPU": 2})
@@ -73,7 +74,7 @@ REFUSED = {
 }
 
 
-def test_refused_before_the_graph_is_finalized():
+def test_refused_before_the_graph_has_a_trainer():
     with tf.Graph().as_default() as graph:
         two = Two()
         for name, (make, rule) in REFUSED.items():
@@ -83,7 +84,7 @@ def test_refused_before_the_graph_is_finalized():
                 assert re.search(rule, str(error)), f"{name}: {error}"
             else:
                 pytest.fail(f"{name} is not refused")
-        assert not graph.finalized
+        assert not graph.get_collection(scopes.TRAINER)
 
 
 def test_float16_needs_one_loss():

@@ -1,5 +1,9 @@
 """A finished graph with an open session: evaluate, predict, weights, close."""
 
+import subprocess
+import sys
+from concurrent import futures
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -38,6 +42,7 @@ def same(first, second):
     return len(first) == len(second) and all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("batch_size", [1, 7, 64, 70, 1000])
 def test_batch_size_never_changes_what_evaluate_returns(batch_size):
     problem = Problem(dropout=True, batch_norm=True)
@@ -128,3 +133,91 @@ def test_variables_of_a_collection_of_their_own_are_weights():
     with gk.Trainer(loss, "momentum", variables=[mine]) as trainer:
         trainer.fit({points: POINTS[:, :2]}, progress=False)
         assert list(trainer.weights()) == ["mine"]
+
+
+def test_several_tensors_are_predicted_in_one_pass_as_they_are_given():
+    problem = Problem(dropout=True)
+    passes = []
+
+    def stream():
+        passes.append(None)
+        for start in range(0, 70, 32):
+            yield {problem.points: POINTS[start : start + 32]}
+
+    with problem.trainer() as trainer:
+        points = {problem.points: POINTS}
+        logits, classes = trainer.predict(
+            [problem.logits, tf.argmax(problem.logits, 1)], points, batch_size=9
+        )
+        np.testing.assert_allclose(logits, trainer.predict(problem.logits, points), rtol=1e-6)
+        assert np.array_equal(classes, logits.argmax(axis=1))
+        found = trainer.predict({"z": problem.logits, "a": gk.softmax(problem.logits)}, stream)
+        assert list(found) == ["z", "a"] and len(passes) == 1
+        np.testing.assert_allclose(found["z"], logits, rtol=1e-5)
+        (alone,) = trainer.predict((problem.logits,), points)
+        assert np.array_equal(alone, trainer.predict(problem.logits, points))
+        for wrong in ([], [problem.logits, 3], {"a": None}, "logits"):
+            with pytest.raises(
+                (TypeError, ValueError), match="^predict: tensor must be .*list, tuple or dict"
+            ):
+                trainer.predict(wrong, points)
+        with pytest.raises(ValueError, match=r"^predict: the first axis of .*Mean.* must be the example"):
+            trainer.predict([problem.logits, problem.loss], problem.data)
+
+
+RESET = """
+import tensorflow as tf
+tf.compat.v1.disable_eager_execution()
+import graphkit as gk
+
+def build():
+    loss = gk.softmax_cross_entropy(gk.dense(gk.feature_input(3), 2, name="logits"), gk.label_input())
+    return gk.Trainer(loss)
+
+with tf.Graph().as_default():
+    other = build()
+    try:
+        gk.reset()
+    except RuntimeError as error:
+        print(error)
+first = build()
+for _ in range(2):
+    gk.reset()
+    trainer = build()
+other.weights()
+trainer.weights()
+with trainer:
+    gk.reset()
+assert not tf.compat.v1.get_default_graph().get_operations() and not tf.executing_eagerly()
+for closed in (first, trainer):
+    try:
+        closed.weights()
+    except RuntimeError as error:
+        print(error)
+"""
+
+
+@pytest.mark.slow
+def test_reset_begins_a_new_default_graph_and_closes_the_trainers_of_the_old_one():
+    """In a process of its own, since the tests are inside of a `with` block."""
+    ran = subprocess.run([sys.executable, "-c", RESET], capture_output=True, text=True, check=True)
+    inside, *closed = ran.stdout.splitlines()
+    assert inside.startswith("reset: a `with tf.Graph().as_default():`")
+    assert closed == ["weights: the trainer is closed"] * 2
+
+
+def test_reset_inside_of_a_block_is_refused(fresh_graph):
+    gk.feature_input(3)
+    with pytest.raises(RuntimeError, match=r"^reset: a `with tf\.Graph\(\)\.as_default\(\):`.*outside of it"):
+        gk.reset()
+    assert fresh_graph.get_operations()
+
+
+@pytest.mark.v2_behavior("nothing is executed eagerly")
+def test_reset_without_a_default_graph_says_how_to_have_one():
+    with futures.ThreadPoolExecutor() as other_thread:  # where no graph is the default
+        outcome = other_thread.submit(gk.reset)
+    with pytest.raises(
+        RuntimeError, match=r"^reset: TensorFlow executes eagerly.*disable_eager_execution\(\)"
+    ):
+        outcome.result()

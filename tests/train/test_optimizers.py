@@ -31,6 +31,7 @@ def test_a_learning_rate_may_be_a_tensor():
     gk.AdamW(rate).minimize(loss)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("clip_norm", [0.5, 1e6])
 def test_clip_norm_takes_the_sum_of_the_rows_of_a_sparse_gradient(clip_norm, tmp_path):
     tokens, firsts = gk.token_input(4), gk.label_input()
@@ -53,6 +54,7 @@ def test_clip_norm_takes_the_sum_of_the_rows_of_a_sparse_gradient(clip_norm, tmp
             np.testing.assert_allclose(after["weight"], -factor * 40, rtol=1e-6, err_msg=execution)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_clip_value_cuts_each_number_of_the_gradients(accumulate, tmp_path):
     tokens = gk.token_input(4)
@@ -89,6 +91,7 @@ class OwnDescent(tf.compat.v1.train.GradientDescentOptimizer):
 DESCENTS = {"name": "sgd", "object": tf.compat.v1.train.GradientDescentOptimizer(1.0), "own": OwnDescent(1.0)}
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("kind", DESCENTS)
 def test_rows_that_repeat_are_summed_in_one_order(kind, tmp_path):
     # So many that TensorFlow shares them among threads.

@@ -43,6 +43,7 @@ def fitted(batch_size, accumulate, epochs=4, make=Problem, **options):
             return start, values(trainer)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("optimizer", "accumulate"),
     [

@@ -146,6 +146,7 @@ def run(logdir, epochs, resume=True, halt_at=None):
             return history, [v.tobytes() for v in variables], trainer.rate_factor
 
 
+@pytest.mark.slow
 def test_resumed_run_equals_the_run_that_was_never_stopped(tmp_path):
     whole = run(tmp_path / "whole", 16, resume=False)
     assert len(set(whole[0]["learning_rate"])) >= 3  # it was reduced more than once

@@ -1,10 +1,14 @@
 """A run's folder: one writer at a time, and which checkpoints stay."""
 
+from pathlib import Path
+
 import pytest
 import tensorflow as tf
 
-from graphkit import checks
+from graphkit import checks, run_config
 from graphkit.checkpoints import saving
+from graphkit.reporting import report
+from graphkit.train import metrics_file, run_folder
 from graphkit.train.run_folder import RunFolder
 
 
@@ -29,7 +33,7 @@ def folder(tmp_path):
 def keep(folder, write, *steps, count=2):
     """Writes and keeps the checkpoints of steps; returns the steps of those that stay, newest first."""
     for step in steps:
-        folder.keep(write(folder.prepare(None, step), step), step, count)
+        folder.keep(write(folder.prepare(None, step), step), count)
     return kept(folder)
 
 
@@ -87,34 +91,88 @@ def test_one_writer_at_a_time(folder, tmp_path):
     other.release()
 
 
-def test_a_new_run_replaces_the_earlier_one_only_when_it_has_made_a_step(folder, write):
-    folder.claim("fit")
-    keep(folder, write, 6, 8)
-    folder.replace_earlier(stays=[])
-    folder.keep(write(path_for(folder, 0), 0), 0, 2)
-    assert saving.kept(folder.logdir) == [
-        path_for(folder, 0)
-    ]  # the one to resume, with the others still there
-    files = [saving.step_of(path) for path in saving.paths_in(folder.logdir, "model")]
-    assert sorted(files) == [0, 6, 8]
-    assert keep(folder, write, 3) == [3, 0]
-    assert keep(folder, write, 6) == [6, 3]  # a step of this run, by the name of an earlier one
+RUN = [
+    *("run.json", "history.csv", "metrics.jsonl", "report.html", "curves.png", "confusion_matrix.png"),
+    *("notfinite-3.npz", "events.out.tfevents.17.host.12.0", "valid/events.out.tfevents.17.a-b.c.12.30"),
+]
+OTHERS = [
+    "notes.txt",
+    "model.tflite",
+    "saved/model.json",
+    "events.out.tfevents.17.host.12.0.v2",
+    "model-a.h5",
+]
 
 
-def test_best_checkpoints_of_an_earlier_run_are_replaced_and_this_runs_stay(folder, write):
-    folder.claim("fit")
+def earlier_run(folder, write):
+    """Writes a run's files, and others, by another trainer; returns the names of the run's."""
+    first = RunFolder(folder.logdir)
+    first.is_own = True
+    keep(first, write, 6, 8)
     write(str(folder.logdir / "best-4"), 4)
-    keep(folder, write, 6)
-    folder.replace_earlier(stays=[])
-    assert keep(folder, write, 1) == [1]
-    assert saving.paths_in(folder.logdir, "best") == []
-    write(str(folder.logdir / "best-2"), 2)
-    assert keep(folder, write, 3, 4, 5) == [5, 4]
-    assert len(saving.paths_in(folder.logdir, "best")) == 1
+    write(str(folder.logdir / "best-valid_loss-6"), 6)
+    first.release()
+    for name in (*RUN, *OTHERS):
+        (folder.logdir / name).parent.mkdir(exist_ok=True)
+        (folder.logdir / name).touch()
+    checkpoints = [f"{name}.{end}" for name in ("model-6", "model-8", "best-4") for end in ENDS]
+    return {*RUN, "checkpoint", *checkpoints, *(f"best-valid_loss-6.{end}" for end in ENDS)}
 
 
-def test_what_is_resumed_from_is_not_replaced(folder, write):
+ENDS = ("index", "data-00000-of-00001")
+
+
+def files_in(folder):
+    found = [path.relative_to(folder.logdir) for path in folder.logdir.rglob("*") if path.is_file()]
+    return {path.as_posix() for path in found} - {".lock"}
+
+
+def test_a_run_that_is_replaced_is_gone_at_once_and_nothing_else_is(folder, write, caplog):
+    run = earlier_run(folder, write)
+    assert files_in(folder) == run | {*OTHERS}
     folder.claim("fit")
-    keep(folder, write, 4, 6)
-    folder.replace_earlier(stays=saving.kept(folder.logdir))
-    assert keep(folder, write, 8) == [8, 6]
+    folder.replace()
+    assert files_in(folder) == {*OTHERS} and folder.is_own
+    assert caplog.messages == [
+        f"the earlier run in {folder.logdir} is replaced (fit(resume=True) continues a run)"
+    ]
+    assert keep(folder, write, 6) == [6]  # a step of this run, by the name of an earlier one
+
+
+def test_a_replacement_that_is_killed_between_two_files_is_completed(folder, write, monkeypatch):
+    """In between, no reader takes an older checkpoint or another run's best weights for the run."""
+    count = len(earlier_run(folder, write))
+    for kill in range(count + 1):
+        earlier_run(folder, write)
+        folder.claim("fit")
+        unlink, left = Path.unlink, iter([True] * kill)
+
+        def killed(path, missing_ok=False, left=left, unlink=unlink):
+            if not next(left, False):
+                raise KeyboardInterrupt
+            unlink(path, missing_ok=missing_ok)
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Path, "unlink", killed)
+            folder.replace()
+        newest = saving.latest(folder.logdir)
+        assert newest in (path_for(folder, 8), None)
+        assert (folder.logdir / "run.json").exists() == (kill == 0)
+        folder.release()
+        other = RunFolder(folder.logdir)
+        assert other.claim("fit") == [] and files_in(folder) == {*OTHERS}
+        other.release()
+
+
+def test_a_checkpoint_is_not_saved_among_those_of_another_run(folder, write):
+    earlier_run(folder, write)
+    with pytest.raises(ValueError, match=r"save: the logdir holds another run: restore\(\) goes on with"):
+        folder.prepare(None, 1)
+    assert folder.prepare(folder.logdir / "mine", 1) == str(folder.logdir / "mine")
+    folder.is_own = True  # as after restore()
+    assert keep(folder, write, 9) == [9, 8]
+
+
+def test_the_names_of_the_files_are_those_that_are_written():
+    names = (run_config.FILE, "history.csv", metrics_file.FILE, report.FILE)
+    assert run_folder.FILES[:4] == names

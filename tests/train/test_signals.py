@@ -10,17 +10,6 @@ import pytest
 from graphkit.train import signals
 
 
-@pytest.fixture(autouse=True)
-def usual_handlers():
-    """Signals as a program at a terminal has them: one that runs in the background ignores SIGINT."""
-    before = {number: signal.getsignal(number) for number in signals.SIGNALS}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 def test_a_second_signal_ends_the_process_at_once(monkeypatch):
     codes = []
     monkeypatch.setattr(os, "_exit", codes.append)

@@ -96,6 +96,7 @@ def test_step_by_step_equals_a_hand_written_loop():
     assert same(got, expected)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", ["feed", "chunks", "resident", "compiled"])
 @pytest.mark.parametrize("own", [0, 0.0])
 def test_a_programs_own_variable_global_step_changes_no_bit(own, execution):
@@ -311,7 +312,6 @@ def test_faults_of_the_graph_are_logged_with_their_line_and_refused_by_strict(ca
     loss = gk.softmax_cross_entropy(gk.softmax(logits), gk.label_input())
     with pytest.raises(ValueError, match="(?s)Trainer: strict refuses .*test_trainer.py:.*softmax_twice"):
         gk.Trainer(loss, strict=True)
-    assert not loss.graph.finalized
     gk.Trainer(loss).close()
     (record,) = (r for r in caplog.records if "softmax_twice" in r.getMessage())
     assert record.levelname == "WARNING" and "test_trainer.py:" in record.getMessage()
@@ -360,16 +360,48 @@ def test_session_is_closed_whatever_happens():
         trainer.session.run(trainer.training_step.loss)
 
 
-def test_graph_is_finalized_and_growing_it_names_the_line():
+def test_what_is_built_after_a_trainer_is_predicted_and_layers_and_trainers_are_refused():
     problem = Problem()
+    place = r"test_trainer.py:\d+"
     with problem.trainer() as trainer:
-        assert trainer.graph.finalized
-        with pytest.raises(RuntimeError, match=r"dense: the graph is finalized.*test_trainer.py:\d+"):
+        found = trainer.predict(tf.nn.softmax(problem.logits), {problem.points: POINTS})
+        np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-6)
+        reset = r"begin a new network with gk\.reset\(\), or in `with tf\.Graph\(\)\.as_default\(\):`"
+        with pytest.raises(
+            RuntimeError, match=rf"^dense: the Trainer made at .*{place} has .*{reset}.*{place}$"
+        ):
             gk.dense(problem.logits, 2)
-        with pytest.raises(RuntimeError, match="finalized"):
-            tf.nn.relu(problem.logits)
-        with pytest.raises(ValueError, match="Trainer: the graph is finalized"):
+        with pytest.raises(ValueError, match=rf"^Trainer: the graph has a trainer already.*{place}.*{reset}"):
             problem.trainer()
+        shared = gk.dense(problem.points, 8, name="hidden", reuse=True)
+        assert trainer.predict(shared, {problem.points: POINTS}).shape == (len(POINTS), 8)
+
+
+def test_a_finalized_graph_takes_no_trainer():
+    problem = Problem()
+    problem.loss.graph.finalize()
+    with pytest.raises(ValueError, match=r"^Trainer: the graph is finalized.*test_trainer.py:\d+"):
+        problem.trainer()
+
+
+@pytest.mark.slow
+def test_what_is_added_for_predictions_changes_no_bit_and_no_resume(tmp_path):
+    def resumed(logdir, grows):
+        for epochs in (1, 2):
+            with tf.Graph().as_default():
+                problem = Problem(dropout=True)
+                feed, points = {problem.keep_prob: 0.5}, {problem.points: POINTS}
+                with problem.trainer(seed=3, logdir=logdir) as trainer:
+                    if grows and epochs == 2:
+                        trainer.predict(tf.exp(problem.logits), points)
+                    trainer.fit(problem.data, feed, epochs, batch_size=16, resume=epochs == 2, progress=False)
+                    if grows:
+                        trainer.predict(gk.dropout(problem.logits, problem.keep_prob), points, feed)
+                        trainer.save()
+                    found = weights(trainer)
+        return found
+
+    assert same(resumed(tmp_path / "as it was", False), resumed(tmp_path / "grown", True))
 
 
 def test_loss_that_is_not_finite_stops_before_the_checkpoint(tmp_path):
@@ -404,8 +436,16 @@ def scalar_without_variables():
         (lambda p: p.trainer(device="/gpu:7"), ValueError, "the device must exist"),
         (lambda p: p.trainer(device="tpu"), ValueError, 'device must be "auto"'),
         (lambda p: p.trainer(variables=[]), ValueError, "variables must be a list of one or more variables"),
-        (lambda p: gk.Trainer(p.loss, metrics={"loss": p.loss}), ValueError, "none of them named loss"),
-        (lambda p: gk.Trainer(p.loss, metrics={"a": p.logits}), ValueError, "metrics must be"),
+        (
+            lambda p: gk.Trainer(p.loss, metrics={"loss": p.loss}),
+            ValueError,
+            "the history has a column 'loss' of its own",
+        ),
+        (
+            lambda p: gk.Trainer(p.loss, metrics={"a": p.logits}),
+            ValueError,
+            r"tf.reduce_mean\(a\) is one number",
+        ),
         (lambda p: gk.Trainer(p.loss, metrics=[p.loss]), TypeError, "metrics must be"),
         (
             lambda p: p.trainer(optimizer=tf.compat.v1.train.AdamOptimizer(), learning_rate=0.1),
@@ -459,6 +499,7 @@ def test_bad_options_of_fit(options, error, message):
         trainer.fit(problem.data, **options)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", ["auto", "resident", "chunks", "compiled"])
 @pytest.mark.parametrize("dtype", ["U", "S", object])
 def test_text_is_trained_on_as_by_a_step_by_step_feed(execution, dtype):

@@ -120,6 +120,7 @@ def test_a_step_makes_the_updates_of_a_session_loop(executions, norm, tmp_path):
                 assert "learning_rate" not in history
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("executions", "times"),
     [(("resident",), 1), pytest.param(("resident", "chunks", "compiled"), 2, marks=pytest.mark.slow)],

@@ -39,7 +39,7 @@ def network(name, keep_prob):
         tokens = gk.token_input(4)
         values = RANDOM.randint(0, 20, (40, 4))
         return tokens, values, gk.char_rnn(tokens, 20, 5, keep_prob=keep_prob)
-    images = gk.image_input(12, 12, 3)
+    images = gk.image_input(12, 12, 3, scale=None)
     values = RANDOM.randn(40, *images.shape.as_list()[1:]).astype(np.float32)
     return images, values, getattr(gk, name)(images, 5, keep_prob=keep_prob)
 
@@ -132,7 +132,7 @@ def test_loops_of_recurrent_layers(cell, tmp_path):
 
 
 def test_other_layers(tmp_path):
-    images, labels = gk.image_input(9, 9, 3), gk.label_input()
+    images, labels = gk.image_input(9, 9, 3, scale=None), gk.label_input()
     net = gk.avg_pool(gk.separable_conv2d(images, 6, 3, padding="same"), 2, 2)
     net = gk.max_pool(
         gk.conv2d(net, 5, 3, strides=2, activation=tf.nn.elu, padding="same"), 2, 1, padding="same"

@@ -13,7 +13,7 @@ LABELS = RANDOM.randint(0, 3, 40).astype(np.int32)
 
 def small_mlp(**options):
     """Returns (trainer, data, feed, logits) of a network with dropout, L2 and a metric."""
-    images, labels, keep_prob = gk.image_input(6, 6, 1), gk.label_input(), gk.keep_prob_input()
+    images, labels, keep_prob = gk.image_input(6, 6, 1, scale=None), gk.label_input(), gk.keep_prob_input()
     logits = gk.mlp(images, 3, keep_prob=keep_prob, hidden_units=(8,))
     loss = gk.softmax_cross_entropy(logits, labels) + gk.l2_penalty(1e-3)
     trainer = gk.Trainer(loss, metrics={"accuracy": gk.accuracy(logits, labels)}, seed=5, **options)
@@ -89,7 +89,7 @@ class TestGraphs:
 
     @pytest.mark.slow
     def test_convolution_pooling_and_batch_norm(self, tmp_path):
-        images, labels = gk.image_input(6, 6, 1), gk.label_input()
+        images, labels = gk.image_input(6, 6, 1, scale=None), gk.label_input()
         net = gk.max_pool(gk.relu(gk.batch_norm(gk.conv2d(images, 4, 3))), 2, 2)
         net = gk.batch_norm(gk.dense(gk.flatten(net), 3))
         with gk.Trainer(gk.softmax_cross_entropy(net, labels), "momentum", 0.01) as trainer:

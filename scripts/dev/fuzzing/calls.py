@@ -109,6 +109,8 @@ class Trained:
         return path
 
 
+# Takes no arguments, and is refused under the graphs that the fuzzer makes.
+UNCALLED = ("reset",)
 SIZES = {"input_shape": (8, 8, 3), "filters": 4, "kernel_size": 3}
 LABELS = np.array([0, 0, 1, 2])
 
@@ -280,7 +282,13 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "runs.build_network": lambda: {"config": small_config()},
     "runs.load_run": lambda: {"logdir": "no-such-folder"},
     "runs.read_images": lambda: {"path": "no-such-file.png", "image_shape": (4, 4, 3)},
-    "runs.train_run": lambda: {"config": small_config(), "data": digits(), "logdir": "run", "epochs": 1},
+    "runs.train_run": lambda: {
+        "config": small_config(),
+        "data": digits(),
+        "logdir": "run",
+        "epochs": 1,
+        "overwrite": True,
+    },
     # pictures
     "plots.plot_confusion_matrix": lambda: {"matrix": np.array([[3, 1], [0, 2]]), "classes": ["a", "b"]},
     "plots.plot_embedding": lambda: {

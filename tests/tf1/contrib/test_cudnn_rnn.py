@@ -88,6 +88,7 @@ def test_both_directions(kind):
     np.testing.assert_allclose(states[0], [half[1][0] for half in halves], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("direction", ["unidirectional", "bidirectional"])
 def test_a_state_that_is_given_continues(kind, direction):

@@ -138,6 +138,7 @@ NAMES = {
 }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("model", NAMES)
 def test_a_tensor_decides_whether_outputs_are_fed_back(model):
     flag = tf.placeholder(tf.bool, [])

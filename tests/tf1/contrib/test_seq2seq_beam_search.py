@@ -127,6 +127,7 @@ def attentive(width=None, start=None, **options):
     return cell, cell.zero_state(2 * (width or 1), tf.float32), embedding, tf.layers.Dense(6, name="out")
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("weight", [0.0, 0.3])
 def test_attention_of_each_beam_is_that_of_its_sequence(weight):
     cell, state, embedding, layer = attentive(3)

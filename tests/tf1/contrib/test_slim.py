@@ -45,6 +45,7 @@ def variables_after(train_op):
         return session.run(tf.trainable_variables())
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

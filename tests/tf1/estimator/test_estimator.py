@@ -108,6 +108,7 @@ def test_a_hook_ends_a_training_and_an_input_does(tmp_path):
     assert made.get_variable_value("global_step") == 14
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("end", [{"steps": 57}, {"max_steps": 57}, {}])
 def test_many_steps_in_one_run_are_the_steps_one_by_one(tmp_path, end, monkeypatch):
     runs = count_runs(monkeypatch)

@@ -67,6 +67,7 @@ def test_throttled_evaluations_still_end_with_one(tmp_path):
     assert steps == {5, 20}
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("hook", "given", "last"),
     [

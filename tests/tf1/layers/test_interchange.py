@@ -49,6 +49,7 @@ def test_checkpoints_of_the_builders(first, second, tmp_path):
     assert np.array_equal(*results)  # to the bit
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("execution", ["feed", "resident"])
 def test_a_trainer_trains_layers(execution):
     """Batch normalization and dropout in all executions: UPDATE_OPS run, and evaluations leave them alone."""

@@ -135,6 +135,7 @@ def test_exit_codes(folder, capsys, tmp_path):
     assert tf.layers
 
 
+@pytest.mark.slow
 def test_output_that_nobody_reads(folder):
     path = folder(leftover=LEFTOVER)
     first = "import os, sys; from graphkit.tf1.programs import command; r, w = os.pipe(); os.close(r)"

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tf1.old_programs import run_program
 
 
+@pytest.mark.slow
 def test_gan_points():
     samples, names = run_program(Path(__file__).parent / "gan_points.py", name="gan_points")["main"]()
     assert np.abs(samples.mean(0) - [2, -1]).max() < 0.4

@@ -19,6 +19,7 @@ def test_characters(capsys):
     assert float(first.split()[-1]) > 8
 
 
+@pytest.mark.slow
 def test_classifier():
     accuracy = run_main("rnn_classifier.py")
     assert accuracy > 0.95

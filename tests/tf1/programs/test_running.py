@@ -128,6 +128,7 @@ def test_processes_of_the_program_import_as_it_does(tmp_path):
     assert done.stdout.splitlines() == [line] * 3, done.stderr
 
 
+@pytest.mark.slow
 def test_a_failure_is_followed_by_the_edit(tmp_path):
     path = write(
         tmp_path,

@@ -1,0 +1,145 @@
+"""What is added to a graph after its session was opened: predictions may be, but not in a loop."""
+
+import re
+from collections import Counter
+from typing import Any
+
+import tensorflow as tf
+
+from graphkit import checks
+from graphkit.graph import lines, walk
+
+RUNS = 20  # before so many runs one line has added ops: it is in a loop. More than there are digits.
+OPTIMIZERS = re.compile(r"(Resource)?(Sparse)?Apply")
+TYPED = "<stdin>"  # Python's prompt: the lines that are typed there have one number
+
+
+class Growth:
+    """The ops that a graph has got since its session was opened.
+
+    A problem is raised once, so that what was trained can still be saved, where TensorFlow allows it.
+
+    Args:
+      graph: the graph, with all that its trainer runs.
+
+    Attributes:
+      later: the ops that were added.
+      refused: {one of them that would change what is trained behind the trainer's back: why it is not run}.
+      runs: {line: how many runs it has added ops before}.
+      broken: why the session can run nothing more, or None.
+    """
+
+    def __init__(self, graph: tf.Graph) -> None:
+        self.graph, self.version = graph, graph.version
+        self.earlier = {op: ends(op) for op in graph.get_operations()}
+        self.later: dict[tf.Operation, None] = {}
+        self.refused: dict[tf.Operation, str] = {}
+        self.runs: Counter[str] = Counter()
+        self.broken: str | None = None
+
+    def check(self, fetches: Any) -> None:
+        """Raises `RuntimeError` if the graph has grown in a way that a run of the fetches must not meet."""
+        if self.graph.version != self.version:  # 0.3 us
+            self.take()
+        if self.broken is not None:
+            raise RuntimeError(message(self.broken))
+        if self.refused:
+            found = [op for op in self.needed(fetches) if op in self.refused]
+            if found:
+                raise RuntimeError(message(self.refused[found[0]], op=found[0].name))
+
+    def take(self) -> None:
+        """Takes the ops that were added since the last run."""
+        self.version = self.graph.version
+        made = self.graph.get_operations()[len(self.earlier) + len(self.later) :]
+        self.later |= dict.fromkeys(made)
+        self.refused |= {op: why for op in made if (why := self.why_refused(op)) is not None}
+        line = line_of(made[-1]) if made else lines.UNKNOWN
+        changed = [op for op, before in self.earlier.items() if ends(op) != before]
+        if changed:
+            # Such as a gradient, for which a branch or a loop of functions gets more outputs.
+            rule = (
+                f"{line} changes {changed[0].name} ({line_of(changed[0])}), which the session has taken as "
+                "it was; build this before the Trainer"
+            )
+            if any(ends(op)[2] != self.earlier[op][2] for op in changed):
+                self.broken = f"{rule}. The session can run nothing more; go on from the last checkpoint"
+                return
+            self.earlier |= {op: ends(op) for op in changed}
+            raise RuntimeError(message(rule))
+        if line == lines.UNKNOWN or line.startswith(TYPED):
+            return
+        self.runs[line] += 1
+        if self.runs[line] >= RUNS:
+            rule = (
+                f"{line} adds ops to the graph again and again ({self.runs[line]} times until now), which "
+                "makes each run slower than the one before; build the tensor once, before the loop, and use "
+                "it there, such as: probabilities = tf.nn.softmax(logits)"
+            )
+            raise RuntimeError(message(rule, op=made[-1].name))
+
+    def why_refused(self, op: tf.Operation) -> str | None:
+        """Returns why a later op is not run: it trains, or it gives all variables their initial values."""
+        if OPTIMIZERS.match(op.type):
+            return (
+                f"{line_of(op)} makes an optimizer's update after the Trainer, which counts no such step and "
+                "saves none of its variables; give it to the Trainer: gk.Trainer(loss, optimizer), "
+                "or for several losses gk.Trainer({name: (loss, variables, optimizer)})"
+            )
+        if op.type == "NoOp" and op.control_inputs:
+            variables = self.graph.get_collection(tf.compat.v1.GraphKeys.GLOBAL_VARIABLES)
+            first = {variable.initializer for variable in variables} & self.earlier.keys()
+            if not first.isdisjoint(op.control_inputs):
+                return (
+                    f"{line_of(op)} initializes variables again, and what was trained would be lost; the "
+                    "Trainer has given all their initial values, which follow from its seed: leave this out"
+                )
+        return None
+
+    def explain(self, fetches: Any) -> None:
+        """Raises `RuntimeError` if what has no value in a run was made after the trainer."""
+        needed = self.needed(fetches)
+        found = [op for op in needed if op.type in walk.VARIABLES or "HashTable" in op.type]
+        if found:
+            rule = (
+                f"{found[0].name} ({line_of(found[0])}) was made after the Trainer, which has given all "
+                "variables their values, so it has none; make it before the Trainer, or run its initializer "
+                "in trainer.session"
+            )
+            raise RuntimeError(message(rule)) from None
+
+    def needed(self, fetches: Any) -> set[tf.Operation]:
+        """Returns the later ops that a run of the fetches needs."""
+        given = tf.nest.flatten(fetches, expand_composites=True)
+        ops = [getattr(item, "op", item) for item in map(self.graph.as_graph_element, given)]
+        later = [op for op in ops if op in self.later]
+        return walk.ancestors(later, lambda op: (s for s in walk.sources(op) if s in self.later))
+
+
+class Session(tf.compat.v1.Session):
+    """A session that looks at how its graph grows before each run."""
+
+    def __init__(self, target: str, graph: tf.Graph, config: Any) -> None:
+        super().__init__(target, graph=graph, config=config)
+        self.growth = Growth(graph)
+
+    def run(self, fetches: Any, *arguments: Any, **options: Any) -> Any:
+        self.growth.check(fetches)
+        try:
+            return super().run(fetches, *arguments, **options)
+        except tf.errors.FailedPreconditionError:
+            self.growth.explain(fetches)
+            raise
+
+
+def ends(op: tf.Operation) -> tuple[int, int, int]:
+    """Returns what TensorFlow may change of an op: a gradient adds outputs to a branch or a loop, say."""
+    return len(op.inputs), len(op.control_inputs), len(op.outputs)
+
+
+def line_of(op: tf.Operation) -> str:
+    return lines.user_line(op.traceback) or lines.UNKNOWN
+
+
+def message(rule: str, **received: Any) -> str:
+    return checks.Checker("Trainer").message(rule, **received)
