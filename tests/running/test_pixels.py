@@ -144,7 +144,7 @@ REFUSED = {
         "to -1..0.9922: make images:0 by gk.image_input(..., scale=None), which takes any floats, such as "
         "standardised images; received lowest=-2.5, highest=3.875",
     ),
-    "not of 255": (IMAGES / 51, ValueError, "0.9922: make images:0 by gk.image_input(..., scale=None), which"),
+    "not of 255": (IMAGES / 51, ValueError, "0.9922: make images:0 by gk.image_input(..., scale=None)"),
     "256": (
         INTEGERS + 1,
         ValueError,
