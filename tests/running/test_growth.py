@@ -53,6 +53,17 @@ def test_a_loop_that_adds_ops_is_found_and_named(network, kind, caplog):
     assert trainer.weights() and trainer.evaluate(data)  # nothing is lost
 
 
+def test_values_in_a_loop_are_loaded(network, caplog):
+    trainer = network[0]
+    for variable in (V1.trainable_variables("logits") * growth.RUNS)[: growth.RUNS]:
+        trainer.session.run(variable.assign(trainer.session.run(variable)))
+    assert "give values by variable.load(value, trainer.session)" in caplog.text
+    caplog.clear()
+    for variable in V1.trainable_variables("logits") * growth.RUNS:
+        variable.load(trainer.session.run(variable), trainer.session)
+    assert "again and again" not in caplog.text
+
+
 @pytest.mark.parametrize(("execution", "runs"), [("feed", False), ("chunks", True)])
 def test_a_callback_that_adds_ops_in_each_step_is_found(network, execution, runs):
     trainer, logits, points, data = network
@@ -121,6 +132,8 @@ def test_initial_values_are_not_given_again(network):
     ):
         trainer.session.run(V1.global_variables_initializer())
     trainer.session.run([V1.local_variables_initializer(), tf.no_op()])
+    bias = V1.trainable_variables("logits/bias")  # a part that is named
+    trainer.session.run(V1.variables_initializer(bias))
     assert np.array_equal(trainer.weights()["logits/kernel"], before)
 
 
