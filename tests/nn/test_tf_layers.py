@@ -97,7 +97,11 @@ REFUSED = {
         TypeError,
         "conv2d: kernel_size must be an integer",
     ),
-    ("conv2d", "activation"): (["gelu"], ValueError, "conv2d: activation must be one of 'elu'"),
+    ("conv2d", "activation"): (
+        ["gelu"],
+        ValueError,
+        "conv2d: activation must be a name",
+    ),
     ("dense", "kernel_initializer"): (
         ["xavier"],
         ValueError,

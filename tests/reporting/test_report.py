@@ -17,7 +17,7 @@ from graphkit.reporting import page, predictions, report
 
 NAMES = ["dark & dim", "<bright>"]
 RULES = (
-    ({"path": 3}, TypeError, "path must be the path of a file"),
+    ({"path": 3}, TypeError, "path must be a path"),
     ({"test": [1]}, TypeError, "test must be {name: value}"),
     ({"settings": {1: 2}}, TypeError, "settings must be {name: value}"),
     ({"labels": [0]}, ValueError, "labels and predictions go together"),

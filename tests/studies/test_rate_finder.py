@@ -224,7 +224,7 @@ def test_an_optimizer_object_is_refused():
         ({"steps": 1}, ValueError, "find_learning_rate: steps .*at least 2"),
         ({"steps": 2.5}, TypeError, "find_learning_rate: steps .*integer"),
         ({"batch_size": 0}, ValueError, "batch_size .*at least 1"),
-        ({"data": {}}, ValueError, "all arrays must have the same number of examples"),
+        ({"data": {}}, ValueError, "needs data, or a value in feed"),
         ({"data": 3}, TypeError, "data must be {placeholder or its name: array}"),
     ],
 )

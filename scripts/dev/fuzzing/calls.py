@@ -133,6 +133,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         "rows": (),
         "fixed_flops": 0,
         "trained_bytes": 0,
+        "input_bytes": 0,
         "notes": (),
         "edges": (),
         "inputs": (),
