@@ -89,6 +89,8 @@ class RunConfig:
         kind = run_data.kind_of_data(data)
         takes = run_data.TAKES.get(model, (kind.holds,))  # an unknown model is refused later
         rule = f"{model} takes {' or '.join(takes)}, but {data.name} holds {kind.holds}"
+        fitting = [name for name, held in run_data.TAKES.items() if kind.holds in held]
+        rule += f": give one of {', '.join(fitting)}" if fitting else ""
         check.require(kind.holds in takes, rule)
         return cls(
             model=model,

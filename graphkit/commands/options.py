@@ -63,6 +63,8 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:
         unknown = re.match(r"unrecognized arguments: --([\w-]+)", message)
         near = checks.near(f"--{unknown[1]}", [f"--{name}" for name in self.options]) if unknown else ""
+        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        near = checks.near(choice[1], choice[2].replace("'", "").split(", ")) if choice else near
         print(f"error: {message}{near}; see {self.prog} --help", file=sys.stderr)
         sys.exit(2)
 
@@ -79,7 +81,8 @@ SAID = {
     "larger max_steps": "larger --max-steps",
     "more max_seconds": "more --max-seconds",
 }
-DROP = re.compile(r"\bdrop=\[('.*?')\]")
+IMAGE_SIZE = re.compile(r"\bimage_size=\((\d+), (\d+)\)")
+DROP = re.compile(r"\bdrop=(\['.*?'\])(?=;| leaves|$)")
 ARGUMENT = re.compile(r"\b(resume|overwrite|task|missing|unknown|categories)=(?:True|'(\w+)')")
 
 
@@ -87,7 +90,8 @@ def as_command(message: str) -> str:
     """Returns a message of the library with options in the place of arguments."""
     for said, option in SAID.items():
         message = message.replace(said, option)
-    message = DROP.sub(lambda found: f"--drop {shlex.quote(ast.literal_eval(found[1]))}", message)
+    message = IMAGE_SIZE.sub(r"--image-size \1 \2", message)
+    message = DROP.sub(lambda found: f"--drop {shlex.join(ast.literal_eval(found[1]))}", message)
     return ARGUMENT.sub(lambda found: " ".join(filter(None, (f"--{found[1]}", found[2]))), message)
 
 

@@ -2,8 +2,8 @@
 
 Examples are images (PNG or JPEG files, a folder of them, or an .npz with an array `images`), the rows of a
 table, an .npz with an array `features`, or words, as the run was trained on. Images for a network of MNIST
-must have its size and look like it (white on black, or a line says so); a run of a folder of images takes
-those of any size.
+must have its size and look like it (white on black, or a line says so); a run of a folder of images that was
+trained with --image-size takes those of any size.
 """
 
 import argparse

@@ -75,7 +75,10 @@ class ImageFormat(NamedTuple):
         except Exception as error:  # Pillow raises many classes
             rule = f"{os.fspath(path)} is not a complete PNG or JPEG image"
             raise ValueError(check.message(rule, error=str(error))) from None
-        rule = f"{os.fspath(path)} must have the size of the others, {self.shape[0]}x{self.shape[1]} pixels"
+        height, width, _ = self.shape
+        rule = f"{os.fspath(path)} must have {height}x{width} pixels, as the training's images: resize it, "
+        rule += f"as by PIL.Image.open({os.fspath(path)!r}).resize(({width}, {height}))"
+        rule += f", or train with image_size=({height}, {width}), which resizes all images"
         check.require(pixels.shape == self.shape, rule, shape=pixels.shape)
         return pixels
 

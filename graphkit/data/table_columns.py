@@ -1,7 +1,7 @@
 """The columns of a table: what kind each is, and how its values become features."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,13 +69,28 @@ def categories_of(held: Any) -> tuple[str, ...]:
     return tuple(sorted(present))
 
 
-def check_count(check: checks.Checker, name: str, count: int, rows: int, embedded: bool) -> None:
-    rule = (
-        f"column {name} has its own text in nearly every row, from which nothing can be learned: leave it out"
-    )
-    check.require(count <= max(FEW, rows / 2), rule, texts=count, rows=rows)
-    rule = f"column {name} has many categories: give categories='embedded', or leave it out"
-    check.require(embedded or count <= MOST_ONE_HOT, rule, categories=count)
+def check_counts(
+    check: checks.Checker, columns: Sequence[TableColumn], rows: Mapping[str, int], leave_out: str
+) -> None:
+    """Refuses texts from which nothing can be learned, all such columns at once, and too many categories.
+
+    Args:
+      check: of the function that was called.
+      columns: as they were fitted.
+      rows: how many rows of each column hold a value.
+      leave_out: code that leaves columns out, with {} in the place of their names.
+    """
+    texts = {column.name: len(column.categories) for column in columns}
+    own = [name for name, count in texts.items() if count > max(FEW, rows[name] / 2)]
+    said = f"columns {', '.join(own)} have their" if len(own) > 1 else f"column {''.join(own)} has its"
+    rule = f"{said} own text in nearly every row, from which nothing can be learned: leave "
+    rule += f"{'them' if len(own) > 1 else 'it'} out, {leave_out.format(own)}"
+    if own:
+        raise ValueError(check.message(rule, texts=texts[own[0]], rows=rows[own[0]]))
+    for column in columns:
+        rule = f"column {column.name} has many categories: give categories='embedded', or leave it out"
+        few = column.kind == EMBEDDED or len(column.categories) <= MOST_ONE_HOT
+        check.require(few, rule, categories=len(column.categories))
 
 
 def kind_of(check: checks.Checker, name: str, series: Any, categorical: bool) -> str:

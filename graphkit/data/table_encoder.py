@@ -88,8 +88,10 @@ class TableEncoder:
         self.measure(checks.Checker("TableEncoder"), frame)
         return self
 
-    def measure(self, check: checks.Checker, frame: Any) -> None:
-        """Does what `fit` does, for another function that checks."""
+    def measure(
+        self, check: checks.Checker, frame: Any, leave_out: str = "as by frame.drop(columns={})"
+    ) -> None:
+        """Does what `fit` does, for another function that checks and has its own way to leave columns out."""
         check_frame(check, frame)
         known = [str(name) for name in frame.columns]
         for name in self.categorical:
@@ -97,6 +99,8 @@ class TableEncoder:
                 name in known, f"categorical must name columns{checks.near(name, known)}", categorical=name
             )
         self.columns = tuple(self.fit_column(check, str(name), frame[name]) for name in frame.columns)
+        rows = {str(name): int(frame[name].notna().sum()) for name in frame.columns}
+        table_columns.check_counts(check, self.columns, rows, leave_out)
 
     def fit_column(self, check: checks.Checker, name: str, series: Any) -> TableColumn:
         series = series.reset_index(drop=True)
@@ -106,9 +110,7 @@ class TableEncoder:
         check.require(len(held), f"column {name} holds no value: leave it out", rows=len(series))
         if kind == CATEGORY:
             texts = table_columns.categories_of(held)
-            embedded = self.categories == EMBEDDED
-            table_columns.check_count(check, name, len(texts), len(held), embedded)
-            return TableColumn(name, EMBEDDED if embedded else CATEGORY, categories=texts)
+            return TableColumn(name, EMBEDDED if self.categories == EMBEDDED else CATEGORY, categories=texts)
         values = table_columns.numbers_of(check, name, series)
         middle = float(np.median(values))
         if kind == BOOLEAN:

@@ -204,7 +204,7 @@ def check_label(check: checks.Checker, label: Any, frame: Any) -> str:
 def refuse_missing(check: checks.Checker, label: str, series: Any) -> None:
     empty = series.isna().to_numpy()
     if empty.any():
-        rule = f"label {label} is missing: leave these rows out"
+        rule = f"label {label} is missing: leave these rows out, as by frame.dropna(subset=[{label!r}])"
         raise ValueError(check.message(rule, row=table_columns.row_of(empty), rows_without=int(empty.sum())))
 
 
@@ -256,8 +256,8 @@ def fit_format(
     }
     # All rows first, so that a value that cannot be taken is named by its row in the file.
     complete, encoder = TableEncoder(**settings), TableEncoder(**settings)
-    complete.measure(check, features)
-    encoder.measure(check, features.iloc[train])
+    for unfitted, rows in ((complete, features), (encoder, features.iloc[train])):
+        unfitted.measure(check, rows, "drop={}")
     encoder.columns = tuple(
         of_all if of_all.categories else of_training
         for of_all, of_training in zip(complete.columns, encoder.columns, strict=True)

@@ -33,6 +33,8 @@ def to_tensor(check: checks.Checker, name: str, value: TensorLike) -> tf.Tensor:
         # In a branch or a loop body the default graph is that function's, which captures tensors of the graph
         # around it.
         usable = hasattr(value, "graph") and (value.graph is graph or graph.building_function)
+        earlier = getattr(value, "graph", None) is not None and not usable
+        rule += "; it is of another one: after gk.reset(), run the cells from the network on" * earlier
         check.require_type(usable, rule, **{name: value})
     check.unmasked(name, value)
     of_keras = type(value).__module__.split(".")[0] in ("keras", "tf_keras")

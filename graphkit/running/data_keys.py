@@ -40,9 +40,14 @@ def as_code(values: Mapping[tf.Tensor, str]) -> str:
     return "{" + ", ".join([*entries, *(["…"] if len(values) > MOST_KEYS else [])]) + "}"
 
 
-def data_code(graph: tf.Graph) -> str:
-    """Returns what data is for a graph, such as {"images": images, "labels": labels}."""
-    return as_code({tensor: code_of(tensor) for tensor in inputs_of(graph)})
+def data_code(graph: tf.Graph, fetches: Sequence[tf.Tensor | tf.Operation] = ()) -> str:
+    """Returns what data is for a graph, such as {"images": images, "labels": labels}.
+
+    With fetches, it is for what these need: predictions need no labels.
+    """
+    needed = {tensor.op for tensor in walk.needed_placeholders(fetches)}
+    found = inputs_of(graph)
+    return as_code({tensor: code_of(tensor) for tensor in [t for t in found if t.op in needed] or found})
 
 
 def stream_code(placeholders: Sequence[tf.Tensor], stream: str = "stream") -> str:
@@ -51,8 +56,10 @@ def stream_code(placeholders: Sequence[tf.Tensor], stream: str = "stream") -> st
     return f"{{({', '.join(names)}{',' if len(names) == 1 else ''}): {stream}}}"
 
 
-def columns_of(check: checks.Checker, graph: tf.Graph, data: Any) -> Mapping[Any, Any]:
-    """Returns {key: examples} of a dict, or of what has columns with names.
+def columns_of(
+    check: checks.Checker, graph: tf.Graph, data: Any, fetches: Sequence[tf.Tensor | tf.Operation]
+) -> Mapping[Any, Any]:
+    """Returns {key: examples} of a dict, or of what has columns with names; the fetches are for messages.
 
     Such are a pandas DataFrame, a group of an HDF5 or zarr file, a Hugging Face `Dataset`.
     """
@@ -60,7 +67,7 @@ def columns_of(check: checks.Checker, graph: tf.Graph, data: Any) -> Mapping[Any
     is_series = hasattr(data, "iloc") and not hasattr(data, "columns")
     if not has_keys or not hasattr(data, "__getitem__") or is_series:
         rule = "data must be {placeholder or its name: array}, or a table with such columns"
-        raise TypeError(check.message(f"{rule}: give {code_for(graph, data)}", data=data))
+        raise TypeError(check.message(f"{rule}: give {code_for(graph, data, fetches)}", data=data))
     try:
         if isinstance(data, Mapping):  # a group of an HDF5 file is one, too
             return dict(data.items())
@@ -73,7 +80,7 @@ def columns_of(check: checks.Checker, graph: tf.Graph, data: Any) -> Mapping[Any
     return {name: data[name] for name in names}
 
 
-def code_for(graph: tf.Graph, data: Any) -> str:
+def code_for(graph: tf.Graph, data: Any, fetches: Sequence[tf.Tensor | tf.Operation]) -> str:
     """Returns how to give data that came in another form."""
     if hasattr(data, "train") and hasattr(data, "valid"):  # of gk.load_dataset
         return code_for_fields(graph, "data.train", type(data.train))
@@ -82,7 +89,7 @@ def code_for(graph: tf.Graph, data: Any) -> str:
     if isinstance(data, float) and 0 < data < 1:
         indices = f"train, valid = gk.split_indices(len(x), {data}, seed=0)"
         return f"{data_code(graph)} of these examples, which you divide by {indices}"
-    return data_code(graph)
+    return data_code(graph, fetches)
 
 
 def code_for_fields(graph: tf.Graph, name: str, kind: Any) -> str:
@@ -107,7 +114,7 @@ def check_table(check: checks.Checker, graph: tf.Graph, table: Any, names: Seque
     values = {matrices[0]: f"frame[{checks.shown(features)}]"} | {other: code_of(other) for other in others}
     if others and labels is not None:
         values[others[0]] = f"frame[{labels!r}]"
-    rule = "columns of a table must have the names of placeholders; for those that are features of one, as "
+    rule = "columns of a table must have the names of placeholders; where several are the features of one: "
     raise ValueError(check.message(f"{rule}{as_code(values)}", columns=list(names)))
 
 
@@ -172,6 +179,14 @@ def check_given(
     if missing:
         names = ", ".join(tensor.name for tensor in missing)
         rule = f"placeholder {names} needs data, or a value in feed: {missing_code(missing)}"
+        needed_names = {tensor.op.name for tensor in needed}
+        unused = sorted(tensor.op.name for tensor in given if tensor.op.name not in needed_names)
+        again = [name for name in unused if re.sub(r"_\d+$", "", name) in {t.op.name for t in missing}]
+        if again:  # a name was bound to a second placeholder, so the key to paste would be the wrong one
+            rule = (
+                f"{', '.join(again)} is not a placeholder of this network, which has {names}: was a cell run "
+            )
+            rule += "twice? begin anew with gk.reset(), and run the cells from the network on"
         raise ValueError(check.message(rule, given=sorted(tensor.name for tensor in given)))
 
 

@@ -248,7 +248,8 @@ def choose(loops: Loops, examples: Examples, wanted: Wanted) -> tuple[str, str |
     if wanted.total_steps is None and not wanted.was_compiled:
         return fits, "the number of steps is not known"
     if (wanted.total_steps or 0) < WORTH_COMPILING and not wanted.was_compiled:
-        return fits, f"{wanted.total_steps} steps are not worth compiling"
+        few = "1 step is" if wanted.total_steps == 1 else f"{wanted.total_steps} steps are"
+        return fits, f"{few} not worth compiling"
     return "compiled", None
 
 

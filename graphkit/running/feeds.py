@@ -169,7 +169,8 @@ def check_examples(
       own: {placeholder: value} of what the trainer feeds; None for a value that it feeds in each run.
       augment: {placeholder or its name: function (rows, seed) -> rows}, or None.
     """
-    named = data_keys.by_placeholder(check, graph, data_keys.columns_of(check, graph, data))
+    columns = data_keys.columns_of(check, graph, data, fetches)
+    named = data_keys.by_placeholder(check, graph, columns)
     data_keys.check_settings(check, named)
     constants = check_feed(check, graph, feed)
     data_keys.require_once(check, named, constants)

@@ -45,7 +45,7 @@ def check_examples(
     """
     keys, source = None, data
     if isinstance(data, Mapping):
-        data = data_keys.columns_of(check, graph, data)
+        data = data_keys.columns_of(check, graph, data, fetches)
         found = [key for key, value in data.items() if isinstance(key, tuple) or is_stream(value)]
         if not found:
             return feeds.check_examples(check, graph, data, feed, fetches, own, augment)

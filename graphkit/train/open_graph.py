@@ -209,6 +209,8 @@ class OpenGraph:
         check = self.check_open("predict")
         wanted = tf.nest.flatten(tensor)
         rule = "tensor must be a tensor of the trainer's graph, or a list, tuple or dict of them"
+        swapped = isinstance(tensor, Mapping) and any(map(walk.is_graph_tensor, tf.nest.flatten(data)))
+        rule += "; are tensor and data swapped? predict(tensor, data)" * swapped
         check.require(wanted, rule, tensor=tensor)
         for one in wanted:
             check.require_type(walk.is_graph_tensor(one), rule, tensor=one)
@@ -351,7 +353,8 @@ class OpenGraph:
     def check_open(self, function: str) -> checks.Checker:
         """Returns the checker of a method that needs the session; raises `RuntimeError` if it is closed."""
         if not self.closer.alive:
-            raise RuntimeError(f"{function}: the trainer is closed")
+            rule = "the trainer is closed, by close(), gk.reset() or the end of its `with` block: call "
+            raise RuntimeError(f"{function}: {rule}{function} before that, or make network and Trainer anew")
         return checks.Checker(function)
 
     def __enter__(self: T) -> T:

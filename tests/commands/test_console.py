@@ -164,6 +164,8 @@ def test_a_reader_that_has_enough_of_the_completion_sees_no_traceback():
         ("regression (task='classification' for classes)", "regression (--task classification for classes)"),
         ("fill it, or give missing='fill'", "fill it, or give --missing fill"),
         ("drop=['customer id'] leaves it out", "--drop 'customer id' leaves it out"),
+        ("out, drop=['a b', 'note']; received", "out, --drop 'a b' note; received"),
+        ("train with image_size=(6, 8), which", "train with --image-size 6 8, which"),
         (
             "batch_size must be positive; received batch_size=0",
             "batch_size must be positive; received batch_size=0",

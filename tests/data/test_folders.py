@@ -177,6 +177,10 @@ def test_images_are_resized_or_refused(tmp_path):
     data = gk.load_dataset(tmp_path, image_size=(3, 4))
     assert data.train.images.shape[1:] == (3, 4, 3) and data.format.resize
     assert np.abs(decode(other, size=(3, 4), resize=True) - np.array(BLUE)).max() <= 6
+    with pytest.raises(
+        ValueError, match=r"3x4 pixels, as the training's.*\(4, 3\)\), or train with image_size"
+    ):
+        decode(other, size=(3, 4))
     gray = gk.load_dataset(tmp_path, image_size=4, channels=1)
     assert gray.train.images.shape[1:] == (4, 4, 1)
 

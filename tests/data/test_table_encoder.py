@@ -147,6 +147,9 @@ def test_columns_from_which_nothing_can_be_learned_are_refused():
     names = pandas.DataFrame({"name": [f"person {number}" for number in range(60)]})
     with pytest.raises(ValueError, match="column name has its own text in nearly every row.*rows=60"):
         gk.data.TableEncoder(names)
+    names["note"] = names["name"]
+    with pytest.raises(ValueError, match=r"columns name, note .*frame.drop\(columns=\['name', 'note'\]\)"):
+        gk.data.TableEncoder(names)
     many = pandas.DataFrame({"code": [f"c{number % 1001}" for number in range(3003)]})
     with pytest.raises(ValueError, match="column code has many categories: give categories='embedded'"):
         gk.data.TableEncoder(many)

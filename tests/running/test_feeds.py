@@ -279,6 +279,13 @@ def test_data_that_does_not_fit_is_refused(make, error, message, problem):
     assert str(caught.value) == "fit: " + message
 
 
+def test_a_cell_that_ran_twice_is_named(problem):
+    with problem.points.graph.as_default():
+        again = gk.feature_input(3)
+    with pytest.raises(ValueError, match=r"^\S+: features_1 is not a placeholder of this .*gk\.reset\(\)"):
+        problem.check({again: POINTS, problem.kinds: KINDS})
+
+
 def test_a_placeholder_of_another_graph_is_refused(problem):
     with tf.Graph().as_default():
         stranger = Problem()

@@ -102,6 +102,10 @@ def test_predict_needs_a_tensor_with_an_axis_for_the_examples():
             trainer.predict(problem.loss, problem.data)
         with pytest.raises(TypeError, match="predict: tensor must be a tensor"):
             trainer.predict("logits", problem.data)
+        with pytest.raises(TypeError, match=r"tensor and data swapped\? predict\(tensor, data\)"):
+            trainer.predict({problem.points: POINTS}, problem.logits)
+        with pytest.raises(TypeError, match=r'give \{"features": features\}; received'):
+            trainer.predict(problem.logits, POINTS)
         with pytest.raises(ValueError, match="predict: placeholder features:0 needs data"):
             trainer.predict(problem.logits, {problem.kinds: KINDS})
 
