@@ -1,8 +1,12 @@
 """The documentation site: its reference is complete, pages build without a warning, links work."""
 
+import functools
 import importlib.util
+import json
 import re
 from pathlib import Path
+
+import tensorflow as tf
 
 import graphkit as gk
 
@@ -62,3 +66,36 @@ def test_notebooks_open_in_colab_once_the_repository_has_an_address(tmp_path):
     address = "https://colab.research.google.com/github/someone/graphkit/blob/main/notebooks/01_a.ipynb"
     assert f"({address})" in colab.badge("notebooks/01_a.ipynb", name)
     assert colab.badge("cluster.md", name) == colab.badge("notebooks/01_a.ipynb", None) == ""
+
+
+# A row of the table in notes_to_code.md: idea, code, chapter.
+ROW = re.compile(
+    r"^\| .*\| (?P<code>.+) \| \[(?P<number>\d+)\]\(notebooks/(?P<chapter>\w+)\.ipynb\) \|$", re.MULTILINE
+)
+
+
+def test_the_table_of_ideas_names_what_exists_and_what_its_chapter_shows():
+    text = (DOCS / "notes_to_code.md").read_text()
+    rows = list(ROW.finditer(text))
+    assert len(rows) == text.count("](notebooks/"), "a row that is not read"
+    assert {int(row["number"]) for row in rows} == set(range(1, 14))
+    for row in rows:
+        names = re.findall(r"\b(gk|tf|trainer)\.(\w[\w.]*\w)", row["code"])
+        assert names, row[0]
+        for module, name in names:
+            start = {"gk": gk, "tf": tf, "trainer": gk.Trainer}[module]
+            assert functools.reduce(getattr, name.split("."), start), name
+        (path,) = (ROOT / "notebooks").glob(f"{int(row['number']):02}_*.ipynb")
+        assert path.stem == row["chapter"]
+        chapter = json.loads(path.read_text())
+        source = "\n".join("".join(cell["source"]) for cell in chapter["cells"])
+        assert any(f"{module}.{name}" in source for module, name in names), f"not in its chapter: {row[0]}"
+
+
+def test_ten_mistakes_shows_what_graphkit_says():
+    mistakes = load(DOCS / "site" / "mistakes.py")
+    page = (DOCS / "ten_mistakes.md").read_text()
+    assert re.findall(r"^## (\d+)\. ", page, re.MULTILINE) == [str(number) for number in range(1, 11)]
+    said = [found["said"].strip() for found in mistakes.PROGRAM.finditer(page)]
+    assert len(said) == 10 and all(said)
+    assert mistakes.checked(page) == page, "run python docs/site/mistakes.py"

@@ -33,6 +33,7 @@ SOLUTION = re.compile(
     r"<details><summary>Solution (\d)</summary>\n\n"
     r"(?P<words>.+?)\n\n"
     r"```python\n(?P<code>.+?)\n```\n\n"
+    r"(It prints:\n\n)?"
     r"```text\n(?P<printed>.+?\n)```\n"
     r"(?P<remarks>.*?)\n"
     r"</details>",
@@ -96,7 +97,8 @@ def test_opens_with_what_it_shows_and_ends_with_exercises(chapter):
     assert re.match(rf"# {int(chapter[:2])}\. \w", first.source), "the first line is '# number. title'"
     assert len(first.source.split("\n", 1)[1].strip()) > 80, "there are sentences on what it shows"
     assert count in (2, 3)
-    assert len(solutions(notebook)) in (0, count)
+    assert len(solutions(notebook)) == count
+    assert "**What you need:** " in first.source
 
 
 @each_chapter

@@ -4,7 +4,7 @@ import numbers
 import operator
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -29,6 +29,19 @@ HOLDS_STATE = (*VARIABLES, *MUTABLE_TABLES)  # from one step to the next
 SIZES = ("Shape", "ShapeN", "Size", "Rank")
 DATA = re.compile(r"IteratorGetNext|Queue(Dequeue|TakeGrad)|Reader(Read|V2)")  # bring examples without a feed
 GRADIENTS = re.compile(r"(^|/)(gradients(_\d+)?/|grad_ys_\d+$)")  # the names that tf.gradients gives
+
+
+class IndexLimits(NamedTuple):
+    """Which integers an op takes as indices.
+
+    Attributes:
+      lowest, highest: the smallest and the largest one.
+      op_type: of the op that takes the fewest.
+    """
+
+    lowest: int
+    highest: int
+    op_type: str
 
 
 def check_loss(check: checks.Checker, loss: Any) -> tf.Graph:
@@ -318,22 +331,32 @@ def needed_functions(nodes: Iterable[Any], library: Any) -> Any:
     return needed
 
 
-def index_limit(placeholder: tf.Tensor) -> tuple[int, str] | tuple[None, None]:
-    """Returns (limit, op type): integers fed here must lie in 0..limit - 1, or (None, None).
+def index_limits(placeholder: tf.Tensor, ops: Collection[tf.Operation]) -> IndexLimits | None:
+    """Returns which integers the ops take that use them as indices, or None if none does.
 
-    Found by following the placeholder to the ops that take integers as indices: the labels of a softmax
-    cross entropy, a gather from a table, a one-hot encoding. On a GPU these ops do not refuse an index that
-    is out of range; they return zeros or NaN.
+    Found by following the placeholder to the labels of a softmax cross entropy, a gather from a table, a
+    one-hot encoding. On a GPU these ops do not refuse an index that is out of range; they return zeros or
+    NaN.
+
+    Args:
+      placeholder: takes integers.
+      ops: all ops that run; others may take what they like.
     """
-    waiting, limits = [placeholder], []
+    waiting, found = [placeholder], []
     while waiting:
         tensor = waiting.pop()
         for op in tensor.consumers():
+            if op not in ops:
+                continue
             if op.type in SAME_VALUES and op.inputs[0] is tensor:
                 waiting.append(op.outputs[0])
             elif (limit := limit_of(op, tensor)) is not None:
-                limits.append((limit, op.type))
-    return min(limits, default=(None, None))
+                # -1 means "no class" to tf.one_hot: a row of zeros, as in TensorFlow's documentation.
+                found.append(IndexLimits(-1 if op.type == "OneHot" else 0, limit - 1, op.type))
+    if not found:
+        return None
+    narrowest = min(found, key=lambda limits: (limits.highest, -limits.lowest))
+    return narrowest._replace(lowest=max(limits.lowest for limits in found))
 
 
 def limit_of(op: tf.Operation, indices: tf.Tensor) -> int | None:

@@ -66,7 +66,7 @@ def only_penalised(view: GraphView) -> Problems:
 
 def is_only_penalised(view: GraphView, variable: tf.Operation) -> bool:
     """True if a layer computes with a variable of examples, but the loss takes nothing of that."""
-    if any(view.examples.get(use) for use in view.uses(variable)):
+    if any(view.examples.get(use) or combines(use, variable) for use in view.uses(variable)):
         return False
     waiting = [variable]
     while waiting:
@@ -76,6 +76,12 @@ def is_only_penalised(view: GraphView, variable: tf.Operation) -> bool:
             elif view.examples.get(user) and user not in view.run_ops:
                 return True
     return False
+
+
+def combines(use: tf.Operation, variable: tf.Operation) -> bool:
+    """True if an op takes a computed tensor next to the variable, as a layer of random noise does."""
+    sources = [walk.origin(tensor, READS).op for tensor in use.inputs]
+    return any(source is not variable and source.type != "Const" for source in sources)
 
 
 def base_name(op: tf.Operation) -> str:

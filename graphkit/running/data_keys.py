@@ -175,6 +175,15 @@ def check_given(
         raise ValueError(check.message(rule, given=sorted(tensor.name for tensor in given)))
 
 
+def require_once(
+    check: checks.Checker, named: Mapping[tf.Tensor, Any], constants: Mapping[tf.Tensor, np.ndarray]
+) -> None:
+    """Raises for a placeholder in data and in feed: executions would differ in which of them they take."""
+    twice = sorted({placeholder.name for placeholder in named} & {p.name for p in constants})
+    rule = f"{', '.join(twice)} must be given in data or in feed, not in both: data holds all examples, feed "
+    check.require(not twice, f"{rule}what stays the same in every step", both=twice)
+
+
 def check_rows_in_feed(
     check: checks.Checker,
     named: Mapping[tf.Tensor, Any],

@@ -13,7 +13,6 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.data import batches
 from graphkit.data.columns import Column
-from graphkit.graph import walk
 from graphkit.running import feeds, towers, wire
 from graphkit.running.feeds import Examples
 from graphkit.running.loops import Doubts, Loop, Loops
@@ -256,7 +255,7 @@ def choose(loops: Loops, examples: Examples, wanted: Wanted) -> tuple[str, str |
 def unchecked_indices(examples: Examples) -> str | None:
     """Returns which indices may leave their range after they were checked, or None; XLA refuses none."""
     for source in examples.sources:
-        if source.augment is not None and walk.index_limit(source.placeholder)[0] is not None:
+        if source.augment is not None and source.limits.indices is not None:
             return f"augmented indices ({source.placeholder.name}) are not checked before the first step"
     return None
 

@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -27,6 +27,7 @@ class Source(NamedTuple):
     Attributes:
       placeholder: takes rows of the array.
       array: all examples: in memory, memory-mapped, or a column.
+      limits: what its values must be.
       scaling: of uint8 images, else None.
       augment: function (rows, seed) -> rows of training mini-batches, or None.
       accept: function (rows, their numbers) that raises for rows of a column that cannot be used; None for
@@ -35,6 +36,7 @@ class Source(NamedTuple):
 
     placeholder: tf.Tensor
     array: np.ndarray | columns.Column
+    limits: values.Limits
     scaling: pixels.Scaling | None = None
     augment: Augment | None = None
     accept: Accept | None = None
@@ -170,10 +172,12 @@ def check_examples(
     named = data_keys.by_placeholder(check, graph, data_keys.columns_of(check, graph, data))
     data_keys.check_settings(check, named)
     constants = check_feed(check, graph, feed)
+    data_keys.require_once(check, named, constants)
     data_keys.check_given(check, walk.needed_placeholders(fetches), [*named, *constants], own)
     arrays = received.check_arrays(check, named)
     data_keys.check_rows_in_feed(check, named, constants, len(next(iter(arrays.values()))))
-    sources = [make_source(check, placeholder, array) for placeholder, array in arrays.items()]
+    ops = walk.ancestors(fetches)
+    sources = [make_source(check, placeholder, array, ops) for placeholder, array in arrays.items()]
     for source in sources:
         check_values(check, source)
     own_values = {placeholder: value for placeholder, value in own.items() if value is not None}
@@ -215,14 +219,9 @@ def check_feed(check: checks.Checker, graph: tf.Graph, feed: Any) -> dict[tf.Ten
     for placeholder, value in data_keys.by_placeholder(check, graph, feed or {}).items():
         name, given = placeholder.name, value
         check.unmasked(f"feed of {name}", value)
-        try:
-            value = np.asarray(value, placeholder.dtype.as_numpy_dtype)
-        except (TypeError, ValueError):
-            raise TypeError(check.message(f"{name} takes {placeholder.dtype.name}", value=value)) from None
+        value = values.as_constant(check, placeholder, value)
         fits = placeholder.shape.is_compatible_with(value.shape)
         check.require(fits, f"{name} has shape {tensors.shape_text(placeholder)}", shape=value.shape)
-        if value.dtype.kind == "f":
-            check.require(np.isfinite(value).all(), f"{name} must be finite", value=value)
         if any(placeholder is p for p in graph.get_collection(inputs.KEEP_PROBS)):
             rule = f"{name} is a probability to keep, in (0, 1]"
             check.require(0 < value <= 1, rule, value=float(value))
@@ -238,13 +237,17 @@ def is_default(placeholder: tf.Tensor, value: Any) -> bool:
     return default is not None and np.array_equal(default, value)
 
 
-def make_source(check: checks.Checker, placeholder: tf.Tensor, array: np.ndarray | columns.Column) -> Source:
+def make_source(
+    check: checks.Checker,
+    placeholder: tf.Tensor,
+    array: np.ndarray | columns.Column,
+    ops: Collection[tf.Operation],
+) -> Source:
     """Returns the source of examples, whose dtype and shape fit the placeholder."""
     scaling = pixels.scaling_of(placeholder) if array.dtype == np.uint8 else None
-    accept = None
-    if isinstance(array, columns.Column):
-        accept = functools.partial(values.Limits(placeholder, array.dtype).check, check)
-    return Source(placeholder, array, scaling, accept=accept)
+    limits = values.Limits(placeholder, array.dtype, ops)
+    accept = functools.partial(limits.check, check) if isinstance(array, columns.Column) else None
+    return Source(placeholder, array, limits, scaling, accept=accept)
 
 
 def check_sizes(check: checks.Checker, sources: Sequence[Source], plan: batches.Plan) -> None:
@@ -264,7 +267,7 @@ def check_values(check: checks.Checker, source: Source) -> None:
 
     Of columns, those that are in memory or small are read; the others are checked as they are read.
     """
-    array, limits = source.array, values.Limits(source.placeholder, source.array.dtype)
+    array, limits = source.array, source.limits
     if isinstance(array, columns.Column):
         is_read = array.in_memory or array.nbytes <= values.CHUNK
     else:

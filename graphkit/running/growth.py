@@ -3,6 +3,7 @@
 import logging
 import re
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -126,8 +127,8 @@ class Growth:
 
     def needed(self, fetches: Any) -> set[tf.Operation]:
         """Returns the later ops that a run of the fetches needs."""
-        given = tf.nest.flatten(fetches, expand_composites=True)
-        ops = [getattr(item, "op", item) for item in map(self.graph.as_graph_element, given)]
+        given = map(self.graph.as_graph_element, flat(fetches))
+        ops = [getattr(item, "op", item) for item in given]
         later = [op for op in ops if op in self.later]
         return walk.ancestors(later, lambda op: (s for s in walk.sources(op) if s in self.later))
 
@@ -151,6 +152,16 @@ class Session(tf.compat.v1.Session):
 def ends(op: tf.Operation) -> tuple[int, int, int]:
     """Returns what TensorFlow may change of an op: a gradient adds outputs to a branch or a loop, say."""
     return len(op.inputs), len(op.control_inputs), len(op.outputs)
+
+
+def flat(fetches: Any) -> Iterator[Any]:
+    """Yields what a run is to fetch, out of lists and dicts."""
+    if isinstance(fetches, (list, tuple, Mapping)):
+        # Not by `tf.nest`, which sorts the keys of a dict: here they may be variables or ops.
+        for part in fetches.values() if isinstance(fetches, Mapping) else fetches:
+            yield from flat(part)
+    else:
+        yield from tf.nest.flatten(fetches, expand_composites=True)
 
 
 def line_of(op: tf.Operation) -> str:

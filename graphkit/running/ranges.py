@@ -4,7 +4,7 @@ Values inside functions are followed to the arguments of the call. What cannot b
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,10 +58,16 @@ class Value:
 
 
 class OfGraph(Value):
-    """An output of an op of the graph itself; the op may have none."""
+    """An output of an op of the graph itself; the op may have none.
 
-    def __init__(self, op: tf.Operation, place: int = 0) -> None:
-        self.op, self.place, self.graph = op, place, op.graph
+    Args:
+      op: the op.
+      place: which output it is.
+      ops: all ops that run: what is fed is checked for these alone.
+    """
+
+    def __init__(self, op: tf.Operation, place: int = 0, ops: Collection[tf.Operation] = ()) -> None:
+        self.op, self.place, self.graph, self.ops = op, place, op.graph, ops
         self.key, self.kind, self.attr = (op.name, place), references.type_in_copy(op), op.node_def.attr
         self.tensor = op.outputs[place] if op.outputs else None
         self.dtype = tf.variant if self.tensor is None else self.tensor.dtype
@@ -69,7 +75,7 @@ class OfGraph(Value):
 
     @property
     def operands(self) -> Sequence[Value]:
-        return [OfGraph(tensor.op, tensor.value_index) for tensor in self.op.inputs]
+        return [OfGraph(tensor.op, tensor.value_index, self.ops) for tensor in self.op.inputs]
 
     def constant(self) -> np.ndarray | None:
         return None if self.tensor is None else tf.get_static_value(self.tensor)
@@ -213,9 +219,10 @@ def of_placeholder(value: Value) -> Bounds:
         return min(low, 0), max(high, 1)
     # Only arrays of examples are checked, and whatever has a first axis of any size is one.
     if value.kind in walk.PLACEHOLDERS[:2] and tensor.dtype.is_integer and tensor.shape.rank:
-        limit, _ = walk.index_limit(tensor) if tensor.shape.as_list()[0] is None else (None, None)
-        if limit is not None:
-            return 0, limit - 1
+        ops = value.ops if isinstance(value, OfGraph) else ()
+        limits = walk.index_limits(tensor, ops) if tensor.shape.as_list()[0] is None else None
+        if limits is not None:
+            return limits.lowest, limits.highest
     return UNBOUNDED
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.data import columns
 from graphkit.nn import tensors
-from graphkit.running import data_keys, pixels, remedies
+from graphkit.running import data_keys, pixels, remedies, values
 
 
 def check_arrays(
@@ -90,7 +90,7 @@ def check_lengths(check: checks.Checker, arrays: Mapping[tf.Tensor, Any]) -> Non
 
 
 def fits_kind(placeholder: tf.Tensor, array: Any) -> bool:
-    return array.dtype.kind in kinds_for(placeholder.dtype)
+    return values.kind_of(array.dtype) in kinds_for(placeholder.dtype)
 
 
 def fits_shape(placeholder: tf.Tensor, array: Any) -> bool:

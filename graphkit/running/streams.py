@@ -18,7 +18,7 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.data import batches, columns
 from graphkit.nn import tensors
-from graphkit.running import data_keys, feeds, received, values
+from graphkit.running import data_keys, feeds, received
 from graphkit.running.stream_readers import END, CannotRepeatError, Stream, is_stream
 
 MARKS = 1 << 16  # mini-batches of which it is kept what they were, so that they are known when read again
@@ -230,10 +230,7 @@ class StreamPlan:
         self.most = most
         self.lengths: dict[int, int] = {}
         self.marks: dict[tuple[int, int], tuple[int, int, int]] = {}
-        self.limits = {
-            source.placeholder.name: values.Limits(source.placeholder, source.array.dtype)
-            for source in stream.sources
-        }
+        self.limits = {source.placeholder.name: source.limits for source in stream.sources}
 
     def length(self, epoch: int = 0) -> int | None:
         """Returns the number of mini-batches in an epoch; None if it is not known yet."""

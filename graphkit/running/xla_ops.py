@@ -279,13 +279,15 @@ def difference(ops: Iterable[tf.Operation], library: Mapping[str, Any]) -> str |
 def nodes_of(ops: Iterable[tf.Operation], library: Mapping[str, Any]) -> Iterator[Node]:
     """Yields the ops, and then those of the functions that they call."""
     waiting: list[tuple[str, ranges.Body, tuple]] = []
+    ops = list(ops)
+    running = frozenset(ops)
 
     def called(name: str, output: Value, callers: tuple) -> list[tuple[str, ranges.Body, tuple]]:
         bodies = ranges.calls(output, library, keyed_functions.CALLS)
         return [(name, body, (*callers, body.function)) for body in bodies if body.function not in callers]
 
     for op in ops:
-        output: Value = ranges.OfGraph(op)
+        output: Value = ranges.OfGraph(op, ops=running)
         yield Node(op.name, output)
         waiting += called(op.name, output, ())
     while waiting:

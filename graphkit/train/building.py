@@ -112,7 +112,7 @@ def build(
         check_graph(check, minimized, metrics, settings.strict)
         minimized = objectives.regularized(minimized)
         metrics = objectives.metrics_of(minimized) | dict(metrics)
-        weights = tf.compat.v1.global_variables()
+        weights = model_variables(graph, [objective.loss for objective in minimized])
         model = graph.get_operations()
         scalings = pixels.scalings(graph)
         step, originals, replaced = build_step(check, minimized, metrics, learning_rate, settings)
@@ -156,7 +156,7 @@ def build_step(
     # The update waits for the loss and the metrics, so that they are those of the weights before it. The user
     # made UPDATE_OPS, and no op can be made to wait afterwards; `running.order` does it in a step's copy.
     graph = tf.compat.v1.get_default_graph()
-    collected = graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)
+    collected = check_update_ops(check, graph)
     split = towers.over(check, settings.devices, gradients, values, collected)
     combined = settings.workers.combine(split.pairs, split.values, split.updates)
     clip = optimizers.clipping(settings.clip_norm, settings.clip_value)
@@ -210,6 +210,25 @@ def build_step(
     return step, {**split.originals, **originals}, split.replaced
 
 
+def check_update_ops(check: checks.Checker, graph: tf.Graph) -> list[Any]:
+    """Returns UPDATE_OPS, none of which may be inside a branch, a loop or a function.
+
+    TensorFlow 1 would never run an update that waits for an op of a branch that is not taken.
+    """
+    collected = graph.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS)
+    ops = [item if isinstance(item, tf.Operation) else item.op for item in collected]
+    own = [op for op in ops if op.graph is graph]
+    inner = walk.inside_control_flow(walk.as_made(walk.ancestors(own)))
+    lost = [op.name for op in ops if op.graph is not graph or op in inner]
+    rule = (
+        "UPDATE_OPS must stand outside tf.cond, loops and functions, where no training step can run them: "
+        'add to the collection what tf.cond returns, as by tf.compat.v1.add_to_collection("update_ops", '
+        "tf.cond(...))"
+    )
+    check.require(not lost, rule, inside=lost)
+    return collected
+
+
 def turn_of(
     check: checks.Checker, objective: objectives.Objective, learning_rate: LearningRate, settings: Settings
 ) -> updates.Turn:
@@ -253,6 +272,15 @@ def changed_variables(
     check.require(not lost, f"{rule}make it with collections=None", variables=lost)
     global_ones = {walk.handle_op(variable) for variable in tf.compat.v1.global_variables()}
     return [variable for op, variable in known.items() if op in global_ones or op in ops]
+
+
+def model_variables(graph: tf.Graph, losses: Sequence[tf.Tensor]) -> list[tf.Variable]:
+    """Returns the global variables, and those of a program's own collections that the losses depend on."""
+    ops = walk.ancestors(losses)
+    local = {walk.handle_op(variable) for variable in tf.compat.v1.local_variables()}
+    global_ones = {walk.handle_op(variable) for variable in tf.compat.v1.global_variables()}
+    needed = ((walk.handle_op(variable), variable) for variable in all_variables(graph))
+    return [v for op, v in needed if op in global_ones or (op in ops and op not in local)]
 
 
 def of_program(ops: Iterable[tf.Operation]) -> list[tf.Operation]:

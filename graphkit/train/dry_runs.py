@@ -35,6 +35,7 @@ class Trial:
     def run(self, validation: Validation) -> dict[str, list]:
         """Makes the step and all that follows an epoch; returns the history."""
         trainer = self.trainer
+        trainer.fits = True  # until `trial` restores it
         if trainer.folder is not None:
             (self.folder / "run").mkdir()
             trainer.folder = RunFolder(self.folder / "run")

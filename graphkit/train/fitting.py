@@ -60,6 +60,16 @@ class Earlier(NamedTuple):
         return None if fields is None else fields["execution"] == identity.COMPILED
 
 
+def require_idle(trainer: Any, check: checks.Checker) -> None:
+    """Raises if the trainer is fitting, as where a callback calls `fit`, or holds its moving averages."""
+    check.require(not trainer.has_averages, "fit inside of trainer.averages() is not possible")
+    rule = (
+        "this trainer is fitting already, as where a callback or an augmentation calls fit: end that fit by "
+    )
+    rule += "trainer.stop(reason), and call the next one after it; or train in another trainer"
+    check.require(not trainer.fits, rule, epoch=trainer.epoch, step=trainer.step)
+
+
 def find_earlier(trainer: Any, resume: bool | str) -> Earlier:
     """Locks the trainer's folder, if it has one, and reads where the runs in it stand."""
     check, folder = checks.Checker("fit"), trainer.folder
@@ -193,6 +203,7 @@ def fit(trainer: Any, limits: Limits, validation: Validation, begins: bool) -> N
       validation: validates.
       begins: whether it begins a run in the trainer's folder, of which a run there is replaced.
     """
+    trainer.fits = True
     try:
         try:
             for callback in trainer.callbacks:
@@ -207,6 +218,8 @@ def fit(trainer: Any, limits: Limits, validation: Validation, begins: bool) -> N
     except Exception as error:
         trainer.workers.on_error(error)
         raise
+    finally:
+        trainer.fits = False
 
 
 def train(trainer: Any, limits: Limits, validation: Validation) -> None:

@@ -223,7 +223,8 @@ class OpenGraph:
                 rule = f"the first axis of {one.name} must be the example"
                 check.require(fits, rule, shape=np.shape(values[0]), examples=run.batch_size)
                 found.append(values[0])
-        return tf.nest.pack_sequence_as(tensor, [np.concatenate(found) for found in parts])
+        arrays = [joined(check, one.name, found) for one, found in zip(wanted, parts, strict=True)]
+        return tf.nest.pack_sequence_as(tensor, arrays)
 
     def averages(self) -> contextlib.AbstractContextManager[None]:
         """Returns a block in which the trained variables hold their moving averages.
@@ -358,3 +359,14 @@ class OpenGraph:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def joined(check: checks.Checker, name: str, parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the values of all mini-batches as one array, for which their other axes must agree."""
+    shapes = {np.shape(part)[1:] for part in parts}
+    rule = (
+        f"{name} must have one shape for all examples, apart from the first axis: pad sequences to one "
+        "length, or call predict for the examples of each length"
+    )
+    check.require(len(shapes) == 1, rule, shapes=sorted(shapes)[:4])
+    return np.concatenate(parts)

@@ -232,13 +232,51 @@ def apply(
         return apply_accumulated(optimizer, pairs, clip, accumulate, global_step, before)
     with tf.control_dependencies(before):
         if global_step is None or not isinstance(optimizer, LossScaled):
-            return optimizer.apply_gradients(ready(optimizer, pairs, clip), global_step=global_step)
+            return apply_constrained(optimizer, ready(optimizer, pairs, clip), global_step)
         with branches_that_write(pairs):
-            applied = optimizer.apply_gradients(ready(optimizer, pairs, clip))
+            # Dense, so that the optimizer applies constraints itself, and only where nothing overflows.
+            dense = [(dense_if_constrained(*pair), pair[1]) for pair in pairs]
+            applied = optimizer.apply_gradients(ready(optimizer, dense, clip))
     # The optimizer that scales the loss would not count a step whose gradients overflow. Positions, seeds
     # and schedules count all mini-batches, so the step is counted here.
     with tf.control_dependencies([applied]):
         return global_step.assign_add(1, read_value=False)
+
+
+def apply_constrained(optimizer: Any, pairs: Pairs, global_step: tf.Variable | None) -> tf.Operation:
+    """Applies gradients, and the constraints of variables afterwards.
+
+    TensorFlow does so where a gradient is dense, and refuses a constraint where it is sparse, as the one of
+    an embedding is: "Cannot use a constraint function on a sparse variable".
+    """
+    sparse = [v for gradient, v in pairs if is_sparse(gradient) and v.constraint is not None]
+    if not sparse:
+        return optimizer.apply_gradients(pairs, global_step=global_step)
+    names = {variable.name for variable in sparse}
+    bare = [(g, unconstrained(v) if v.name in names else v) for g, v in pairs]
+    applied = optimizer.apply_gradients(bare, global_step=global_step)
+    with tf.compat.v1.name_scope("constraints"), tf.control_dependencies([applied]):
+        # Each reads the variable anew, since the value that a reference variable keeps may be older.
+        kept = [v.assign(v.constraint(v.read_value()), read_value=False) for v in sparse]
+        return tf.group(applied, *kept)
+
+
+def is_sparse(gradient: Any) -> bool:
+    return isinstance(gradient, tf.IndexedSlices)
+
+
+def dense_if_constrained(gradient: Any, variable: tf.Variable) -> Any:
+    """Returns the gradient; a sparse one of a variable with a constraint as a tensor of all rows."""
+    constrained = is_sparse(gradient) and variable.constraint is not None
+    return tf.convert_to_tensor(gradient) if constrained else gradient
+
+
+def unconstrained(variable: tf.Variable) -> Any:
+    """Returns the same variable, with the same handle and slots, as one without a constraint."""
+    kind = type(variable)
+    same: Any = object.__new__(type(kind.__name__, (kind,), {"constraint": None}))
+    vars(same).update(vars(variable))
+    return same
 
 
 def ready(optimizer: Any, pairs: Pairs, clip: Clip) -> Pairs:

@@ -144,7 +144,7 @@ class Trainer(OpenGraph):
         self.state = TrainingState(running_metrics.Means(self.metrics))
         self.folder = None if folder is None else RunFolder(folder, writes=self.workers.is_chief)
         self.metric_names = list(self.metrics)
-        self.interrupted = self.stops_now = False
+        self.interrupted = self.stops_now = self.fits = False
         self.ended: str | None = None
         self.last_run: steps.Run | None = None
         try:
@@ -261,7 +261,7 @@ class Trainer(OpenGraph):
           OSError: a checkpoint cannot be written; earlier ones are as they were.
         """
         check = self.check_open("fit")
-        check.require(not self.has_averages, "fit inside of trainer.averages() is not possible")
+        fitting.require_idle(self, check)
         limited = limits.check_limits(check, epochs, max_steps, max_seconds)
         execution = check.choice("execution", execution, executions.EXECUTIONS)
         count = None if steps_per_run == "auto" else check.integer("steps_per_run", steps_per_run)

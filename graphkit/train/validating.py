@@ -1,9 +1,10 @@
 """The validations of a fit: at the end of each epoch, and every some steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from graphkit import checks
+from graphkit.graph import walk
 from graphkit.running.metrics import add_row
 from graphkit.running.steps import Evaluation
 from graphkit.train import averages
@@ -67,6 +68,25 @@ def validation_of(
     kinds = ["valid_"] if trainer.training_step.averages is None else ["valid_", f"valid_{averages.PREFIX}"]
     trainer.metric_names += [f"{kind}{name}" for kind in kinds for name in trainer.metrics]
     check = checks.Checker("fit (valid)")
+    check_settings(check, trainer, valid)
     again = every is not None or epochs != 1 or len(kinds) > 1
     evaluate = trainer.evaluation(check, valid, workers=trainer.workers, most=examples, again=again)
     return Validation(evaluate, every)
+
+
+def check_settings(check: checks.Checker, trainer: Any, valid: Any) -> None:
+    """Raises for placeholders without a default that the fit gives in feed and a validation needs, too."""
+    needed = {placeholder.name for placeholder in walk.needed_placeholders(trainer.training_step.evaluated)}
+    fed = [placeholder for placeholder in trainer.examples.given if placeholder.name in needed]
+    if isinstance(valid, Mapping):
+        keys = [key for group in valid for key in (group if isinstance(group, tuple) else [group])]
+        held = {str(getattr(key, "name", key)).removesuffix(":0") for key in keys}
+        fed = [placeholder for placeholder in fed if placeholder.op.name not in held]
+    else:  # what a stream holds is not known yet; no scalar
+        fed = [placeholder for placeholder in fed if placeholder.shape.rank == 0]
+    rule = (
+        "a validation has placeholders at their defaults, which feed does not change, and some have none: "
+        "make them by tf.compat.v1.placeholder_with_default(value, shape), a keep_prob by "
+        "gk.keep_prob_input()"
+    )
+    check.require(not fed, rule, without_default=[placeholder.name for placeholder in fed])

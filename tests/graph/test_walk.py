@@ -51,23 +51,26 @@ def by_one_hot(indices):
 
 
 @pytest.mark.parametrize("use", [by_labels, by_cast_labels, by_gather, by_gather_axis, by_lookup, by_one_hot])
-def test_index_limit(use):
+def test_indices_have_the_limits_of_the_op_that_takes_them(use):
     labels = gk.label_input()
-    use(labels)
-    assert walk.index_limit(labels)[0] == 7
+    used = use(labels)
+    limits = walk.index_limits(labels, walk.ancestors([used]))
+    assert (limits.lowest, limits.highest) == (-1 if use is by_one_hot else 0, 6)
 
 
-def test_smallest_limit_counts():
+def test_smallest_limit_of_the_ops_that_run_counts():
     labels = gk.label_input()
-    tf.one_hot(labels, 9)
-    tf.one_hot(labels, 4)
-    assert walk.index_limit(labels) == (4, "OneHot")
+    wide, narrow, row = tf.one_hot(labels, 9), tf.one_hot(labels, 4), by_gather(labels)
+    assert walk.index_limits(labels, walk.ancestors([wide, narrow])) == (-1, 3, "OneHot")
+    assert walk.index_limits(labels, walk.ancestors([wide])) == (-1, 8, "OneHot")
+    assert walk.index_limits(labels, walk.ancestors([narrow, row])) == (0, 3, "OneHot")
 
 
 def test_plain_numbers_have_no_limit():
     labels = gk.label_input()
-    tf.cast(labels, tf.float32) * 2
-    assert walk.index_limit(labels) == (None, None)
+    used = tf.cast(labels, tf.float32) * 2
+    tf.one_hot(labels, 3)  # does not run
+    assert walk.index_limits(labels, walk.ancestors([used])) is None
 
 
 def test_same_computation_tells_copies_from_others():

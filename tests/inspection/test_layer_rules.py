@@ -96,7 +96,15 @@ def penalty_alone():
     return gk.l2_loss(V1.get_variable("w", (3, 3), use_resource=True))
 
 
-VALID = [residual, two_towers, biases_of_two_uses, normalized_layer, words, penalty_alone]
+def drawn_from_noise():
+    """Noise is not of the examples, but what is drawn from it reaches the loss, as in a GAN."""
+    noise = tf.random.normal([tf.shape(features())[0], 4])
+    with V1.variable_scope("g", reuse=V1.AUTO_REUSE):
+        gk.dense(features("given"), 4, name="start")  # drawn from numbers of one's own
+        return classify(gk.dense(noise, 4, name="start"))
+
+
+VALID = [drawn_from_noise, residual, two_towers, biases_of_two_uses, normalized_layer, words, penalty_alone]
 
 
 @pytest.mark.parametrize("program", VALID)

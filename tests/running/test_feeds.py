@@ -38,11 +38,12 @@ def problem():
     return Problem()
 
 
-def source(values, name="x", dtype=tf.float32, **fields):
+def source(rows, name="x", dtype=tf.float32, **fields):
     """Returns a Source of an array for a placeholder in a graph of its own."""
     with tf.Graph().as_default():
-        values = np.asarray(values)
-        return feeds.Source(v1.placeholder(dtype, (None, *values.shape[1:]), name), values, **fields)
+        array = np.asarray(rows)
+        placeholder = v1.placeholder(dtype, (None, *array.shape[1:]), name)
+        return feeds.Source(placeholder, array, values.Limits(placeholder, array.dtype, ()), **fields)
 
 
 # Examples.
@@ -332,7 +333,7 @@ FEEDS = [
     (0, ValueError, "keep_prob:0 is a probability to keep, in (0, 1]; received value=0.0"),
     (-0.5, ValueError, "keep_prob:0 is a probability to keep, in (0, 1]; received value=-0.5"),
     (1.5, ValueError, "keep_prob:0 is a probability to keep, in (0, 1]; received value=1.5"),
-    (np.inf, ValueError, "keep_prob:0 must be finite; received value=array(inf, dtype=float32)"),
+    (np.inf, ValueError, "keep_prob:0 must be finite; received value=inf"),
     ([0.5], ValueError, "keep_prob:0 has shape (); received shape=(1,)"),
     ("half", TypeError, "keep_prob:0 takes float32; received value='half'"),
     (None, None, None),

@@ -122,6 +122,9 @@ def test_an_optimizer_of_its_own_is_refused(network, optimizer):
     ):
         trainer.session.run([trainer.training_step.loss, train_op], {p.name: v for p, v in data.items()})
     assert np.array_equal(trainer.weights()["logits/kernel"], before)
+    kernel, bias = V1.trainable_variables()[:2]  # a dict of fetches may have keys that cannot be sorted
+    found = trainer.session.run({kernel.op: kernel, bias.op: [bias, {"loss": kernel}]})
+    assert np.array_equal(found[kernel.op], before)
 
 
 def test_initial_values_are_not_given_again(network):

@@ -9,7 +9,7 @@ import tensorflow as tf
 import graphkit as gk
 from graphkit import checks
 from graphkit.data import batches
-from graphkit.running import feeds, loops, steps
+from graphkit.running import feeds, loops, steps, values
 from graphkit.running import metrics as running_metrics
 
 
@@ -193,7 +193,8 @@ def test_feed_steps_feed_rows_constants_and_the_rate(fresh_graph):
     points, scale = gk.feature_input(3), tf.compat.v1.placeholder(tf.float32, ())
     rate = tf.compat.v1.placeholder(tf.float32, ())
     fetches = [points * scale, rate * 2, tf.no_op()]
-    examples = feeds.Examples([feeds.Source(points, POINTS)], {scale: np.float32(3)})
+    source = feeds.Source(points, POINTS, values.Limits(points, POINTS.dtype, ()))
+    examples = feeds.Examples([source], {scale: np.float32(3)})
     with tf.compat.v1.Session() as session:
         feed = steps.FeedSteps(session, fetches, examples, rate)
         assert feed.next_count(10) == 1

@@ -527,3 +527,19 @@ def test_an_interrupted_run_keeps_as_many_checkpoints_as_it_is_told(tmp_path):
             trainer.fit({x: np.ones((4, 2))}, epochs=5, callbacks=callbacks, progress=False)
         names = [os.path.basename(path) for path in saving.kept(tmp_path)]
     assert names == ["model-4", "model-3", "model-2", "model-1"]
+
+
+def test_a_fit_inside_of_a_fit_is_refused_and_the_trainer_stays_usable():
+    points = gk.feature_input(2)
+    data = {points: np.ones((4, 2), np.float32)}
+
+    class Again(gk.Callback):
+        def on_epoch_end(self, trainer, row):
+            trainer.fit(data, progress=False)
+
+    with gk.Trainer(gk.l2_loss(gk.dense(points, 1))) as trainer:
+        for options in ({}, {"dry_run": True}):
+            with pytest.raises(ValueError, match="fit: this trainer is fitting already.*trainer.stop"):
+                trainer.fit(data, progress=False, callbacks=[Again()], **options)
+        trainer.fit(data, progress=False)
+        assert trainer.step == 2

@@ -114,6 +114,27 @@ def test_tensor_of_another_graph():
         trainer.predict(stranger.logits, problem.data)
 
 
+def test_predictions_of_unequal_lengths_are_refused_with_their_shapes():
+    sequences = tf.compat.v1.placeholder(tf.float32, (None, None, 1))
+    outputs = gk.dense(sequences, 2)
+    batches = [{sequences: np.ones((2, length, 1), np.float32)} for length in (3, 5)]
+    message = r"pad sequences to one length.*shapes=\[\(3, 2\), \(5, 2\)\]"
+    with gk.Trainer(gk.l2_loss(outputs)) as trainer, pytest.raises(ValueError, match=message):
+        trainer.predict(outputs, lambda: iter(batches))
+
+
+def test_variables_of_a_collection_of_their_own_are_weights():
+    points = gk.feature_input(2)
+    mine, local = (
+        tf.compat.v1.get_variable(name, (2,), collections=[key], use_resource=True)
+        for name, key in (("mine", "mine"), ("local", tf.compat.v1.GraphKeys.LOCAL_VARIABLES))
+    )
+    loss = gk.l2_loss(points * mine * local)
+    with gk.Trainer(loss, "momentum", variables=[mine]) as trainer:
+        trainer.fit({points: POINTS[:, :2]}, progress=False)
+        assert list(trainer.weights()) == ["mine"]
+
+
 def test_several_tensors_are_predicted_in_one_pass_as_they_are_given():
     problem = Problem(dropout=True)
     passes = []

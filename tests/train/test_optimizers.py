@@ -139,3 +139,69 @@ tf.get_logger().warning("use of x is deprecated")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     written = [line for line in done.stderr.splitlines() if "deprecated" in line]
     assert len(written) == 1 and written[0].endswith("use of x is deprecated")
+
+
+def table_problem(constraint, kind=True):
+    """Returns (table, {placeholder: examples}, loss) of an embedding with rows that repeat."""
+    tokens, targets = gk.token_input(3), tf.compat.v1.placeholder(tf.float32, (None,))
+    table = tf.compat.v1.get_variable(
+        "table",
+        (6, 2),
+        initializer=tf.compat.v1.constant_initializer(0.4),
+        use_resource=kind,
+        constraint=constraint,
+    )
+    loss = gk.l2_loss(tf.reduce_sum(tf.nn.embedding_lookup(table, tokens), [1, 2]) - targets)
+    rng = np.random.default_rng(1)
+    data = {tokens: rng.integers(0, 5, (24, 3)), targets: 9 * rng.normal(size=24).astype(np.float32)}
+    return table, data, loss
+
+
+def unit_rows(table):
+    return tf.clip_by_norm(table, 0.5, axes=[1])
+
+
+FEW = ("sgd", "adam")
+ALL = [name if name in FEW else pytest.param(name, marks=pytest.mark.slow) for name in optimizers.OPTIMIZERS]
+
+
+@pytest.mark.parametrize("optimizer", ALL)
+def test_a_constraint_of_an_embedding_is_applied_after_each_update(optimizer):
+    found = {}
+    for constraint in (None, unit_rows):
+        with tf.Graph().as_default():
+            table, data, loss = table_problem(constraint)
+            with gk.Trainer(loss, optimizer, 0.5) as trainer:
+                trainer.fit(data, batch_size=24, progress=False)
+                slots = {
+                    v.name: trainer.session.run(v) for v in trainer.training_step.variables if v is not table
+                }
+                found[constraint] = slots, trainer.session.run(table)
+    (free_slots, free), (slots, kept) = found[None], found[unit_rows]
+    norms = np.linalg.norm(free, axis=1, keepdims=True)
+    assert (norms > 0.5).any()
+    np.testing.assert_allclose(kept, free * np.minimum(1, 0.5 / norms), rtol=1e-6)
+    assert slots.keys() == free_slots.keys() and all(np.array_equal(slots[n], free_slots[n]) for n in slots)
+
+
+@pytest.mark.parametrize("is_resource", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_a_constraint_of_an_embedding_has_one_result_in_every_execution(is_resource):
+    found = []
+    for execution in ("feed", "chunks", "resident"):
+        with tf.Graph().as_default():
+            table, data, loss = table_problem(unit_rows, is_resource)
+            with gk.Trainer(loss, "momentum", 0.05) as trainer:
+                trainer.fit(data, batch_size=4, epochs=2, progress=False, execution=execution)
+                assert trainer.runner.execution == execution
+                found.append(trainer.session.run(table))
+    assert np.linalg.norm(found[0], axis=1).max() < 0.501
+    assert all(np.array_equal(found[0], other) for other in found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ways", [{"accumulate": 2}, {"clip_norm": 1.0}, {"average_decay": 0.9}])
+def test_a_constraint_of_an_embedding_holds_with_other_settings(ways):
+    table, data, loss = table_problem(unit_rows)
+    with gk.Trainer(loss, "sgd", 0.5, **ways) as trainer:
+        trainer.fit(data, batch_size=4, progress=False)
+        assert np.linalg.norm(trainer.session.run(table), axis=1).max() < 0.501

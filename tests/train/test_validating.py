@@ -83,3 +83,16 @@ def test_an_interrupted_validation_is_made_when_the_run_goes_on(run):
     found = run("chunks", valid_every=4, resume=True)
     assert found[2] == expected[2]
     assert_equal(found[0], expected[0])
+
+
+def test_a_placeholder_without_a_default_that_is_in_feed_cannot_be_validated():
+    points, keep = gk.feature_input(2), tf.compat.v1.placeholder(tf.float32, (), "keep")
+    data = {points: np.ones((4, 2), np.float32)}
+    with gk.Trainer(gk.l2_loss(gk.dense(gk.dropout(points, keep), 1))) as trainer:
+        for valid in (data, lambda: iter([data])):
+            with pytest.raises(
+                ValueError, match=r"fit \(valid\): .*placeholder_with_default.*keep_prob_input"
+            ):
+                trainer.fit(data, {keep: 0.5}, valid=valid, progress=False)
+        assert trainer.step == 0
+        trainer.fit(data, {keep: 0.5}, progress=False)
