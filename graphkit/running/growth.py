@@ -82,7 +82,7 @@ class Growth:
             return
         todo = (
             "give values by variable.load(value, trainer.session), which adds nothing"
-            if any(op.type.startswith("Assign") for op in made)
+            if any(op.type.startswith("Assign") for op in made) and made[-1].type != "NoOp"
             else "build the tensor once, before the loop, and use it there, such as: "
             "probabilities = tf.nn.softmax(logits)"
         )

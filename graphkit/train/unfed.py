@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from graphkit.graph import walk
@@ -52,7 +53,7 @@ def switches(graph: tf.Graph, ops: Collection[tf.Operation]) -> Iterator[Switch]
             yield from (Switch(op, no_dropout, "0.5") for op in defaults_of(keep_prob))
     for op in ops:
         # TensorFlow's own dropout compares random numbers with a rate, or adds them to a keep_prob.
-        if op.type == "GreaterEqual" and settings.is_for_masks(op) and walk.default_value(op.inputs[1]) == 0:
+        if op.type == "GreaterEqual" and settings.is_for_masks(op) and drops(op) and is_zero(op.inputs[1]):
             yield from (Switch(op, no_dropout, "0.5") for op in defaults_of(op.inputs[1]))
         if is_switch(op) and op.outputs[0].dtype == tf.bool and is_training_flag(op.name):
             default = walk.default_value(op.outputs[0])
@@ -64,6 +65,21 @@ def is_training_flag(name: str) -> bool:
     """Whether a placeholder's name, such as is_training or phase_train_1, says that a step trains."""
     words = re.sub(r"_\d+$", "", name.rsplit("/", 1)[-1]).lower()
     return TRAINING.fullmatch(re.sub(r"[^a-z]", "", words)) is not None
+
+
+def drops(mask: tf.Operation) -> bool:
+    """Whether a mask sets values to zero, and does not choose between two, as of scheduled sampling."""
+    for op in settings.takers(mask.outputs[0]):
+        if walk.GRADIENTS.search(op.name):
+            continue  # that of a choice is one between a value and zero
+        if op.type == "Mul" or (op.type.startswith("Select") and any(map(is_zero, op.inputs[1:]))):
+            return True
+    return False
+
+
+def is_zero(tensor: tf.Tensor) -> bool:
+    value = walk.default_value(tensor)
+    return tensor.op.type == "ZerosLike" or (value is not None and not np.any(value))
 
 
 def defaults_of(tensor: tf.Tensor) -> Iterable[tf.Operation]:
