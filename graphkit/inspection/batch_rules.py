@@ -94,7 +94,7 @@ def growth_of(op: tf.Operation, known: Mapping[tf.Operation, Growth]) -> Growth:
     if kind in POWERS:
         one = largest(before)
         return UNKNOWN if one.power is None else Growth(one.power * POWERS[kind], one.sums)
-    if walk.is_fed(op) and op.outputs[0].shape.rank == 0:
+    if op.type in walk.PLACEHOLDERS and op.outputs[0].shape.rank == 0:
         return UNKNOWN  # it may be the number of examples
     return growth_of_other(op, before)
 

@@ -1,5 +1,6 @@
 """What is added to a graph after its session was opened: predictions may be, but not in a loop."""
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,9 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.graph import lines, walk
 
+logger = logging.getLogger("graphkit")
 RUNS = 20  # before so many runs one line has added ops: it is in a loop. More than there are digits.
+MOST_RUNS = 50 * RUNS  # a loop over letters, channels or variables ends before, one of training does not
 OPTIMIZERS = re.compile(r"(Resource)?(Sparse)?Apply")
 TYPED = "<stdin>"  # Python's prompt: the lines that are typed there have one number
 
@@ -68,16 +71,28 @@ class Growth:
                 return
             self.earlier |= {op: ends(op) for op in changed}
             raise RuntimeError(message(rule))
-        if line == lines.UNKNOWN or line.startswith(TYPED):
+        # Groups alone, as of tf.compat.v1.local_variables_initializer() in each epoch, compute nothing.
+        if line != lines.UNKNOWN and not line.startswith(TYPED) and any(op.type != "NoOp" for op in made):
+            self.runs[line] += 1
+            self.check_loop(line, made)
+
+    def check_loop(self, line: str, made: list[tf.Operation]) -> None:
+        """Says when a line has added ops before many runs, and raises `RuntimeError` if it goes on."""
+        if self.runs[line] != RUNS and self.runs[line] < MOST_RUNS:
             return
-        self.runs[line] += 1
-        if self.runs[line] >= RUNS:
-            rule = (
-                f"{line} adds ops to the graph again and again ({self.runs[line]} times until now), which "
-                "makes each run slower than the one before; build the tensor once, before the loop, and use "
-                "it there, such as: probabilities = tf.nn.softmax(logits)"
-            )
+        todo = (
+            "give values by variable.load(value, trainer.session), which adds nothing"
+            if any(op.type.startswith("Assign") for op in made)
+            else "build the tensor once, before the loop, and use it there, such as: "
+            "probabilities = tf.nn.softmax(logits)"
+        )
+        rule = (
+            f"{line} adds ops to the graph again and again ({self.runs[line]} times until now), which "
+            f"makes each run slower than the one before; {todo}"
+        )
+        if self.runs[line] >= MOST_RUNS:
             raise RuntimeError(message(rule, op=made[-1].name))
+        logger.warning("%s; after %d times it is refused", rule, MOST_RUNS)
 
     def why_refused(self, op: tf.Operation) -> str | None:
         """Returns why a later op is not run: it trains, or it gives all variables their initial values."""
@@ -88,9 +103,10 @@ class Growth:
                 "or for several losses gk.Trainer({name: (loss, variables, optimizer)})"
             )
         if op.type == "NoOp" and op.control_inputs:
-            variables = self.graph.get_collection(tf.compat.v1.GraphKeys.GLOBAL_VARIABLES)
+            variables = self.graph.get_collection(tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES)
             first = {variable.initializer for variable in variables} & self.earlier.keys()
-            if not first.isdisjoint(op.control_inputs):
+            # A part of them, such as a layer that is to learn anew, is named on purpose.
+            if first and first.issubset(op.control_inputs):
                 return (
                     f"{line_of(op)} initializes variables again, and what was trained would be lost; the "
                     "Trainer has given all their initial values, which follow from its seed: leave this out"

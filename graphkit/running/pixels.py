@@ -24,6 +24,7 @@ from graphkit.running import data_keys
 # brighter or got noise after they were scaled, and some programs scale to -1..1. Pixels that nobody scaled
 # are far outside.
 SLACK = 0.25
+MOST_STANDARDISED = 16  # floats up to this are not taken for pixels of 0 to 255
 FAINT = 0.15  # a network gets hardly any differences from images whose scaled pixels differ by less
 SAMPLE = 64  # images that are looked at for that
 logger = logging.getLogger("graphkit")
@@ -74,10 +75,13 @@ class Scaling(NamedTuple):
         """Raises for floats that scaling does not give."""
         name, code = placeholder.name, data_keys.code_of(placeholder)
         given = "" if self == Scaling(128.0, 128.0) else f", offset={self.offset:g}, scale={self.scale:g}"
+        # Scaling would bring standardised images close to one number, which nobody would be told.
+        are_pixels = bool(rows.min() >= 0 and rows.max() >= MOST_STANDARDISED)
+        todo = f"scale pixels by gk.scale_pixels({code}{given}), or " if are_pixels else ""
         rule = (
             f"{name} takes pixels 0..255 as integers, or floats that were scaled to "
-            f"{self.lowest:.4g}..{self.highest:.4g}: scale pixels by gk.scale_pixels({code}{given}), or make "
-            f"{name} by gk.image_input(..., scale=None), which takes any floats"
+            f"{self.lowest:.4g}..{self.highest:.4g}: {todo}make {name} by gk.image_input(..., scale=None), "
+            f"which takes any floats{'' if are_pixels else ', such as standardised images'}"
         )
         raise ValueError(check.message(rule, lowest=short(rows.min()), highest=short(rows.max())))
 

@@ -1,6 +1,7 @@
 """What a fit was not given: values of dropout and of training flags, which are off unless they are fed."""
 
 import logging
+import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from graphkit.nn import inputs
 from graphkit.running import settings
 
 logger = logging.getLogger("graphkit")
+# The names of flags that say that a step trains, and not those of what is trained, as train_embeddings.
+TRAINING = re.compile(r"(is|in|phase)?train(ing)?(phase|mode|flag|time|placeholder|ph|pl)?")
 
 
 class Switch(NamedTuple):
@@ -51,10 +54,16 @@ def switches(graph: tf.Graph, ops: Collection[tf.Operation]) -> Iterator[Switch]
         # TensorFlow's own dropout compares random numbers with a rate, or adds them to a keep_prob.
         if op.type == "GreaterEqual" and settings.is_for_masks(op) and walk.default_value(op.inputs[1]) == 0:
             yield from (Switch(op, no_dropout, "0.5") for op in defaults_of(op.inputs[1]))
-        if is_switch(op) and op.outputs[0].dtype == tf.bool and "train" in op.name.rsplit("/", 1)[-1].lower():
+        if is_switch(op) and op.outputs[0].dtype == tf.bool and is_training_flag(op.name):
             default = walk.default_value(op.outputs[0])
             if default is not None and not default:
                 yield Switch(op, "as it evaluates", "True")
+
+
+def is_training_flag(name: str) -> bool:
+    """Whether a placeholder's name, such as is_training or phase_train_1, says that a step trains."""
+    words = re.sub(r"_\d+$", "", name.rsplit("/", 1)[-1]).lower()
+    return TRAINING.fullmatch(re.sub(r"[^a-z]", "", words)) is not None
 
 
 def defaults_of(tensor: tf.Tensor) -> Iterable[tf.Operation]:

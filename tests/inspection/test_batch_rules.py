@@ -111,6 +111,7 @@ RIGHT = {
     "normalized weights": normalized_weights,
     "softmax weights": softmax_weights,
     "fed count": fed_count,
+    "fed count with a default": lambda each: tf.reduce_sum(each) / V1.placeholder_with_default(32.0, ()),
     "sequences": of_sequences,
     "sequences in time order": of_sequences_in_time_order,
     "several means": lambda each: tf.reduce_sum(tf.stack([tf.reduce_mean(each), tf.reduce_mean(each**2)])),
@@ -207,7 +208,12 @@ def test_a_trainer_looks_at_its_metrics(caplog):
 def test_the_rule_agrees_with_the_values():
     """The loss on a batch given twice is twice as large where the rule says that it grows."""
     for name, loss_of in {**WRONG, **RIGHT}.items():
-        if "weight" in name or name in ("fed count", "sequences", "sequences in time order"):
+        if "weight" in name or name in (
+            "fed count",
+            "fed count with a default",
+            "sequences",
+            "sequences in time order",
+        ):
             continue  # of these, other placeholders must be fed
         with tf.Graph().as_default(), V1.Session() as session:
             each = V1.placeholder(tf.float32, (None,), "each")

@@ -25,6 +25,7 @@ def network():
 @pytest.fixture(autouse=True)
 def same_graph(network, monkeypatch):
     monkeypatch.setattr(growth, "RUNS", 3)
+    monkeypatch.setattr(growth, "MOST_RUNS", 6)
     with network[0].graph.as_default():
         yield
 
@@ -37,7 +38,7 @@ LOOPS = {
 
 
 @pytest.mark.parametrize("kind", LOOPS)
-def test_a_loop_that_adds_ops_is_found_and_named(network, kind):
+def test_a_loop_that_adds_ops_is_found_and_named(network, kind, caplog):
     trainer, logits, points, data = network
     turn = 0
     with pytest.raises(
@@ -45,8 +46,22 @@ def test_a_loop_that_adds_ops_is_found_and_named(network, kind):
     ):
         for turn in range(100):  # noqa: B007
             LOOPS[kind](trainer, logits, points)
-    assert turn == growth.RUNS - 1
+    assert turn == growth.MOST_RUNS - 1
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "adds ops to the graph again and again (3 times until now)" in warning
+    assert warning.endswith("; after 6 times it is refused")
     assert trainer.weights() and trainer.evaluate(data)  # nothing is lost
+
+
+def test_values_in_a_loop_are_loaded(network, caplog):
+    trainer = network[0]
+    for variable in (V1.trainable_variables("logits") * growth.RUNS)[: growth.RUNS]:
+        trainer.session.run(variable.assign(trainer.session.run(variable)))
+    assert "give values by variable.load(value, trainer.session)" in caplog.text
+    caplog.clear()
+    for variable in V1.trainable_variables("logits") * growth.RUNS:
+        variable.load(trainer.session.run(variable), trainer.session)
+    assert "again and again" not in caplog.text
 
 
 @pytest.mark.parametrize(("execution", "runs"), [("feed", False), ("chunks", True)])
@@ -71,10 +86,12 @@ def test_what_is_built_once_may_run_often(network):
     assert all(np.array_equal(rows[0], row) for row in rows)
     for place in range(growth.RUNS - 1):  # a tensor for each class
         trainer.predict(logits[:, place], points)
+    for _ in range(2 * growth.MOST_RUNS):  # before the values of tf.metrics of an epoch
+        trainer.session.run(V1.local_variables_initializer())
     typed = compile(
         "trainer.session.run(tf.constant(1))", "<stdin>", "exec"
     )  # all such lines have one number
-    for _ in range(2 * growth.RUNS):
+    for _ in range(2 * growth.MOST_RUNS):
         exec(typed, {"trainer": trainer, "tf": tf})
 
 
@@ -118,6 +135,8 @@ def test_initial_values_are_not_given_again(network):
     ):
         trainer.session.run(V1.global_variables_initializer())
     trainer.session.run([V1.local_variables_initializer(), tf.no_op()])
+    bias = V1.trainable_variables("logits/bias")  # a part that is named
+    trainer.session.run(V1.variables_initializer(bias))
     assert np.array_equal(trainer.weights()["logits/kernel"], before)
 
 

@@ -138,7 +138,13 @@ FLOATS = (
 )
 REFUSED = {
     "floats": (RAW, ValueError, f"{FLOATS}; received lowest=0.0, highest=255.0"),
-    "standardised": ((IMAGES - 100.0) / 40, ValueError, f"{FLOATS}; received lowest=-2.5, highest=3.875"),
+    "standardised": (
+        (IMAGES - 100.0) / 40,
+        ValueError,
+        "to -1..0.9922: make images:0 by gk.image_input(..., scale=None), which takes any floats, such as "
+        "standardised images; received lowest=-2.5, highest=3.875",
+    ),
+    "not of 255": (IMAGES / 51, ValueError, "0.9922: make images:0 by gk.image_input(..., scale=None)"),
     "256": (
         INTEGERS + 1,
         ValueError,
@@ -199,6 +205,8 @@ def test_the_scaling_is_that_of_the_placeholder():
         assert net.seen(INTEGERS).tobytes() == gk.scale_pixels(IMAGES, 0, 255).tobytes()
         assert np.array_equal(net.seen(IMAGES / 255), (IMAGES / 255).astype(np.float32))
         with raises(ValueError, "to 0..1: scale pixels by gk.scale_pixels(images, offset=0, scale=255)"):
+            net.seen(1.0 * IMAGES)
+        with raises(ValueError, "to 0..1: make images:0 by gk.image_input(..., scale=None), which takes any"):
             net.seen(2.0 * IMAGES / 255 - 1)
 
 
