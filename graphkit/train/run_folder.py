@@ -49,7 +49,8 @@ class RunFolder:
                 saving.remove_remains(self.logdir)
             if (self.logdir / REPLACED).exists():
                 self.remove_run()
-        return saving.kept(self.logdir)
+        # Another worker may look before the chief has removed a run that was replaced.
+        return [] if (self.logdir / REPLACED).exists() else saving.kept(self.logdir)
 
     def replace(self) -> None:
         """Removes all files of the run in the folder, which from now on is the trainer's.

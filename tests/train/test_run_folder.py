@@ -162,6 +162,7 @@ def test_a_replacement_that_is_killed_between_two_files_is_completed(folder, wri
         assert (folder.logdir / "run.json").exists() == (kill == 0)
         folder.release()
         other = RunFolder(folder.logdir)
+        assert RunFolder(folder.logdir, writes=False).claim("fit") == []  # before the chief has removed it
         assert other.claim("fit") == [] and files_in(folder) == {*OTHERS}
         other.release()
 
