@@ -167,8 +167,7 @@ def test_export_of_a_run_of_words(run, tmp_path):
 UNREADABLE = [
     ("none.png", "error: read_images: {path} cannot be read (No such file or directory)"),
     ("none.npz", "error: read_npz: {path} cannot be read (No such file or directory)"),
-    ("folder.png", "error: read_images: {path} cannot be read (Is a directory)"),
-    ("folder.npz", "error: read_npz: {path} cannot be read (Is a directory)"),
+    ("folder.png", "error: predict: {path} holds no pictures (.png, .jpg, .jpeg); received files=[]"),
     ("text.png", "error: read_images: {path} is not a complete PNG or JPEG image; received bytes=4"),
 ]
 
