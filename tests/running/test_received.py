@@ -291,8 +291,11 @@ FORMS = [
     (0.2, "which you divide by train, valid = gk.split_indices(len(x), 0.2, seed=0)"),
     (Split(), '{"images": data.train.images, "colors": data.train.labels}'),
     (Split().train, '{"images": data.images, "colors": data.labels}'),
-    (FRAME.assign(g=1), "as {\"rows\": frame[['a', 'b', 'c', 'd', 'e', 'f']], \"images\": frame['g']"),
-    (FRAME, "as {\"rows\": frame[['a', 'b', 'c', 'd', 'e', 'f']], \"images\": images"),
+    (
+        FRAME.assign(g=1),
+        "the features of one: {\"rows\": frame[['a', 'b', 'c', 'd', 'e', 'f']], \"images\": frame['g']",
+    ),
+    (FRAME, "the features of one: {\"rows\": frame[['a', 'b', 'c', 'd', 'e', 'f']], \"images\": images"),
     ({"images": IMAGES, "images:0": IMAGES}, "images:0 must be given once: as a key, the placeholder and"),
     ({"graphkit/seed": 3}, "the trainer feeds graphkit/seed:0 by itself: leave it out of data"),
     ({"rows": ROWS, "labels": LABELS[:9]}, "received examples={'rows:0': 12, 'labels:0': 9}"),
@@ -319,12 +322,12 @@ def test_kinds_of_arrays_that_a_placeholder_takes():
 
 def test_placeholders_without_a_name_of_their_own_are_named_in_code():
     graph = tf.compat.v1.get_default_graph()
-    v1.placeholder(tf.float32, (None, 3))
+    placeholders = [v1.placeholder(tf.float32, (None, 3))]
     with tf.name_scope("input"):
-        labels = v1.placeholder(tf.int32, (None,), "y-1")
-    v1.placeholder(tf.float32)
+        placeholders.append(v1.placeholder(tf.int32, (None,), "y-1"))
+    placeholders.append(v1.placeholder(tf.float32))
     with pytest.raises(TypeError) as caught:
-        feeds.check_examples(checks.Checker("fit"), graph, [ROWS], None, [labels], {})
+        feeds.check_examples(checks.Checker("fit"), graph, [ROWS], None, placeholders, {})
     assert '{"Placeholder": array, "input/y-1": array, "Placeholder_1": array_1}' in str(caught.value)
 
 
@@ -349,7 +352,7 @@ def test_each_function_that_takes_data_says_the_same():
                 images: IMAGES,
                 labels: LABELS + 1,
             },
-            'give {"images": images, "labels": labels}; received data=array of float32': IMAGES,
+            "; received data=array of float32": IMAGES,
             "a tensor of a graph has no values of its own": {images: graph_tensor, labels: LABELS},
             "data of images:0 must be an array: a tensor of a graph": {
                 images: [graph_tensor],
