@@ -178,7 +178,9 @@ def check_given(
     missing = [tensor for tensor in needed if tensor.name not in known]
     if missing:
         names = ", ".join(tensor.name for tensor in missing)
-        rule = f"placeholder {names} needs data, or a value in feed: {missing_code(missing)}"
+        several = len(missing) > 1
+        needs = f"placeholders {names} need" if several else f"placeholder {names} needs"
+        rule = f"{needs} data, or a value in feed: {missing_code(missing)}"
         needed_names = {tensor.op.name for tensor in needed}
         unused = sorted(tensor.op.name for tensor in given if tensor.op.name not in needed_names)
         again = [name for name in unused if re.sub(r"_\d+$", "", name) in {t.op.name for t in missing}]

@@ -194,7 +194,7 @@ REFUSED = [
     (
         lambda p: {},
         ValueError,
-        "placeholder features:0, labels:0 needs data, or a value in feed: "
+        "placeholders features:0, labels:0 need data, or a value in feed: "
         'add {"features": features, "labels": labels} to data; received given=[]',
     ),
     (
