@@ -15,7 +15,7 @@ from graphkit.nn import activations, inputs, losses, metrics, regression_metrics
 from graphkit.reporting import report as reports
 from graphkit.run_config import RunConfig, RunFile, check_dataset, check_folder, read_config
 from graphkit.run_data import FeatureScaling, read_images
-from graphkit.running import callback
+from graphkit.running import callback, workers
 from graphkit.train import run_folder
 from graphkit.train import trainer as trainers
 from graphkit.train.early_stopping import EarlyStopping
@@ -280,6 +280,7 @@ def train_run(
         if value is not None:
             check.integer(name, value)
     check.require(len(data.test.labels), f"{data.name} is too small: its test set holds no examples")
+    workers.check_cluster(check, cluster)
     if resume or cluster is None or cluster.is_chief:  # others may see what the chief already writes
         check_folder(check, logdir, config, resume, overwrite or fit.get("dry_run", False))
     observers: list[callback.Callback] = [RunFile(config)]

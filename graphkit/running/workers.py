@@ -222,8 +222,11 @@ class Several(abc.ABC):
 
 def workers_of(check: checks.Checker, cluster: Any) -> Workers:
     """Returns the workers of a trainer: of a `gk.Cluster`, or this process alone."""
-    if cluster is None:
-        return ALONE
+    check_cluster(check, cluster)
+    return ALONE if cluster is None else cluster.for_trainer()
+
+
+def check_cluster(check: checks.Checker, cluster: Any) -> None:
+    """Raises `TypeError` unless it is a `gk.Cluster` or None."""
     rule = "cluster must be a gk.Cluster, as gk.cluster_from_env() returns, or None"
-    check.require_type(isinstance(cluster, Several), rule, cluster=cluster)
-    return cluster.for_trainer()
+    check.require_type(cluster is None or isinstance(cluster, Several), rule, cluster=cluster)

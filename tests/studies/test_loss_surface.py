@@ -347,7 +347,7 @@ def test_one_trained_number_is_refused():
         ({"paths": {1: gk.WeightPath()}}, TypeError, "loss_surface: paths must be"),
         ({"paths": {"sgd": np.zeros((3, 2))}}, TypeError, "loss_surface: paths must be"),
         ({"paths": {"sgd": gk.WeightPath()}}, ValueError, "must hold points.*received path='sgd'"),
-        ({"data": {}}, ValueError, "loss_surface: all arrays must have the same number of examples"),
+        ({"data": {}}, ValueError, "loss_surface: placeholders .* need data"),
         ({"data": 3}, TypeError, "loss_surface: data must be {placeholder or its name: array}"),
         ({"feed": 3}, TypeError, "loss_surface: feed must be {placeholder: value}"),
     ],
