@@ -1,6 +1,7 @@
 """Scopes of layers and ops, and the graph's global step."""
 
 import contextlib
+import weakref
 from collections.abc import Iterator
 from enum import Enum
 from typing import TypeAlias
@@ -11,7 +12,9 @@ from graphkit import checks
 from graphkit.graph import lines, walk
 
 Reuse: TypeAlias = bool | Enum | None  # the Enum is tf.compat.v1.AUTO_REUSE
-TRAINER = "graphkit/trainer"  # collection: the line that made the trainer of the graph
+# {graph: the line that made its trainer}. Not a collection of the graph: that would be exported with it, and
+# the graph that a program imports from there has no trainer.
+TRAINERS: "weakref.WeakKeyDictionary[tf.Graph, str]" = weakref.WeakKeyDictionary()
 NEW_NETWORK = "begin a new network with gk.reset(), or in `with tf.Graph().as_default():`"
 
 

@@ -111,10 +111,10 @@ def variable_op(name: str) -> tf.Operation | None:
 def check_no_trainer(check: checks.Checker, name: str) -> None:
     """Refuses a new variable in a graph that has a trainer, which would never give it a value."""
     with tf.init_scope():
-        made = tf.compat.v1.get_default_graph().get_collection(scopes.TRAINER)
-    if made:
+        line = scopes.TRAINERS.get(tf.compat.v1.get_default_graph())
+    if line is not None:
         rule = (
-            f"the Trainer made at {made[0]} has given the variables of this graph their values, so {name} "
+            f"the Trainer made at {line} has given the variables of this graph their values, so {name} "
             f"would have none; build the layer before the Trainer, or {scopes.NEW_NETWORK}; called at "
             f"{lines.caller_line()}"
         )

@@ -99,12 +99,12 @@ def build(
     check, graph = checks.Checker("Trainer"), minimized[0].loss.graph
     rule = f"the graph is finalized, so nothing can be added to train it; called at {lines.caller_line()}"
     check.require(not graph.finalized, rule)
-    made = graph.get_collection(scopes.TRAINER)
+    made = scopes.TRAINERS.get(graph)
     rule = (
-        f"the graph has a trainer already, made at {made and made[0]}, and a second one would add its update "
+        f"the graph has a trainer already, made at {made}, and a second one would add its update "
         f"to the same graph; go on with that one, or {scopes.NEW_NETWORK}; called at {lines.caller_line()}"
     )
-    check.require(not made, rule)
+    check.require(made is None, rule)
     with graph.as_default(), settings.workers.scope():
         minimized = objectives.with_variables(check, minimized)
         trained = objectives.all_variables(minimized)
@@ -129,7 +129,7 @@ def build(
         step = step._replace(update=settings.workers.end_step(step.update))
         own = settings.workers.initialized(initialized(step.variables))
         initializer = tf.group(session.make_initializer(own, seed), tables)
-        graph.add_to_collection(scopes.TRAINER, lines.caller_line())
+        scopes.TRAINERS[graph] = lines.caller_line()
     kernels.recommend_onednn(ops)
     lost = unsaved.unsaved_state(of_program(ops))
     return Built(metrics, step, made_loops, checkpoints, initializer, hashes, lost)

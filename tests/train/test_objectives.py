@@ -84,7 +84,7 @@ def test_refused_before_the_graph_has_a_trainer():
                 assert re.search(rule, str(error)), f"{name}: {error}"
             else:
                 pytest.fail(f"{name} is not refused")
-        assert not graph.get_collection(scopes.TRAINER)
+        assert graph not in scopes.TRAINERS
 
 
 def test_float16_needs_one_loss():

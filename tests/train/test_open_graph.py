@@ -225,3 +225,14 @@ def test_reset_without_a_default_graph_says_how_to_have_one():
         RuntimeError, match=r"^reset: TensorFlow executes eagerly.*disable_eager_execution\(\)"
     ):
         outcome.result()
+
+
+def test_an_imported_graph_has_no_trainer():
+    """What is exported is the graph, and a program may build on what it imports."""
+    features, labels = gk.feature_input(2), gk.label_input()
+    logits = gk.dense(features, 2, name="logits")
+    with gk.Trainer(gk.softmax_cross_entropy(logits, labels)) as trainer:
+        exported = tf.compat.v1.train.export_meta_graph(graph=trainer.graph)
+    with tf.Graph().as_default() as graph:
+        tf.compat.v1.train.import_meta_graph(exported)
+        assert gk.dense(graph.get_tensor_by_name(logits.name), 3).shape.as_list() == [None, 3]
