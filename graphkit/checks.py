@@ -26,6 +26,7 @@ MOST_NUMBERS = 12  # of an array or a list that is shown in full
 FEW = 3  # items of a longer list that are shown
 DEEPEST = 4  # lists inside of lists that are shown
 HUGE = 1e38
+KERAS = ("keras", "tf_keras")
 LARGEST = 2**63 - 1  # what NumPy and TensorFlow hold as the size of an axis
 
 
@@ -210,6 +211,12 @@ def has_mask(value: Any) -> bool:
     """Whether the value is a masked array, or a list or tuple of arrays of which one is."""
     items = value if isinstance(value, (list, tuple)) else (value,)
     return any(isinstance(item, np.ma.MaskedArray) for item in items)
+
+
+def keras_kinds(value: Any) -> list[type]:
+    """Returns the classes of Keras that a value, or a class, is of; an empty list for all others."""
+    kinds = (value if isinstance(value, type) else type(value)).__mro__
+    return [kind for kind in kinds if kind.__module__.split(".")[0] in KERAS]
 
 
 def near(name: str, known: Collection[str]) -> str:

@@ -73,7 +73,6 @@ class CommandParser(argparse.ArgumentParser):
 SAID = {
     'resume="anyway" continues all the same; to begin anew from its weights: restore(path, '
     "weights_only=True), then fit without resume": "--overwrite instead of --resume begins anew",
-    " (a script's --resume)": "",
     "train_run(resume=True)": "graphkit train --resume",
     "fit(resume=True)": "--resume",
     "instead of resume": "instead of --resume",

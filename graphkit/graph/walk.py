@@ -58,14 +58,13 @@ def check_loss(check: checks.Checker, loss: Any) -> tf.Graph:
 
 def why_no_loss(value: Any) -> str:
     """Returns what to give in place of a value that is not a tensor of a graph, to follow a rule."""
-    module = type(value).__module__.split(".")[0]
     if isinstance(value, tf.Operation):
         return "; a trainer makes the training step itself, so give the loss that it minimizes"
     if isinstance(value, (list, tuple)) and any(map(is_graph_tensor, value)) and not hasattr(value, "finish"):
         return "; give the sum of several, tf.add_n(losses), or {name: (loss, variables)} of each"
     if hasattr(value, "finish"):
         return "; a Metric is not a loss, but has a tensor, such as gk.mean_squared_error makes"
-    if module in ("keras", "tf_keras"):
+    if checks.keras_kinds(value):
         return "; objects of Keras are not taken: build it, as by gk.softmax_cross_entropy(logits, labels)"
     if callable(value) or isinstance(value, str):
         return ", as a function returns it: gk.softmax_cross_entropy(logits, labels)"
@@ -241,8 +240,12 @@ def is_fed(op: tf.Operation) -> bool:
 
 def needed_placeholders(tensors: Iterable[tf.Tensor | tf.Operation]) -> list[tf.Tensor]:
     """Returns the placeholders without a default that the tensors depend on, sorted by name."""
-    needed = [op.outputs[0] for op in ancestors(tensors) if is_fed(op)]
-    return sorted(needed, key=lambda tensor: tensor.name)
+    return fed_among(ancestors(tensors))
+
+
+def fed_among(ops: Iterable[tf.Operation]) -> list[tf.Tensor]:
+    """Returns the placeholders without a default among ops, sorted by name."""
+    return sorted((op.outputs[0] for op in ops if is_fed(op)), key=lambda tensor: tensor.name)
 
 
 def inside_control_flow(ops: Iterable[tf.Operation], *, branches: bool = True) -> set[tf.Operation]:
@@ -331,6 +334,18 @@ def needed_functions(nodes: Iterable[Any], library: Any) -> Any:
     return needed
 
 
+def users(tensor: tf.Tensor) -> Iterator[tuple[tf.Operation, tf.Tensor]]:
+    """Yields (op, what it takes) of the ops that take a tensor, also after ops that keep its values."""
+    waiting = [tensor]
+    while waiting:
+        taken = waiting.pop()
+        for op in taken.consumers():
+            if op.type in SAME_VALUES and op.inputs[0] is taken:
+                waiting.append(op.outputs[0])
+            else:
+                yield op, taken
+
+
 def index_limits(placeholder: tf.Tensor, ops: Collection[tf.Operation]) -> IndexLimits | None:
     """Returns which integers the ops take that use them as indices, or None if none does.
 
@@ -342,17 +357,11 @@ def index_limits(placeholder: tf.Tensor, ops: Collection[tf.Operation]) -> Index
       placeholder: takes integers.
       ops: all ops that run; others may take what they like.
     """
-    waiting, found = [placeholder], []
-    while waiting:
-        tensor = waiting.pop()
-        for op in tensor.consumers():
-            if op not in ops:
-                continue
-            if op.type in SAME_VALUES and op.inputs[0] is tensor:
-                waiting.append(op.outputs[0])
-            elif (limit := limit_of(op, tensor)) is not None:
-                # -1 means "no class" to tf.one_hot: a row of zeros, as in TensorFlow's documentation.
-                found.append(IndexLimits(-1 if op.type == "OneHot" else 0, limit - 1, op.type))
+    found = []
+    for op, tensor in users(placeholder):
+        if op in ops and (limit := limit_of(op, tensor)) is not None:
+            # -1 means "no class" to tf.one_hot: a row of zeros, as in TensorFlow's documentation.
+            found.append(IndexLimits(-1 if op.type == "OneHot" else 0, limit - 1, op.type))
     if not found:
         return None
     narrowest = min(found, key=lambda limits: (limits.highest, -limits.lowest))

@@ -37,8 +37,7 @@ def to_tensor(check: checks.Checker, name: str, value: TensorLike) -> tf.Tensor:
         rule += "; it is of another one: after gk.reset(), run the cells from the network on" * earlier
         check.require_type(usable, rule, **{name: value})
     check.unmasked(name, value)
-    of_keras = type(value).__module__.split(".")[0] in ("keras", "tf_keras")
-    if of_keras and not hasattr(value, "numpy") and not hasattr(value, "handle"):
+    if checks.keras_kinds(value) and not hasattr(value, "numpy") and not hasattr(value, "handle"):
         instead = (
             "objects of Keras are not taken; make an input by gk.feature_input or tf.compat.v1.placeholder"
         )

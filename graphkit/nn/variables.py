@@ -28,7 +28,6 @@ NAMED: dict[str, Callable[[], Any]] = {
     "truncated_normal": lambda: tf.compat.v1.truncated_normal_initializer(stddev=0.05),
     "zeros": tf.compat.v1.zeros_initializer,
 }
-KERAS = ("keras", "tf_keras")
 # {name of a Keras class: function of its object -> TensorFlow 1's initializer of the same distribution}
 SAME_DISTRIBUTION: dict[str, Callable[[Any], Any]] = {
     "VarianceScaling": lambda own: tf.compat.v1.variance_scaling_initializer(
@@ -142,7 +141,7 @@ def keyed_initializer(check: checks.Checker, name: str, initializer: Any) -> Any
     """
     if isinstance(initializer, type):
         initializer = initializer()  # as get_variable does
-    kinds = [kind for kind in type(initializer).__mro__ if kind.__module__.split(".")[0] in KERAS]
+    kinds = checks.keras_kinds(initializer)
     config = initializer.get_config() if kinds else {}
     if "seed" not in config or config["seed"] is not None:
         return initializer

@@ -222,14 +222,8 @@ def check_rows_in_feed(
 
 def takes_labels(placeholder: tf.Tensor) -> bool:
     """Whether a placeholder is that of the labels of a cross entropy."""
-    waiting = [placeholder]
-    while waiting:
-        tensor = waiting.pop()
-        for op in tensor.consumers():
-            if op.type in CROSS_ENTROPIES and op.inputs[1] is tensor:
-                return True
-            waiting += op.outputs if op.type in walk.SAME_VALUES else []
-    return False
+    users = walk.users(placeholder)
+    return any(op.type in CROSS_ENTROPIES and op.inputs[1] is taken for op, taken in users)
 
 
 def missing_code(missing: Sequence[tf.Tensor]) -> str:

@@ -174,10 +174,10 @@ def check_examples(
     data_keys.check_settings(check, named)
     constants = check_feed(check, graph, feed)
     data_keys.require_once(check, named, constants)
-    data_keys.check_given(check, walk.needed_placeholders(fetches), [*named, *constants], own)
+    ops = walk.ancestors(fetches)
+    data_keys.check_given(check, walk.fed_among(ops), [*named, *constants], own)
     arrays = received.check_arrays(check, named)
     data_keys.check_rows_in_feed(check, named, constants, len(next(iter(arrays.values()))))
-    ops = walk.ancestors(fetches)
     sources = [make_source(check, placeholder, array, ops) for placeholder, array in arrays.items()]
     for source in sources:
         check_values(check, source)

@@ -154,7 +154,7 @@ def why_not(value: Any, name: str) -> str:
         return "an op has no value; give its output"
     if isinstance(value, (bool, numbers.Number, np.ndarray, np.generic)) or tf.is_tensor(value):
         return "give the tensor, not a value that was computed of it"
-    if type(value).__module__.split(".")[0] in ("keras", "tf_keras"):
+    if checks.keras_kinds(value):
         return f"metrics of Keras are not taken: {EXAMPLE}"
     if callable(value):
         return f"call the function with tensors of your graph: {EXAMPLE}"

@@ -107,12 +107,16 @@ def as_pixels(
 
     Of columns and mapped files nothing is read: they are converted, and checked, as they are read.
     """
+    # Each mini-batch of a stream comes here, too, so what most of them are is told first.
+    is_uint8 = array.dtype == np.uint8
+    if array.dtype.kind not in "uib" or (is_uint8 and check.function != "fit"):
+        return array
     name, code, scaling = placeholder.name, data_keys.code_of(placeholder), scaling_of(placeholder)
-    if scaling is None or array.dtype.kind not in "uib":
+    if scaling is None:
         return array
     if check.function == "fit" and isinstance(array, np.ndarray) and array.dtype.kind in "ui":
         warn_of_faint(check, placeholder, array, scaling)
-    if array.dtype == np.uint8:
+    if is_uint8:
         return array
     rule = f"{name} takes pixels 0..255, not booleans: give {code} * np.uint8(255)"
     check.require_type(array.dtype.kind != "b", rule, dtype=str(array.dtype))

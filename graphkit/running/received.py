@@ -84,9 +84,8 @@ def check_array(
 def check_lengths(check: checks.Checker, arrays: Mapping[tf.Tensor, Any]) -> None:
     """Raises unless all arrays have the same number of examples, and at least one."""
     lengths = {placeholder.name: len(array) for placeholder, array in arrays.items()}
-    same = len(set(lengths.values())) == 1 and min(lengths.values()) > 0
     rule = "all arrays must have the same number of examples, and at least one"
-    check.require(same, rule, examples=lengths)
+    check.require(len(set(lengths.values())) == 1, rule, examples=lengths)
 
 
 def fits_kind(placeholder: tf.Tensor, array: Any) -> bool:

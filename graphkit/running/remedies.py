@@ -158,13 +158,7 @@ def of_integers(given: Given) -> str:
 
 def feeds_product(placeholder: tf.Tensor) -> bool:
     """Whether a placeholder is multiplied with weights, as inputs are and labels are not."""
-    waiting = [placeholder]
-    while waiting:
-        for op in waiting.pop().consumers():
-            if op.type in PRODUCTS:
-                return True
-            waiting += op.outputs if op.type in walk.SAME_VALUES else []
-    return False
+    return any(op.type in PRODUCTS for op, _ in walk.users(placeholder))
 
 
 def of_one_example(given: Given) -> str:

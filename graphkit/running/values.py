@@ -31,7 +31,7 @@ class Limits:
 
     def __init__(self, placeholder: tf.Tensor, dtype: np.dtype, ops: Collection[tf.Operation]) -> None:
         self.placeholder, self.name, self.takes = placeholder, placeholder.name, placeholder.dtype
-        self.dtype, self.code = dtype, data_keys.code_of(placeholder)
+        self.dtype = dtype
         self.is_text = placeholder.dtype == tf.string and dtype.kind == "O"
         self.is_float = kind_of(dtype) in "fc"
         self.any, self.lowest, self.highest = self.is_float or self.is_text, 0, 0
@@ -66,7 +66,8 @@ class Limits:
         """Returns what to do about integers that are refused, as the end of the rule."""
         if self.indices is None:
             return ""
-        todo = remedies.for_range(self.code, rows, self.highest + 1, self.indices.op_type)
+        code = data_keys.code_of(self.placeholder)
+        todo = remedies.for_range(code, rows, self.highest + 1, self.indices.op_type)
         return todo and f": {todo}"
 
     def check_floats(

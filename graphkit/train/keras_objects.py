@@ -5,7 +5,6 @@ from typing import Any
 
 import tensorflow as tf
 
-KERAS = ("keras", "tf_keras")
 V1 = "tf.compat.v1.train."
 
 
@@ -35,12 +34,6 @@ SCHEDULES: dict[str, tuple[str, tuple[str, ...]]] = {
     "CosineDecayRestarts": ("cosine_decay_restarts", ("initial_learning_rate", "first_decay_steps")),
     "PiecewiseConstantDecay": ("piecewise_constant", ("boundaries", "values")),
 }
-
-
-def is_of_keras(value: Any) -> bool:
-    """Whether a value is a class of Keras, or an object of one."""
-    kinds = (value if isinstance(value, type) else type(value)).__mro__
-    return any(kind.__module__.split(".")[0] in KERAS for kind in kinds)
 
 
 def instead_of_optimizer(optimizer: Any) -> str:

@@ -79,7 +79,7 @@ class LearningRate:
 def schedule_of(check: checks.Checker, given: Any, name: str = "learning_rate") -> Callable[[int], float]:
     """Returns a function step -> rate, which checks each rate."""
     rule = f"{name} must be a number, or a function of the step that returns one"
-    if keras_objects.is_of_keras(given):
+    if checks.keras_kinds(given):
         rule = f"{name} is a schedule of Keras; give {keras_objects.instead_of_schedule(given)}"
         raise TypeError(check.message(rule, **{name: given}))
     is_tensor = tf.is_tensor(given) or isinstance(given, tf.Variable)

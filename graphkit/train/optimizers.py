@@ -124,9 +124,9 @@ def make_optimizer(check: checks.Checker, optimizer: Any, learning_rate: tf.Tens
         return OPTIMIZERS[check.choice("optimizer", optimizer, OPTIMIZERS)](learning_rate)
     if isinstance(optimizer, V1.Optimizer):
         return optimizer
-    of_keras = keras_objects.is_of_keras(optimizer)
+    of_keras = bool(checks.keras_kinds(optimizer))
     made = optimizer(learning_rate) if callable(optimizer) and not of_keras else None
-    if of_keras or keras_objects.is_of_keras(made):
+    if of_keras or checks.keras_kinds(made):
         advice = keras_objects.instead_of_optimizer(optimizer if of_keras else made)
         rule = f"an optimizer of Keras cannot train a graph of TensorFlow 1; {advice}"
         raise TypeError(check.message(rule, optimizer=optimizer))
