@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import itertools
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,6 @@ from graphkit.train.metrics_file import steps_of_run
 
 FLUSH_SECONDS = 5  # after which what was written is on the disk, so that a training can be watched
 QUEUE = 1000  # events that may wait for the disk
-NUMBERS = itertools.count()  # of the event files of this process: two of one second would have one name
 
 
 class TensorBoard(Callback):
@@ -182,7 +180,7 @@ class TensorBoard(Callback):
             # refuses to make one where it executes eagerly.
             with trainer.graph.as_default(), self.check.system_errors(f"{folder} cannot be written"):
                 os.makedirs(folder, exist_ok=True)
-                suffix = f".{os.getpid()}.{next(NUMBERS)}"
+                suffix = f".{number_of_files(folder):06}.{os.getpid()}"
                 options = {"max_queue": QUEUE, "flush_secs": FLUSH_SECONDS, "filename_suffix": suffix}
                 self.open[name] = tf.compat.v1.summary.FileWriter(folder, **options)
             self.open[name].add_event(events.start(self.forgotten))
@@ -203,6 +201,15 @@ class TensorBoard(Callback):
             raise ValueError(self.check.message(rule, shapes=shapes))
         count = min(self.images, len(source.array))
         return source.raw_rows(np.arange(count), (trainer.seed, 0, 1))
+
+
+def number_of_files(folder: str) -> int:
+    """Returns how many event files a folder has.
+
+    TensorBoard reads the files of a run in the order of their names, in which TensorFlow writes the second
+    and the host. So that those of one second are read in the order of writing, this number follows.
+    """
+    return sum(".tfevents." in name for name in os.listdir(folder))
 
 
 def hyperparameters(settings: Mapping[str, Any]) -> list[Any]:

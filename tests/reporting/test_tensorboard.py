@@ -157,3 +157,18 @@ def test_a_fit_that_is_refused_writes_nothing_and_one_that_replaces_a_run_remove
     assert files() == before and sum("tfevents" in path.name for path in before) == 3
     boards.train(tmp_path, [], epochs=1)
     assert not any("tfevents" in path.name for path in files())
+
+
+def test_files_of_one_second_are_read_in_the_order_of_writing(tmp_path):
+    """A viewer reads them in the order of their names, with which TensorFlow writes seconds only."""
+    names = []
+    with tf.Graph().as_default():
+        trainer, data = boards.make_trainer()
+        with trainer:
+            for _ in range(12):
+                board = gk.TensorBoard(tmp_path, histograms=False, graph=False)
+                trainer.fit(data, batch_size=24, epochs=1, callbacks=[board], progress=False)
+                names += {path.name for path in (tmp_path / "train").iterdir()} - {*names}
+        assert names == sorted(names) and len(names) == 12
+        found = boards.scalars(tmp_path / "train", "epoch/loss")
+        assert [step for step, _ in found] == list(range(2, 25, 2))
