@@ -255,6 +255,17 @@ def apply(
             return optimizer.apply_gradients(ready(optimizer, dense, clip))
 
 
+def op_of(check: checks.Checker, update: Any) -> tf.Operation:
+    """Returns the op of what apply_gradients returned: an op, a tensor, as that of `tf.cond`, or several."""
+    if isinstance(update, tf.Operation):
+        return update
+    made = tf.nest.flatten(update)
+    rule = "the optimizer's apply_gradients must return the op that makes the update"
+    is_update = all(isinstance(one, tf.Operation) or tf.is_tensor(one) for one in made)
+    check.require_type(made and is_update, rule, returned=update)
+    return tf.group(*made)
+
+
 def counted(check: checks.Checker, update: tf.Operation, global_step: tf.Variable) -> tf.Operation:
     """Returns the update, which counts the step once.
 

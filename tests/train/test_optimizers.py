@@ -259,6 +259,39 @@ def test_a_rate_that_is_fed_is_no_unused_placeholder():
     assert "unused_placeholder: rate" not in str(raised.value)
 
 
+class Returns(tf.compat.v1.train.GradientDescentOptimizer):
+    """Makes the update, and returns what a function of it returns."""
+
+    def __init__(self, result):
+        super().__init__(0.1)
+        self.result = result
+
+    def apply_gradients(self, grads_and_vars, global_step=None, name=None):
+        return self.result(lambda: super(Returns, self).apply_gradients(grads_and_vars, global_step))
+
+
+def test_an_update_may_be_a_tensor_or_several():
+    found = []
+    for result in (
+        lambda apply: apply(),
+        lambda apply: [apply(), tf.constant(0)],
+        lambda apply: tf.cond(tf.constant(True), lambda: tf.group(apply()), tf.no_op),
+    ):
+        with tf.Graph().as_default():
+            loss, _ = decayed(lambda rate: None)
+            with gk.Trainer(loss, Returns(result), seed=3) as trainer:
+                data = {"features": normal(12, 3)}
+                trainer.fit(data, batch_size=4, epochs=1, progress=False, execution="feed")
+                found.append(trainer.weights()["weights"].tobytes())
+    assert len(set(found)) == 1
+
+
+def test_an_optimizer_that_returns_no_update_is_refused():
+    loss, _ = decayed(lambda rate: None)
+    with pytest.raises(TypeError, match="^Trainer: the optimizer's apply_gradients must return the op"):
+        gk.Trainer(loss, Returns(lambda apply: apply() and None))
+
+
 def test_complex_variables_are_refused():
     weight = tf.compat.v1.get_variable("weight", initializer=tf.constant(1j, tf.complex64))
     loss = tf.reduce_mean(tf.abs(weight * tf.complex(gk.feature_input(2), 0.0)))
