@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -121,6 +121,15 @@ class Examples:
     def plan(self, batch_size: int, *options: Any, most: int | None = None) -> Any:
         """Returns the `Plan` of mini-batches of these examples, or of the first ones, at most so many."""
         return batches.Plan(min(len(self), most or len(self)), batch_size, *(options or (False,)))
+
+    def plan_to_evaluate(self, check: checks.Checker, batch_size: int, most: int | None = None) -> Any:
+        """Returns the plan of an evaluation, with as many examples at a time as the placeholders take."""
+        plan = self.plan(batch_size, most=most)
+        for name, size in fixed_sizes(self.sources).items():
+            plan = self.plan(size, most=most)
+            rule = f"{name} takes {size} examples at a time: the number of examples must be a multiple of it"
+            check.require({plan.full_size, plan.short_size} <= {size, 0}, rule, examples=plan.examples)
+        return plan
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -253,14 +262,17 @@ def make_source(
 
 def check_sizes(check: checks.Checker, sources: Sequence[Source], plan: batches.Plan) -> None:
     """Raises `ValueError` if a placeholder is for mini-batches of another size."""
-    for source in sources:
-        size = source.placeholder.shape.as_list()[0] if source.placeholder.shape.rank else None
-        rule = (
-            f"{source.placeholder.name} takes {size} examples at a time: batch_size must be {size}, and the "
-        )
+    for name, size in fixed_sizes(sources).items():
+        rule = f"{name} takes {size} examples at a time: batch_size must be {size}, and the "
         rule += "number of examples a multiple of it, or drop_remainder=True"
-        fits = size is None or {plan.full_size, plan.short_size} <= {size, 0}
+        fits = {plan.full_size, plan.short_size} <= {size, 0}
         check.require(fits, rule, batch_size=plan.batch_size, examples=plan.examples)
+
+
+def fixed_sizes(sources: Iterable[Source]) -> dict[str, int]:
+    """Returns {name of a placeholder: number of examples} of those that take a fixed number at a time."""
+    shapes = {source.placeholder.name: source.placeholder.shape for source in sources}
+    return {name: shape[0] for name, shape in shapes.items() if shape.rank and shape[0] is not None}
 
 
 def check_values(check: checks.Checker, source: Source) -> None:

@@ -134,7 +134,8 @@ class OpenGraph:
         Args:
           data: {placeholder or its name: all examples}, or a stream, see `fit`.
           feed: {placeholder: value} that replaces the defaults of some placeholders.
-          batch_size: examples in a run, which changes the result only by rounding; a stream has its own.
+          batch_size: examples in a run, which changes the result only by rounding; a stream, and placeholders
+            of a fixed number of examples, have their own.
 
         Returns:
           {"loss": float, metric: value} over all examples.
@@ -172,7 +173,7 @@ class OpenGraph:
         wire.check_batch(check, self.training_step.remote, examples, batch_size)
         evaluator = self.evaluator(examples, values)
         streams.require_usable(check, examples, again, workers is ALONE or self.training_step.place is None)
-        plan = examples.plan(batch_size, most=most)
+        plan = examples.plan_to_evaluate(check, batch_size, most)
         return lambda after_batch: steps.evaluate(evaluator, plan, self.metrics, after_batch, workers)
 
     def predict(
@@ -185,7 +186,7 @@ class OpenGraph:
             trainer; or a list, tuple or dict of such tensors, which are computed in one pass.
           data: {placeholder or its name: all examples}, or a stream, for what the tensor needs, see `fit`.
           feed: {placeholder: value} that replaces the defaults of some placeholders.
-          batch_size: examples in a run; a stream has its own mini-batches.
+          batch_size: see `evaluate`.
 
         Returns:
           An array (examples, ...); of several tensors a list, tuple or dict of arrays, as they were given.
@@ -219,7 +220,8 @@ class OpenGraph:
         examples = self.check_examples(check, data, feed, wanted)
         wire.check_batch(check, self.training_step.remote, examples, batch_size)
         parts: list[list[np.ndarray]] = [[] for _ in wanted]
-        for run, _ in steps.run_all(self.evaluator(examples, wanted), examples.plan(batch_size).slices()):
+        plan = examples.plan_to_evaluate(check, batch_size)
+        for run, _ in steps.run_all(self.evaluator(examples, wanted), plan.slices()):
             for one, values, found in zip(wanted, run.values, parts, strict=True):
                 fits = np.ndim(values[0]) > 0 and len(values[0]) == run.batch_size
                 rule = f"the first axis of {one.name} must be the example"
