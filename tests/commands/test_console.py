@@ -102,7 +102,7 @@ def test_the_command_line_wins(parsed):
         ("logdir = 3", "logdir must be a string"),
         ("resume = 1", "resume must be true or false"),
         ("config = 'other.toml'", "'config', which is not an option"),
-        ("[train]\nepochs = 3", "'train', which is not an option"),
+        ("[train]\nepochs = 3", "'train', which is not an option: options stand without a section"),
         ("epochs = ", "options.toml is not TOML: Invalid value"),
     ],
 )
