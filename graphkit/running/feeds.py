@@ -185,6 +185,7 @@ def check_examples(
     data_keys.require_once(check, named, constants)
     ops = walk.ancestors(fetches)
     data_keys.check_given(check, walk.fed_among(ops), [*named, *constants], own)
+    require_examples(check, data, named, ops)
     arrays = received.check_arrays(check, named)
     data_keys.check_rows_in_feed(check, named, constants, len(next(iter(arrays.values()))))
     sources = [make_source(check, placeholder, array, ops) for placeholder, array in arrays.items()]
@@ -192,6 +193,20 @@ def check_examples(
         check_values(check, source)
     own_values = {placeholder: value for placeholder, value in own.items() if value is not None}
     return Examples(with_augment(check, graph, sources, augment), own_values | constants, constants)
+
+
+def require_examples(
+    check: checks.Checker, data: Any, named: Mapping[tf.Tensor, Any], ops: Iterable[tf.Operation]
+) -> None:
+    """Raises `ValueError` if there are no arrays, as where a graph reads its examples itself."""
+    readers = [op.name for op in ops if walk.DATA.match(op.type)]
+    rule = "data must hold the examples, as {placeholder: array of all examples}"
+    if readers:
+        rule += (
+            f"; the graph reads its own by {min(readers)}, which no trainer can shuffle or repeat: make "
+            "placeholders in place of what it returns, and give the tf.data.Dataset, or arrays, as data"
+        )
+    check.require(named, rule, data=data)
 
 
 def with_augment(

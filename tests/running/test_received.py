@@ -331,6 +331,12 @@ def test_placeholders_without_a_name_of_their_own_are_named_in_code():
     assert '{"Placeholder": array, "input/y-1": array, "Placeholder_1": array_1}' in str(caught.value)
 
 
+class Table:
+    """As a data set of Hugging Face is: its columns have names."""
+
+    column_names = ("images", "labels")
+
+
 def test_each_function_that_takes_data_says_the_same():
     images, labels, keep_prob = gk.image_input(4, 5, 1), gk.label_input(), gk.keep_prob_input()
     logits = gk.dense(gk.dropout(gk.flatten(images), keep_prob), 3)
@@ -364,6 +370,9 @@ def test_each_function_that_takes_data_says_the_same():
             },
             "so give images[..., np.newaxis]": {(images, labels): lambda: [(IMAGES[..., 0], LABELS)]},
             'as {("images", "labels"): stream}': lambda: iter([(IMAGES, LABELS)]),
+            "give lambda: iter(batches); received": [{images: IMAGES, labels: LABELS}],
+            'give {("images", "labels"): lambda: iter(batches)}; received': [(IMAGES, LABELS)],
+            "give one of them, data['train']": {"train": Table(), "test": Table()},
         }
         for text, data in wrong.items():
             for name, call in calls.items():
