@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
@@ -192,6 +193,16 @@ def is_seedless(op: tf.Operation) -> bool:
     attributes = op.node_def.attr
     seeds = ("seed" in attributes, "seed2" in attributes)
     return all(seeds) and attributes["seed"].i == 0 and attributes["seed2"].i == 0
+
+
+@contextlib.contextmanager
+def kept(session: tf.compat.v1.Session, variables: Sequence[tf.Variable]) -> Iterator[None]:
+    """Gives variables, after a block, the values that they had before it."""
+    values = [np.array(value) for value in session.run(list(variables))] if variables else []
+    try:
+        yield
+    finally:
+        assign(session, list(zip(variables, values, strict=True)))
 
 
 def assign(session: Any, pairs: Iterable[tuple]) -> None:

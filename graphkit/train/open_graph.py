@@ -1,9 +1,10 @@
 """A finished graph with an open session: evaluates, predicts, returns weights, exports."""
 
 import contextlib
+import functools
 import os
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,7 +15,8 @@ from graphkit.checkpoints import saving
 from graphkit.exports import card, exporting
 from graphkit.graph import walk
 from graphkit.nn.metrics import Metric
-from graphkit.running import feeds, remote, steps, streams, wire
+from graphkit.running import feeds, order, remote, steps, streams, wire
+from graphkit.running import session as sessions
 from graphkit.running.callback import Callback
 from graphkit.running.training_step import TrainingStep
 from graphkit.running.workers import ALONE, Workers
@@ -131,6 +133,8 @@ class OpenGraph:
     ) -> dict[str, Any]:
         """Returns the loss and the metrics over a data set, with placeholders at their defaults.
 
+        Variables that the loss itself changes, such as a state, have the same values before and after it.
+
         Args:
           data: {placeholder or its name: all examples}, or a stream, see `fit`.
           feed: {placeholder: value} that replaces the defaults of some placeholders.
@@ -174,7 +178,18 @@ class OpenGraph:
         evaluator = self.evaluator(examples, values)
         streams.require_usable(check, examples, again, workers is ALONE or self.training_step.place is None)
         plan = examples.plan_to_evaluate(check, batch_size, most)
-        return lambda after_batch: steps.evaluate(evaluator, plan, self.metrics, after_batch, workers)
+
+        def compute(after_batch: Callable[[], None]) -> dict[str, Any]:
+            with sessions.kept(self.session, self.written):
+                return steps.evaluate(evaluator, plan, self.metrics, after_batch, workers)
+
+        return compute
+
+    @functools.cached_property
+    def written(self) -> list[tf.Variable]:
+        """The variables that computing the loss and the metrics changes, which an evaluation puts back."""
+        shared = self.checkpoints.spread  # other workers train them at the same time
+        return [] if shared else order.written(self.training_step.evaluated, self.training_step.variables)
 
     def predict(
         self, tensor: Any, data: Feed, feed: Feed | None = None, *, batch_size: int = EVALUATION_BATCH
