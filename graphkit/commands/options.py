@@ -127,6 +127,7 @@ def options_of(parser: CommandParser, path: str) -> list[str]:
         option = name.replace("_", "-")
         known = option in parser.options and option not in ("config", "help")
         rule = f"{path} sets {name!r}, which is not an option{checks.near(option, parser.options)}"
+        rule += ": options stand without a section" * isinstance(value, dict)
         check.require(known, rule)
         found += as_arguments(check, path, option, parser.options[option], value)
     return found

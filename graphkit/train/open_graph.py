@@ -223,7 +223,9 @@ class OpenGraph:
           {'p': (2, 2), 'z': (2, 2)}
         """
         check = self.check_open("predict")
-        wanted = tf.nest.flatten(tensor)
+        # Not by `tf.nest`, which sorts the keys of a dict.
+        tensors = list(tensor.values()) if isinstance(tensor, Mapping) else tensor
+        wanted = tf.nest.flatten(tensors)
         rule = "tensor must be a tensor of the trainer's graph, or a list, tuple or dict of them"
         swapped = isinstance(tensor, Mapping) and any(map(walk.is_graph_tensor, tf.nest.flatten(data)))
         rule += "; are tensor and data swapped? predict(tensor, data)" * swapped
@@ -237,13 +239,14 @@ class OpenGraph:
         parts: list[list[np.ndarray]] = [[] for _ in wanted]
         plan = examples.plan_to_evaluate(check, batch_size)
         for run, _ in steps.run_all(self.evaluator(examples, wanted), plan.slices()):
-            for one, values, found in zip(wanted, run.values, parts, strict=True):
+            for one, values, part in zip(wanted, run.values, parts, strict=True):
                 fits = np.ndim(values[0]) > 0 and len(values[0]) == run.batch_size
                 rule = f"the first axis of {one.name} must be the example"
                 check.require(fits, rule, shape=np.shape(values[0]), examples=run.batch_size)
-                found.append(values[0])
-        arrays = [joined(check, one.name, found) for one, found in zip(wanted, parts, strict=True)]
-        return tf.nest.pack_sequence_as(tensor, arrays)
+                part.append(values[0])
+        arrays = [joined(check, one.name, part) for one, part in zip(wanted, parts, strict=True)]
+        found = tf.nest.pack_sequence_as(tensors, arrays)
+        return dict(zip(tensor, found, strict=True)) if isinstance(tensor, Mapping) else found
 
     def averages(self) -> contextlib.AbstractContextManager[None]:
         """Returns a block in which the trained variables hold their moving averages.

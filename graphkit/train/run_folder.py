@@ -12,8 +12,10 @@ from graphkit.checkpoints import locks, saving
 logger = logging.getLogger("graphkit")
 
 REPLACED = ".replaced"  # is there while the files of an earlier run are removed, see `RunFolder.replace`
-# What a trainer, its callbacks and `graphkit train` write next to the checkpoints.
-FILES = ("run.json", "history.csv", "metrics.jsonl", "report.html", "curves.png", "confusion_matrix.png")
+PICTURE_KINDS = ("svg", "png", "pdf")
+# What a trainer, its callbacks, `graphkit train` and `graphkit plot` write next to the checkpoints.
+PICTURES = [f"{name}.{kind}" for name in ("curves", "confusion_matrix", "network") for kind in PICTURE_KINDS]
+FILES = ("run.json", "history.csv", "metrics.jsonl", "report.html", *PICTURES)
 MOST_NAMED = 5  # files in a message
 EVENTS = re.compile(r"\.tfevents\.\d+\..+\.\d+\.\d+$")  # of `gk.TensorBoard`: those of others end otherwise
 

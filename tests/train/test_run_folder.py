@@ -179,3 +179,4 @@ def test_a_checkpoint_is_not_saved_among_those_of_another_run(folder, write):
 def test_the_names_of_the_files_are_those_that_are_written():
     names = (run_config.FILE, "history.csv", metrics_file.FILE, report.FILE)
     assert run_folder.FILES[:4] == names
+    assert {"curves.png", "confusion_matrix.png", "network.svg", "curves.pdf"} <= {*run_folder.FILES}
