@@ -192,7 +192,8 @@ def refuse_options(
         for option, value in options._asdict().items()
         if wrong and (type(value), value) != (type(defaults._asdict()[option]), defaults._asdict()[option])
     }
-    check.require(not given, f"{', '.join(given)} is an option of {meant}, and this is {kind}", **given)
+    are = "is an option" if len(given) == 1 else "are options"
+    check.require(not given, f"{', '.join(given)} {are} of {meant}, and this is {kind}", **given)
 
 
 def holds_idx(folder: str) -> bool:
