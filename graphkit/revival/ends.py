@@ -15,6 +15,9 @@ UPDATE_OPS, REGULARIZATION = "update_ops", "regularization_losses"
 WRITES = r"(Resource)?(Sparse)?Apply.*|Assign.*|(Resource)?Scatter(Add|Sub|Update|Nd.*)|Save.*"
 OF_TRAINING = re.compile(rf"{WRITES}|Restore.*|.*Summary(V2)?|Print|IsVariableInitialized|VarIsInitializedOp")
 OF_TRAINER = ("graphkit/loops/", "graphkit/inference/", "graphkit/evaluated/")  # copies of the model
+# On it a loop puts what its gradient needs: the loop takes it, but does not belong to the training.
+STACK = "EmptyTensorList"
+LOOPS = ("While", "StatelessWhile")
 # `tf.losses` and others check shapes or values, and make the model wait for it: that it waits for these does
 # not make it part of the training, as waiting for an update does.
 CHECKS = ("NoOp", "Assert")
@@ -51,19 +54,18 @@ def named(check: checks.Checker, nodes: Nodes, given: Any, argument: str) -> dic
 
 def default_outputs(check: checks.Checker, artefact: Artefact, nodes: Nodes) -> dict[str, str]:
     """Returns {name: name of a tensor} of the ends of the model: what nothing takes but training does."""
-    fed, behind = set[str](), set[str]()
+    behind = set[str]()
     order = nodes.ordered()
     for node in order:
         sources = set(map(graphs.owner, node.input))
-        given = node.op in walk.PLACEHOLDERS or walk.DATA.match(node.op)
-        if given or not fed.isdisjoint(graphs.data_inputs(node)):
-            fed.add(node.name)
         of_training = OF_TRAINING.fullmatch(node.op) or walk.GRADIENTS.search(node.name)
-        of_training = of_training or node.name.startswith(OF_TRAINER)
-        if of_training or not behind.isdisjoint(sources):
+        is_copy = node.name.startswith(OF_TRAINER)
+        if node.op != STACK and (of_training or is_copy or not behind.isdisjoint(sources)):
             behind.add(node.name)
-    left = fed - behind
+    left = fed_nodes(nodes) - behind
     ends = [node.name for node in order if node.name in left and is_end(nodes, node.name, behind)]
+    loops = {loop_of(nodes, name) for name in left.difference(ends)}  # of these the model takes a result
+    ends = [name for name in ends if loop_of(nodes, name) is None or loop_of(nodes, name) not in loops]
     known = artefact.collections
     taken = {graphs.owner(text) for key in (UPDATE_OPS, REGULARIZATION) for text in names_in(known, key)}
     ends = [name for name in ends if name not in taken]
@@ -72,16 +74,38 @@ def default_outputs(check: checks.Checker, artefact: Artefact, nodes: Nodes) -> 
     return {name: f"{name}:0" for name in ends}
 
 
+def fed_nodes(nodes: Nodes) -> set[str]:
+    """Returns the nodes that follow from data by more than its size, also by a round of a loop."""
+    found, left = set[str](), [node.name for node in nodes.by_name.values() if brings_data(node)]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += [taker.name for taker, _ in nodes.consumers.get(name, []) if taker.op not in walk.SIZES]
+    return found
+
+
+def brings_data(node: Any) -> bool:
+    return node.op in walk.PLACEHOLDERS or walk.DATA.match(node.op) is not None
+
+
 def is_end(nodes: Nodes, name: str, behind: Collection[str]) -> bool:
     """Whether nothing but training takes the node's values, which are not a size."""
     node = nodes.by_name[name]
     takers = [taker for taker, _ in nodes.consumers.get(name, [])]
     written = any(re.fullmatch(WRITES, taker.op) for taker in takers)  # as a new moving average is
-    sizes = (*walk.SIZES, "BroadcastGradientArgs", *walk.PLACEHOLDERS)
-    brings = node.op in sizes or walk.DATA.match(node.op)
+    brings = node.op in (*walk.SIZES, "BroadcastGradientArgs") or brings_data(node)
     others = [taker for taker in takers if taker.op not in CHECKS]
     checked = node.op in CHECKS or OF_GUARD.search(name) or (takers and not others)
     return not brings and not written and not checked and all(taker.name in behind for taker in others)
+
+
+def loop_of(nodes: Nodes, name: str) -> str | None:
+    """Returns the scope of the loop of which the node is a result, such as a counter or a last state."""
+    node = nodes.by_name[name]
+    sources = [nodes.by_name.get(source) for source in graphs.data_inputs(node)]
+    of_function = node.op == "Identity" and any(source and source.op in LOOPS for source in sources)
+    return name.rpartition("/")[0] if of_function or node.op in ("Exit", "RefExit") else None
 
 
 def names_in(collections: Mapping[str, Any], key: str) -> list[str]:

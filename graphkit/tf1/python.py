@@ -92,6 +92,8 @@ class Private(ModuleType):
             found = Private(path)
         else:
             found = self.public(name)
+            if hasattr(found, "__path__"):
+                found = Private(path)  # a folder of TensorFlow's, whose modules are imported when needed
         setattr(self, name, found)
         return found
 

@@ -227,7 +227,7 @@ class Trainer(OpenGraph):
           max_steps: ends it after so many mini-batches, also inside an epoch; with `resume`, of the whole
             training. What was reached is validated and saved, and `resume` goes on with the epoch.
           max_seconds: the same after so many seconds of this fit, when the steps under way are done.
-          batch_size: examples in a mini-batch, by default 128; a stream has its own.
+          batch_size: examples in a mini-batch, by default 128, or what placeholders take; streams have one.
           valid: like `data`, to be evaluated after each epoch, with placeholders at their defaults; where
             there are moving averages, with these too.
           valid_every: steps after which it is evaluated inside epochs, too; see `validations`.

@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import normal
 from revival import files
 
 import graphkit as gk
@@ -79,6 +80,32 @@ def test_a_model_that_waits_for_checks_has_its_ends(tmp_path, end, control_flow_
     with files.open_session() as session:
         model = gk.revive(files.save_meta(session, tmp_path / "model"))
     assert [name.split("/")[0] for name in model.outputs] == ["end"]
+
+
+def test_a_trained_loop_belongs_to_the_model(tmp_path, control_flow_v2):
+    """Its gradient gives a loop of TensorFlow 2 stacks, which are named as the gradient is.
+
+    As dynamic_rnn does, it begins with zeros of the batch's size, and nothing takes its last state.
+    """
+    features = v1.placeholder(tf.float32, (None, 4), name="features")
+    kernel = v1.get_variable("kernel", (4, 4))
+    zeros = tf.zeros(tf.shape(features))
+    tf.zeros(tf.shape(features)[:1])
+
+    def body(i, state, total):
+        state = tf.tanh((state + features) @ kernel)
+        return i + 1, state, total + state
+
+    _, _, state = v1.while_loop(lambda i, *_: i < 3, body, (0, zeros, zeros))
+    loss = tf.reduce_mean(tf.square(state), name="loss")
+    v1.train.AdamOptimizer().minimize(loss)
+    given = {"features:0": normal(5, 4)}
+    with files.open_session() as session:
+        path, value = files.save_meta(session, tmp_path / "model"), session.run(loss, given)
+    model = gk.revive(path)
+    assert [*model.outputs, *model.variables] == ["loss", "kernel"]
+    with model.graph.as_default(), files.open_session() as session:
+        assert session.run(model.output, given) == value
 
 
 def test_files_of_other_kinds_and_damaged_ones(model_files):

@@ -404,3 +404,17 @@ def test_memory_mapped_arrays_are_sliced(tmp_path, monkeypatch, problem):
     with gk.Trainer(problem.loss) as trainer:
         got = trainer.evaluate({problem.points: mapped, problem.kinds: KINDS})
         assert got == trainer.evaluate(problem.data)
+
+
+def test_a_graph_that_reads_its_own_examples_is_told_apart_from_one_without():
+    dataset = tf.data.Dataset.from_tensor_slices(np.ones((8, 2), np.float32)).batch(4)
+    rows = tf.compat.v1.data.make_one_shot_iterator(dataset).get_next()
+    with gk.Trainer(tf.reduce_mean(gk.dense(rows, 1))) as trainer:
+        with pytest.raises(
+            ValueError, match="^fit: data must hold .*by IteratorGetNext, .*make placeholders"
+        ):
+            trainer.fit({}, progress=False)
+        with pytest.raises(
+            ValueError, match=r"^predict: data must hold the examples, as [^;]*; received data={}"
+        ):
+            trainer.predict(tf.zeros((2, 2)), {})

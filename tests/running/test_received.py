@@ -112,6 +112,8 @@ OFFERS = [
     ("rows", ROWS[0], "rows[np.newaxis]"),
     ("rows", ROWS.T, "rows.T"),
     ("rows", ROWS * 1j, "np.abs(rows)"),
+    ("rows", pd.Series(ROWS.tolist(), index=range(N, 0, -1)), "np.stack(rows)"),
+    ("rows", pd.Series(list(ROWS)), "np.stack(rows)"),
     ("rows", ROWS.astype("U"), "rows.astype(np.float32)"),
     ("rows", FRAME.assign(label=LABELS), "rows.drop(columns=['label'])"),
     ("rows", FRAME.assign(g=1, h=2), "rows.drop(columns=['g', 'h'])"),

@@ -4,12 +4,16 @@ import tensorflow as tf
 
 from graphkit.tf1 import before_1_0 as _before_1_0
 from graphkit.tf1 import overlay
+from graphkit.tf1.nn import convolutions as _convolutions
 from graphkit.tf1.nn import rnn_cell as rnn_cell
 from graphkit.tf1.nn import sequences as _sequences
 
 sigmoid_cross_entropy_with_logits = _before_1_0.sigmoid_cross_entropy_with_logits
 softmax_cross_entropy_with_logits = _before_1_0.softmax_cross_entropy_with_logits
 sparse_softmax_cross_entropy_with_logits = _before_1_0.sparse_softmax_cross_entropy_with_logits
+
+conv2d_backprop_input = _convolutions.conv2d_backprop_input
+conv2d_transpose = _convolutions.conv2d_transpose
 
 bidirectional_dynamic_rnn = _sequences.bidirectional_dynamic_rnn
 dynamic_rnn = _sequences.dynamic_rnn

@@ -9,12 +9,16 @@ from graphkit.tf1.programs import leftovers, sources
 
 LISTED = 10  # lines of a file that Python 3 cannot parse
 INTEGERS = "a size is a float here; where Python 2 divided integers by /, write //"
+OPERANDS = (
+    "integers meet a float here; write // where Python 2 divided by /, else tf.cast(tensor, tf.float32)"
+)
 LAZY = "dict.keys(), map, filter and zip do not return lists in Python 3; write list(...) around them"
 EAGER = "TensorFlow 2's behavior was turned on; delete the call of tf.enable_v2_behavior or its like"
 FLOAT_SIZES = (
     r"'float' object cannot be interpreted as an integer|integers? or a single integer, got '[\d.]+'|"
     r"non-int of type 'float'|slice indices must be integers|Dimension value must be integer .*'float'|"
-    r"parameter '(shape|multiples|size|begin)' has DataType float|Expected int\d*,? .*of type 'float'"
+    r"parameter '(shape|multiples|size|begin|dims?|perm|axis|indices)' has DataType float|"
+    r"Expected int\d*,? .*of type 'float'|valid indices, got [\d.]+|num_or_size_splits .*provided: [\d.]+"
 )
 ITERATORS = r"(dict_keys|dict_values|dict_items|map|filter|zip|range)"
 NEXT = "an iterator has __next__ in Python 3, not next; write __next__ = next below it in its class"
@@ -22,7 +26,8 @@ SCALAR = "NumPy 2.4 makes a number only of an array without axes; write array.it
 BYTES = 'Python 3 tells bytes from text; open the file with "rb" or "wb", or write .encode() or .decode()'
 # (kind of error, its text, what to write), for what cannot be seen in the source
 RUNTIME: list[tuple[type | tuple[type, ...], str, str]] = [
-    (TypeError, FLOAT_SIZES, INTEGERS),
+    (TypeError, r"Expected int\d* passed to parameter '\w' of op", OPERANDS),  # x, y: not sizes
+    ((TypeError, ValueError), FLOAT_SIZES, INTEGERS),
     ((TypeError, AttributeError), rf"'{ITERATORS}' object|type '{ITERATORS}'", LAZY),
     (TypeError, r"returned non-iterator|object is not an iterator", NEXT),
     (AttributeError, r"has no attribute 'next'", "an iterator is asked by next(iterator) in Python 3"),

@@ -84,6 +84,7 @@ def test_private_modules_have_public_names(program):
         import tensorflow.python.platform.gfile as gfile
         from tensorflow.python.platform import flags
         from tensorflow.python.client import device_lib, timeline
+        from tensorflow.python.tools import freeze_graph, inspect_checkpoint
         reset_default_graph()
         ops.reset_default_graph()
         with vs.variable_scope("a"):
@@ -99,6 +100,7 @@ def test_private_modules_have_public_names(program):
     assert names["v"].op.name == "a/v"
     assert names["devices"][0].device_type == "CPU"
     assert names["timeline"].Timeline
+    assert names["freeze_graph"].freeze_graph
     assert "get_variable" in dir(names["vs"])
 
 
