@@ -292,7 +292,12 @@ def complete(trainer: Any, runs: Iterable[Run]) -> Iterator[Run]:
             callback.on_op_error(trainer)
         made = int(trainer.session.run(counter) - uncounted - state.step)
         state.step, state.batch = state.step + made, state.batch + made
-        logger.warning("an op failed; trainer and variables are at step %d", state.step)
+        text = "an op failed; trainer and variables are at step %d"
+        if trainer.plan.short_size and trainer.plan.ends(state.epoch, state.batch + 1):
+            text += (
+                "; the mini-batch is the last one, which is shorter: fit(drop_remainder=True) leaves it out"
+            )
+        logger.warning(text, state.step)
         raise
 
 

@@ -102,3 +102,14 @@ def test_where_the_steps_cannot_be_made_again_step_and_variables_agree(caplog):
             trainer.fit({x: np.ones((64, 3))}, batch_size=4, progress=False)
         assert trainer.step == trainer.batch == 6
         np.testing.assert_allclose(trainer.session.run(w), np.full(3, descended(6)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("execution", ["feed", "chunks"])
+def test_a_shorter_mini_batch_that_fails_is_told(execution, caplog):
+    """As in a graph that has the size of a mini-batch written into it."""
+    x, w, _, _ = failing_graph()
+    with tf.control_dependencies([v1.assert_equal(tf.shape(x)[0], 4)]):
+        loss = tf.reduce_mean((x * w - 1.0) ** 2)
+    with gk.Trainer(loss, "sgd") as trainer, pytest.raises(tf.errors.InvalidArgumentError):
+        trainer.fit({x: np.ones((10, 3))}, batch_size=4, progress=False, execution=execution)
+    assert "at step 2; the mini-batch is the last one, which is shorter: fit(drop_rem" in caplog.text
