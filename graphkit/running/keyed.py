@@ -13,9 +13,8 @@ import tensorflow as tf
 
 from graphkit.graph import walk
 from graphkit.nn import counter_random
-from graphkit.running import keyed_functions
+from graphkit.running import keyed_draws, keyed_functions
 
-PHILOX = keyed_functions.PHILOX
 STATELESS = keyed_functions.STATELESS
 ROWS_OF_WORKER = "graphkit_rows_of_worker"
 
@@ -72,13 +71,22 @@ class RandomOps:
 
 def is_random(op: tf.Operation) -> bool:
     """Whether the op itself draws random numbers from the state of a kernel."""
-    return "seed2" in op.node_def.attr and op.op_def.is_stateful
+    drawing = "seed2" in op.node_def.attr and op.op_def.is_stateful
+    return drawing and op.type not in keyed_draws.DRAWING_NOTHING
 
 
 def has_key(node: Any) -> bool:
     """Whether the numbers of a random op, or of its node, can be drawn from a key."""
-    kind = node.type if isinstance(node, tf.Operation) else node.op
-    return kind == "RandomUniform" or kind in STATELESS
+    return keyed_draws.has_key(node.node_def if isinstance(node, tf.Operation) else node)
+
+
+def draw_stateless(node: Any) -> None:
+    """Makes the node of a random op TensorFlow's one that draws from a key."""
+    shape_dtype = node.attr["T"].type
+    dtype = node.attr["Tout" if node.op == "RandomUniformInt" else "dtype"].type
+    node.op = STATELESS[node.op]
+    node.ClearField("attr")
+    node.attr["Tshape"].type, node.attr["dtype"].type = shape_dtype, dtype
 
 
 class Keys:
@@ -106,6 +114,7 @@ class Keys:
         self.ops: dict[str, str] = {}  # placeholder of a key: the random op, by whose name it is set
         self.placeholders: list[tuple[str, tf.DType]] = []
         self.functions: list[Any] = []
+        self.uniform: set[str] = set()  # names of those that draw uniform numbers
         self.inside = keyed_functions.KeyedFunctions(library or {})
 
     def rewrite(self, node: Any, of_examples: bool = False) -> None:
@@ -124,29 +133,30 @@ class Keys:
         if not has_key(node):
             self.inside.add_key(node, key)
             return
-        shape, *bounds = (name for name in node.input if name[0] != "^")
+        data = [name for name in node.input if name[0] != "^"]
         controls = [name for name in node.input if name[0] == "^"]
-        shape_dtype = tf.as_dtype(node.attr["T"].type)
-        dtype = tf.as_dtype(node.attr["Tout" if bounds else "dtype"].type)
-        node.ClearField("attr")
         if node.op == "RandomUniform":
-            inputs = [shape, key, *(f"{ROWS_OF_WORKER}_{name}" for name in ("count", "first") if among)]
-            self.call_uniform(node, shape_dtype, dtype, among)
-        else:
+            self.call_uniform(node, among)
+            data += [key, *(f"{ROWS_OF_WORKER}_{name}" for name in ("count", "first") if among)]
+        elif node.op in STATELESS:
             parts = {f"{key}_vector": tf.uint64, f"{key}_counter": tf.uint64, f"{key}_algorithm": tf.int32}
             self.placeholders += parts.items()
-            inputs = [shape, *parts, *bounds]
-            node.op = STATELESS[node.op]
-            node.attr["Tshape"].type = shape_dtype.as_datatype_enum
-            node.attr["dtype"].type = dtype.as_datatype_enum
-        node.input[:] = [*inputs, *controls]
+            data[1:1] = parts
+            draw_stateless(node)
+        else:
+            made = keyed_functions.drawing(node)
+            self.functions += made
+            keyed_functions.call(node, made[0])
+            data.append(key)
+        node.input[:] = [*data, *controls]
 
-    def call_uniform(self, node: Any, shape_dtype: tf.DType, dtype: tf.DType, among: bool) -> None:
+    def call_uniform(self, node: Any, among: bool) -> None:
         """Makes the node a call of a function (shape, key) -> uniform numbers.
 
         Uniform numbers come from the hash that `gk.dropout` uses, since TensorFlow's stateless ones take
         longer than the arithmetic of a small network, and are other ones under XLA.
         """
+        shape_dtype, dtype = (tf.as_dtype(node.attr[name].type) for name in ("T", "dtype"))
 
         def uniform(shape: tf.Tensor, key: tf.Tensor, *place: tf.Tensor) -> tf.Tensor:
             return counter_random.uniform(shape, key, dtype, counter_random.Start(*place) if place else None)
@@ -155,6 +165,7 @@ class Keys:
         dtypes = [shape_dtype, tf.uint64, *more]
         drawn = keyed_functions.traced(uniform, [[None], [], *([] for _ in more)], dtypes)
         self.functions.append(drawn)
+        self.uniform.add(drawn.signature.name)
         keyed_functions.call(node, drawn)
 
     def complete(self, definition: Any) -> None:
@@ -180,7 +191,7 @@ class Keys:
             given[f"{name}:0"] = key
             given[f"{name}_vector:0"] = tf.reshape(key, [1])
             given[f"{name}_counter:0"] = tf.zeros([2], tf.uint64)
-            given[f"{name}_algorithm:0"] = tf.constant(PHILOX)
+            given[f"{name}_algorithm:0"] = tf.constant(keyed_draws.PHILOX)
         return given
 
     def values(self, seed: int, step: int) -> dict[str, np.ndarray]:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from graphkit.graph import walk
 from graphkit.nn import counter_random
+from graphkit.running import keyed_draws
 
 # TensorFlow's own ops that draw the same distribution from a key.
 STATELESS = {
@@ -21,7 +22,6 @@ STATELESS = {
     "TruncatedNormal": "StatelessTruncatedNormalV2",
     "RandomUniformInt": "StatelessRandomUniformIntV2",
 }
-PHILOX = 1  # the algorithm of these ops that runs on every device
 KEY = "graphkit_key"  # the argument of a function that is its key
 LOOPS = ("While", "StatelessWhile")
 # {type of an op that calls functions: (its attributes that name them, the attribute of its inputs' types)}
@@ -45,7 +45,8 @@ def random_nodes(node: Any, library: Mapping[str, Any]) -> list[Any]:
 
 def draws(node: Any) -> bool:
     """Whether a node of a function draws random numbers from the state of a kernel."""
-    return "seed2" in node.attr and not node.op.startswith("Stateless")
+    without = node.op.startswith("Stateless") or node.op in keyed_draws.DRAWING_NOTHING
+    return "seed2" in node.attr and not without
 
 
 def can_rewrite(node: Any, library: Mapping[str, Any]) -> bool:
@@ -68,8 +69,30 @@ def can_rewrite(node: Any, library: Mapping[str, Any]) -> bool:
 
 def traced(function: Callable, shapes: Sequence[list], dtypes: Sequence[tf.DType]) -> Any:
     """Returns the FunctionDef of a function of arguments of these shapes and dtypes."""
+    return concrete(function, shapes, dtypes).function_def
+
+
+def concrete(function: Callable, shapes: Sequence[Any], dtypes: Sequence[tf.DType]) -> Any:
     specs = [tf.TensorSpec(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
-    return tf.function(function, autograph=False).get_concrete_function(*specs).function_def
+    return tf.function(function, autograph=False).get_concrete_function(*specs)
+
+
+def drawing(node: Any, key_of: Callable[[tf.Tensor], tf.Tensor] = tf.identity) -> list[Any]:
+    """Returns the FunctionDef of a function (inputs, key) -> what a random op draws, and of those it calls.
+
+    Args:
+      node: of the op as it is.
+      key_of: makes of the function's key what is drawn from.
+    """
+    given = type(node)()
+    given.CopyFrom(node)
+    shapes, dtypes = keyed_draws.specs(given)
+
+    def outputs(*inputs: tf.Tensor) -> Any:
+        return keyed_draws.DRAWS[given.op].numbers(given, key_of(inputs[-1]), *inputs[:-1])
+
+    made = concrete(outputs, [*shapes, []], [*dtypes, tf.uint64])
+    return [made.function_def, *made.graph.as_graph_def().library.function]
 
 
 def call(node: Any, function: Any) -> None:
@@ -131,7 +154,7 @@ class KeyedFunctions:
         function.signature.input_arg.add(name=KEY, type=tf.uint64.as_datatype_enum)
         for node in list(function.node_def):
             if draws(node):
-                self.draw_from_key(node)
+                self.draw_from_key(function, node)
             elif random_nodes(node, self.library):
                 self.add_key(node, self.derive(function, node.name))
         if is_body:
@@ -148,39 +171,21 @@ class KeyedFunctions:
         call(node, made)
         return f"{node.name}:output:0"
 
-    def draw_from_key(self, node: Any) -> None:
-        """Makes the node of a random op call a function (shape, bounds, key) -> numbers."""
-        shape_dtype = tf.as_dtype(node.attr["T"].type)
-        kind, name = node.op, node.name
-        with_bounds = kind == "RandomUniformInt"
-        dtype = tf.as_dtype(node.attr["Tout" if with_bounds else "dtype"].type)
+    def draw_from_key(self, function: Any, node: Any) -> None:
+        """Makes the node of a random op in a function call one (inputs, key) -> its outputs."""
+        name, outputs = node.name, keyed_draws.DRAWS[node.op].outputs
+        made = drawing(node, lambda key: derived(key, name))
+        self.functions += made
+        call(node, made[0])
         data = [text for text in node.input if text[0] != "^"]
-        controls = [text for text in node.input if text[0] == "^"]
-
-        def numbers_of(shape: tf.Tensor, *rest: tf.Tensor) -> tf.Tensor:
-            *bounds, key = rest
-            own = derived(key, name)
-            if kind == "RandomUniform":
-                return counter_random.uniform(shape, own, dtype)
-            state = tf.reshape(own, [1]), tf.zeros([2], tf.uint64), PHILOX
-            if bounds:
-                return tf.raw_ops.StatelessRandomUniformIntV2(
-                    shape=shape,
-                    key=state[0],
-                    counter=state[1],
-                    alg=PHILOX,
-                    minval=bounds[0],
-                    maxval=bounds[1],
-                )
-            draw = getattr(tf.raw_ops, STATELESS[kind])
-            return draw(shape=shape, key=state[0], counter=state[1], alg=PHILOX, dtype=dtype)
-
-        bounds = len(data) - 1
-        dtypes = [shape_dtype, *[dtype] * bounds, tf.uint64]
-        made = traced(numbers_of, [[None], *[[]] * bounds, []], dtypes)
-        self.functions.append(made)
-        call(node, made)
-        node.input[:] = [*data, KEY, *controls]
+        node.input[:] = [*data, KEY, *(text for text in node.input if text[0] == "^")]
+        if len(outputs) > 1:
+            # The outputs of a call have one name, and numbers.
+            new = {f"{name}:{old}:0": f"{name}:output:{place}" for place, old in enumerate(outputs)}
+            for other in function.node_def:
+                other.input[:] = [new.get(text, text) for text in other.input]
+            for result, text in function.ret.items():
+                function.ret[result] = new.get(text, text)
 
     def complete(self, definition: Any) -> None:
         """Adds to a definition the copies, and those functions of the library that they call."""

@@ -83,6 +83,10 @@ def read(check: checks.Checker, trainer: Trainer, outputs: Sequence[tf.Tensor]) 
     drawing = random.without_key()
     rule = f"the random numbers of {drawing} follow from the state of a kernel"
     check.require(drawing is None, f"{rule}, so that NumPy cannot draw them")
+    for op, nodes in random.drawing.items():
+        for node in nodes:
+            rule = f"{walk.place(op, node)} draws random numbers by {node.op}, which is not written in NumPy"
+            check.require(node.op == "RandomUniform" or node.op in keyed.STATELESS, rule)
     with tf.Graph().as_default():  # for what a copy of a step makes next to it
         copied = loops.StepCopy(ops, step, {}, random, order.Order(ops, random.library).waits)
     definition = copied.definition
@@ -90,7 +94,7 @@ def read(check: checks.Checker, trainer: Trainer, outputs: Sequence[tf.Tensor]) 
     graph = tf.Graph()
     with graph.as_default():
         tf.import_graph_def(definition, name="")
-    drawn = {function.signature.name for function in copied.keys.functions}
+    drawn = copied.keys.uniform
     uniform = {node.name for node in definition.node if node.attr["f"].func.name in drawn}
     return Reading(
         graph=graph,

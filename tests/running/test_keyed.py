@@ -164,18 +164,25 @@ def test_dtypes_shapes_and_control_inputs_stay(dtype):
         assert values.shape == (2, 3) and values.dtype == dtype.as_numpy_dtype
 
 
+def unigram():
+    """Draws by an op that cannot be keyed."""
+    options = {"num_true": 1, "num_sampled": 2, "unique": True, "range_max": 3, "unigrams": [0.2, 0.3, 0.5]}
+    return tf.raw_ops.FixedUnigramCandidateSampler(true_classes=[[0]], **options).sampled_expected_count
+
+
 def test_which_ops_are_random_and_which_have_keys():
     found = {
         "uniform": tf.random.uniform((2,)),
         "normal": tf.random.normal((2,)),
         "gamma": tf.random.gamma((2,), 1.0),
+        "unigram": unigram(),
         "stateless": tf.random.stateless_normal((2,), (1, 2)),
         "constant": tf.zeros((2,)),
     }
     ops = {name: walk.ancestors([tensor]) for name, tensor in found.items()}
     random = {name: [op for op in made if keyed.is_random(op)] for name, made in ops.items()}
     assert {name: len(made) for name, made in random.items()} == {
-        "uniform": 1, "normal": 1, "gamma": 1, "stateless": 0, "constant": 0,
+        "uniform": 1, "normal": 1, "gamma": 1, "unigram": 1, "stateless": 0, "constant": 0,
     }  # fmt: skip
-    assert all(keyed.has_key(op) for op in (*random["uniform"], *random["normal"]))
-    assert not keyed.has_key(random["gamma"][0])
+    assert all(keyed.has_key(op) for name in ("uniform", "normal", "gamma") for op in random[name])
+    assert not keyed.has_key(random["unigram"][0])

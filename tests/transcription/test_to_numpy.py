@@ -114,6 +114,14 @@ class TestGraphs:
 
 
 class TestRefusals:
+    def test_random_numbers_that_numpy_does_not_draw_are_named(self, tmp_path):
+        features, labels = gk.feature_input(4), gk.label_input()
+        shuffled = tf.random.shuffle(features, name="mixed")
+        rule = "^to_numpy: mixed draws random numbers by RandomShuffle, which is not written in NumPy"
+        trainer = gk.Trainer(gk.softmax_cross_entropy(gk.dense(shuffled, 3), labels))
+        with trainer, pytest.raises(ValueError, match=rule):
+            gk.to_numpy(trainer, tmp_path / "model.py")
+
     def test_an_op_that_is_not_known_is_named_and_nothing_is_written(self, tmp_path):
         features, labels = gk.feature_input(4), gk.label_input()
         logits = tf.math.lgamma(tf.sigmoid(gk.dense(features, 3)), name="gamma")
