@@ -16,6 +16,7 @@ RULES: dict[str, Callable[[GraphView], Problems]] = {
     rule.__name__: rule
     for rule in (
         loss_rules.softmax_twice,
+        loss_rules.relu_logits,
         loss_rules.log_of_softmax,
         structure_rules.no_gradient,
         structure_rules.unreached_collections,
@@ -68,6 +69,7 @@ def check_graph(
     depends on is checked, and what was meant to reach it. The rules:
 
     - softmax_twice: a softmax (sigmoid) before a loss that takes logits.
+    - relu_logits: a ReLU before a softmax loss, which takes logits.
     - log_of_softmax: the logarithm of a softmax or sigmoid.
     - no_gradient: trainable variables that get no gradient from the loss.
     - unreached_collections: regularization losses and update ops that reach no training.
