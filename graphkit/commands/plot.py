@@ -53,7 +53,7 @@ def confusion_matrix_of(logdir: str) -> Any:
 
 def read_history(check: checks.Checker, logdir: str) -> dict[str, list[float]]:
     """Returns the rows of a run's history, of which there is one for each epoch."""
-    path = Path(logdir) / "history.csv"
+    path = gk.runs.run_in(logdir) / "history.csv"
     rows: list[dict[str, str]] = []
     if path.exists():
         with check.system_errors(f"{path} cannot be read"), open(path, newline="") as file:

@@ -192,7 +192,8 @@ def refuse_options(
         for option, value in options._asdict().items()
         if wrong and (type(value), value) != (type(defaults._asdict()[option]), defaults._asdict()[option])
     }
-    check.require(not given, f"{', '.join(given)} is an option of {meant}, and this is {kind}", **given)
+    are = "is an option" if len(given) == 1 else "are options"
+    check.require(not given, f"{', '.join(given)} {are} of {meant}, and this is {kind}", **given)
 
 
 def holds_idx(folder: str) -> bool:
@@ -279,10 +280,10 @@ def rule_of(folder: Path, found: Sequence[str], source: sources.Source, name: st
     if any(sources.find_file(folder, name) for name in source.train_files + source.test_files):
         return rule
     pictures = [name for name in found if name.lower().endswith(PICTURES)]
-    if pictures:
+    tables_in = [name for name in found if tables.is_table(name)]
+    if len(pictures) > len(tables_in):
         example = folder / "cat" / pictures[0]
         return f"{folder} must hold a folder for each class, with its pictures, such as {example}"
-    tables_in = [name for name in found if tables.is_table(name)]
     if tables_in:
         return f"{rule}; the table in it is the data set: {folder / tables_in[0]}"
     return f"{rule}, or a folder of pictures for each class"

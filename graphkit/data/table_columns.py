@@ -102,7 +102,7 @@ def kind_of(
     name: str,
     series: Any,
     categorical: bool,
-    instead: str = "leave it out, or name it in categorical",
+    instead: str = ", leave it out, or name it in categorical",
 ) -> str:
     """Returns "number", "boolean" or "category" for what a column holds; messages say what else to do."""
     dtype = series.dtype
@@ -156,7 +156,7 @@ def check_written(check: checks.Checker, name: str, series: Any, instead: str) -
         remedy = f"{column}.str.replace('[^{kept}]', '', regex=True){point}.astype(float)"
     else:
         return
-    rule = f"column {name} holds {kind}: make numbers of them, as by {remedy}, {instead}"
+    rule = f"column {name} holds {kind}: make numbers of them, as by {remedy}{instead}"
     raise ValueError(check.message(rule, value=texts[place], row=int(place) + 1))
 
 
@@ -166,7 +166,7 @@ def check_mixed(check: checks.Checker, name: str, series: Any, instead: str) -> 
     numbers = pandas.to_numeric(series, errors="coerce").notna().to_numpy()
     wrong = series.notna().to_numpy() & ~numbers
     if wrong.any() and numbers.sum() >= wrong.sum():
-        rule = f"column {name} must hold numbers, or texts: correct it, {instead}"
+        rule = f"column {name} must hold numbers, or texts: correct it{instead}"
         row = row_of(wrong)
         raise ValueError(
             check.message(

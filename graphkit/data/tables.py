@@ -21,7 +21,7 @@ logger = logging.getLogger("graphkit")
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
 SEPARATORS = ",;\t|"
 CLASSIFICATION, REGRESSION = "classification", "regression"
-AS_CLASSES = "or give task='classification'"  # where the values of a label could be numbers
+AS_CLASSES = ", or give task='classification'"  # where the values of a label could be numbers
 MOST_INTEGER_CLASSES = 20  # different integers in a label that are taken as classes, unless told
 
 

@@ -171,6 +171,8 @@ def check_key(check: checks.Checker, graph: tf.Graph, key: Any) -> tf.Tensor:
         check.require(name in known, f"keys must name placeholders of the trainer's graph{near}", key=key)
         return known[name]
     rule = "keys must be placeholders of the trainer's graph, or their names"
+    if isinstance(key, tf.SparseTensor):
+        rule += "; feed dense rows, and compute with tf.sparse.from_dense(placeholder)"
     check.require_type(walk.is_graph_tensor(key), rule, key=key)
     if key.graph is not graph and walk.is_placeholder(key):
         rule += "; this one is of another graph, such as that of a cell which was run before"

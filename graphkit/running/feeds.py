@@ -286,8 +286,10 @@ def check_sizes(check: checks.Checker, sources: Sequence[Source], plan: batches.
 
 def fixed_sizes(sources: Iterable[Source]) -> dict[str, int]:
     """Returns {name of a placeholder: number of examples} of those that take a fixed number at a time."""
-    shapes = {source.placeholder.name: source.placeholder.shape for source in sources}
-    return {name: shape[0] for name, shape in shapes.items() if shape.rank and shape[0] is not None}
+    placeholders = [source.placeholder for source in sources if source.placeholder.shape.rank]
+    # As a list, since after disable_v2_behavior() a size is a Dimension.
+    sizes = {placeholder.name: placeholder.shape.as_list()[0] for placeholder in placeholders}
+    return {name: size for name, size in sizes.items() if size is not None}
 
 
 def check_values(check: checks.Checker, source: Source) -> None:

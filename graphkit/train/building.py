@@ -191,7 +191,7 @@ def build_step(
         update=update,
         loss=values[0],
         values=combined.values,
-        evaluated=loops.keyed_values(values, seed_input, step_input),
+        evaluated=loops.evaluated_values(values, seed_input, step_input),
         gradients=gradients,
         variables=variables,
         finite=training_step.finite_flags(variables),

@@ -202,7 +202,7 @@ def fit(trainer: Any, limits: Limits, validation: Validation, begins: bool) -> N
       trainer: with all that `begin` has set.
       limits: where it ends.
       validation: validates.
-      begins: whether it begins a run in the trainer's folder, of which a run there is replaced.
+      begins: whether it begins a run in the trainer's folder, whose first checkpoint replaces a run there.
     """
     trainer.fits = True
     try:
@@ -210,8 +210,7 @@ def fit(trainer: Any, limits: Limits, validation: Validation, begins: bool) -> N
             for callback in trainer.callbacks:
                 callback.on_fit_start(trainer)
             if begins:
-                # Now that nothing more can refuse the fit: what is written from here on is of this run.
-                trainer.folder.replace()
+                trainer.folder.replace()  # what is written from here on is of this run
             train(trainer, limits, validation)
         finally:
             for callback in trainer.callbacks:
@@ -221,6 +220,8 @@ def fit(trainer: Any, limits: Limits, validation: Validation, begins: bool) -> N
         raise
     finally:
         trainer.fits = False
+        if begins:
+            trainer.folder.settle()
 
 
 def train(trainer: Any, limits: Limits, validation: Validation) -> None:
@@ -292,7 +293,12 @@ def complete(trainer: Any, runs: Iterable[Run]) -> Iterator[Run]:
             callback.on_op_error(trainer)
         made = int(trainer.session.run(counter) - uncounted - state.step)
         state.step, state.batch = state.step + made, state.batch + made
-        logger.warning("an op failed; trainer and variables are at step %d", state.step)
+        text = "an op failed; trainer and variables are at step %d"
+        if trainer.plan.short_size and trainer.plan.ends(state.epoch, state.batch + 1):
+            text += (
+                "; the mini-batch is the last one, which is shorter: fit(drop_remainder=True) leaves it out"
+            )
+        logger.warning(text, state.step)
         raise
 
 
@@ -398,7 +404,7 @@ def leave(trainer: Any) -> None:
     path = save(trainer) if trainer.step else None  # before the first step there is nothing to keep
     if path is not None:
         logger.warning("%s; saved as %s; fit(resume=True) continues", where, path)
-    elif trainer.logdir is not None:
+    elif trainer.logdir is not None and not trainer.folder.has_earlier:
         logger.warning("%s; fit(resume=True) begins again", where)
     else:
         logger.warning("%s; another fit continues from here, while this trainer is open", where)

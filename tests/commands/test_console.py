@@ -168,6 +168,9 @@ def test_a_reader_that_has_enough_of_the_completion_sees_no_traceback():
         ("drop=['customer id'] leaves it out", "--drop 'customer id' leaves it out"),
         ("out, drop=['a b', 'note']; received", "out, --drop 'a b' note; received"),
         ("train with image_size=(6, 8), which", "train with --image-size 6 8, which"),
+        ("load_dataset: label is an option of a table", "load_dataset: --label is an option of a table"),
+        ("image_size, resize are options of", "--image-size, --resize are options of"),
+        ("leave it out, or name it in categorical", "leave it out, or name it in --categorical"),
         (
             "batch_size must be positive; received batch_size=0",
             "batch_size must be positive; received batch_size=0",

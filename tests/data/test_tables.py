@@ -220,6 +220,10 @@ def test_numbers_and_dates_as_people_write_them_are_told_what_makes_numbers(text
     code = str(error.value).split("as by ")[1].split(", leave it out")[0]
     assert eval(code, {"pandas": pandas, "frame": frame})[1] == value
     assert gk.data.TableEncoder(frame, missing="fill", categorical=["a"]).columns[0].kind == "category"
+    numbers = gk.data.TableEncoder(pandas.DataFrame({"a": [1.0, 2.0]}))
+    with pytest.raises(ValueError, match=f"{kind}.*: make numbers of them") as error:
+        numbers(frame[:2])
+    assert "leave it out" not in str(error.value), "which a later table cannot do"
 
 
 def test_texts_that_only_look_like_numbers_are_categories():

@@ -118,3 +118,16 @@ def test_variables_that_the_loss_changes_are_as_before_an_evaluation(is_resource
                 assert trainer.evaluate(data) == trainer.evaluate(data)
                 found.append({name: value.tobytes() for name, value in weights.items()})
     assert found[0] == found[1]
+
+
+def test_an_evaluation_reads_variables_before_the_loss_writes_them():
+    rows = gk.feature_input(3)
+    norm, weight = (
+        tf.compat.v1.get_variable(name, initializer=1.0, use_resource=True) for name in ("norm", "weight")
+    )
+    parts = []
+    for number in range(6):  # as a network with a spectral norm that is applied to several inputs
+        with tf.control_dependencies([norm.assign(norm * 1.5 + number)]):
+            parts.append(tf.reduce_mean(rows) * norm)
+    with gk.Trainer(tf.square(weight * tf.add_n(parts)), variables=[weight]) as trainer:
+        assert len({trainer.evaluate({rows: ROWS})["loss"] for _ in range(30)}) == 1

@@ -15,6 +15,7 @@ from graphkit.tf1.contrib import lookup as lookup
 from graphkit.tf1.contrib import losses as losses
 from graphkit.tf1.contrib import metrics as metrics
 from graphkit.tf1.contrib import opt as opt
+from graphkit.tf1.contrib import predictor as predictor
 from graphkit.tf1.contrib import rnn as rnn
 from graphkit.tf1.contrib import seq2seq as seq2seq
 from graphkit.tf1.contrib import slim as slim

@@ -40,6 +40,12 @@ def test_finding(made):
         assert names(framework.get_variables(scope)) == ["A/a", "A/b"]
     assert names(framework.get_variables(suffix="a")) == ["A/a", "B/a"]
     assert names(framework.get_variables("A", "a")) == ["A/a"]
+    assert names(framework.get_variables_by_suffix("a", scope="B")) == ["B/a"]
+    assert names(framework.get_variables_by_name("a")) == ["A/a", "B/a"]
+    assert names(framework.get_local_variables("c")) == ["count"]
+    assert framework.get_unique_variable("B/a").op.name == "B/a"
+    with pytest.raises(ValueError, match="Couldn't find variable B"):
+        framework.get_unique_variable("B")
 
 
 def test_variables_to_restore(made):

@@ -351,8 +351,12 @@ def test_missing_names_say_what_to_use():
     for name, advice in (
         ("tf.contrib.layers.sparse_column_with_keys", "categorical_column_with_vocabulary_list"),
         ("tf.contrib.layers.shared_embedding_columns", "tf.feature_column.shared_embeddings"),
-        ("tf.contrib.slim.get_unique_variable", "get_variables"),
-        ("tf.contrib.slim.nets.inception", "vgg, inception_v3, resnet_v1 and resnet_v2"),
+        ("tf.contrib.slim.get_variable_full_name", "variable.op.name"),
+        ("tf.contrib.slim.nets.overfeat", r"vgg, inception \(v3\), resnet_v1 and resnet_v2"),
+        ("tf.contrib.slim.nets.inception.inception_v1", r"vgg, inception \(v3\), resnet_v1 and resnet_v2"),
+        ("tf.contrib.slim.model_analyzer.analyze_ops", "gk.summary"),
+        ("tf.contrib.slim.data.tfexample_decoder.SparseTensor", "ItemHandlerCallback"),
+        ("tf.contrib.learn.datasets.load_iris", "sklearn.datasets"),
         ("tf.contrib.losses.metric_learning", "pairwise distances"),
         ("tf.contrib.metrics.f1_score", "tf.metrics"),
     ):

@@ -14,8 +14,9 @@ from graphkit.tf1.contrib.framework.arg_scopes import add_arg_scope
 
 __all__ = """
 assert_global_step assign_from_checkpoint assign_from_checkpoint_fn create_global_step get_global_step
-get_model_variables get_or_create_global_step get_trainable_variables get_variables get_variables_to_restore
-local_variable model_variable variable
+get_local_variables get_model_variables get_or_create_global_step get_trainable_variables get_unique_variable
+get_variables get_variables_by_name get_variables_by_suffix get_variables_to_restore local_variable
+model_variable variable
 """.split()
 
 v1 = tf.compat.v1
@@ -119,6 +120,27 @@ def get_model_variables(scope: Any = None, suffix: str | None = None) -> list[An
 
 def get_trainable_variables(scope: Any = None, suffix: str | None = None) -> list[Any]:
     return get_variables(scope, suffix, Keys.TRAINABLE_VARIABLES)
+
+
+def get_local_variables(scope: Any = None, suffix: str | None = None) -> list[Any]:
+    return get_variables(scope, suffix, Keys.LOCAL_VARIABLES)
+
+
+def get_variables_by_suffix(suffix: str, scope: Any = None) -> list[Any]:
+    return get_variables(scope, suffix)
+
+
+def get_variables_by_name(given_name: str, scope: Any = None) -> list[Any]:
+    """Returns the variables of which this is the name, or its last part."""
+    return get_variables(scope, f"/{given_name}:|^{given_name}:")
+
+
+def get_unique_variable(var_op_name: str) -> Any:
+    """Returns the variable of a full name, without ":0"."""
+    found = [one for one in get_variables(var_op_name) if one.op.name == var_op_name]
+    if not found:
+        raise ValueError(f"Couldn't find variable {var_op_name}")
+    return found[0]
 
 
 def get_variables_to_restore(

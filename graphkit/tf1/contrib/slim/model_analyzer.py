@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from graphkit.tf1 import overlay
+
 __all__ = ["analyze_vars"]
 
 
@@ -20,3 +22,6 @@ def analyze_vars(variables: Iterable[Any], print_info: bool = False) -> tuple[in
     if print_info:
         print(f"Total size of variables: {total}\nTotal bytes of variables: {total_bytes}")
     return total, total_bytes
+
+
+__getattr__, __dir__ = overlay.over(__name__)

@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from graphkit.tf1 import overlay
 from graphkit.tf1.contrib.slim.data import data_decoder
 
 __all__ = [
@@ -150,3 +151,6 @@ class TFExampleDecoder(data_decoder.DataDecoder):
 
 def dense(tensor: Any, default_value: Any) -> tf.Tensor:
     return tf.sparse.to_dense(tensor, default_value) if isinstance(tensor, tf.SparseTensor) else tensor
+
+
+__getattr__, __dir__ = overlay.over(__name__)
