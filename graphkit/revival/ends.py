@@ -12,7 +12,7 @@ from graphkit.revival.nodes import Nodes
 
 UPDATE_OPS, REGULARIZATION = "update_ops", "regularization_losses"
 # What a program adds to its model to train, save and log it.
-WRITES = r"(Resource)?(Sparse)?Apply.*|Assign.*|(Resource)?Scatter(Add|Sub|Update|Nd.*)|Save.*"
+WRITES = r"(Resource)?(Sparse)?Apply.*|Assign.*|(Resource)?Scatter(Add|Sub|Update|Nd.*)|Save.*|QueueEnqueue.*"
 OF_TRAINING = re.compile(rf"{WRITES}|Restore.*|.*Summary(V2)?|Print|IsVariableInitialized|VarIsInitializedOp")
 OF_TRAINER = ("graphkit/loops/", "graphkit/inference/", "graphkit/evaluated/")  # copies of the model
 # On it a loop puts what its gradient needs: the loop takes it, but does not belong to the training.

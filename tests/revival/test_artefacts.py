@@ -132,6 +132,15 @@ def test_a_batch_norm_that_waits_for_its_averages_belongs_to_the_model(tmp_path)
         np.testing.assert_array_equal(session.run(model.variables["average"]), moved)
 
 
+def test_what_is_put_into_a_queue_is_not_an_end(tmp_path):
+    batch = v1.train.batch([v1.placeholder(tf.float32, (4,), name="example") + 1.0], 2, name="batch")
+    tf.reduce_mean(batch * v1.get_variable("kernel", (4,)), name="loss")
+    with files.open_session() as session:
+        path = files.save_meta(session, tmp_path / "model")
+    model = gk.revive(path, inputs=["batch:0"])
+    assert [*model.outputs, *model.variables] == ["loss", "kernel"]
+
+
 def test_files_of_other_kinds_and_damaged_ones(model_files):
     folder, _, _ = model_files
     frozen = (folder / "frozen.pb").read_bytes()
