@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from functools import partial
 
 # Of a processor, only oneDNN has kernels for channels_first, and TensorFlow takes it by itself only where it
 # expects it to be faster.
@@ -47,6 +48,35 @@ def pytest_collection_modifyitems(items):
         mark = item.get_closest_marker("v2_behavior")
         if V1_BEHAVIOR and mark is not None:
             item.add_marker(pytest.mark.skip(reason=mark.args[0]))
+
+
+RESTARTS = []  # functions that give the random generators of test modules their state after the import
+
+
+def pytest_collection_finish(session):
+    folder = str(session.config.rootpath / "tests")
+    modules = [m for m in sys.modules.values() if str(getattr(m, "__file__", "")).startswith(folder)]
+    for value in (value for module in modules for value in vars(module).values()):
+        if isinstance(value, np.random.Generator):
+            RESTARTS.append(partial(setattr, value.bit_generator, "state", value.bit_generator.state))
+        elif isinstance(value, np.random.RandomState):
+            RESTARTS.append(partial(value.set_state, value.get_state()))
+
+
+def restart_generators():
+    """Each test draws the same numbers, whichever tests ran before it in this process."""
+    for restart in RESTARTS:
+        restart()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    restart_generators()  # for the fixtures
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call():
+    restart_generators()  # even where an earlier test has made the module's fixtures
 
 
 def is_of_tf1(item):

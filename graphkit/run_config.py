@@ -14,7 +14,6 @@ from graphkit.data import datasets, folders, splits, tables
 from graphkit.reporting import facts
 from graphkit.run_data import FeatureScaling
 from graphkit.running import callback, files
-from graphkit.train import run_folder
 from graphkit.train import trainer as trainers
 
 __all__ = ["RunConfig"]
@@ -255,7 +254,7 @@ class RunFile(callback.Callback):
 def read_config(logdir: str | os.PathLike[str]) -> RunConfig:
     """Returns the RunConfig in a run's folder."""
     check = checks.Checker("load_run")
-    path = Path(check.path("logdir", logdir)) / FILE
+    path = files.run_in(check.path("logdir", logdir)) / FILE
     if not path.is_file():
         raise FileNotFoundError(check.message(f"there is no run in {os.fspath(logdir)} (no run.json)"))
     try:
@@ -270,8 +269,7 @@ def read_config(logdir: str | os.PathLike[str]) -> RunConfig:
 
 def has_run(logdir: str | os.PathLike[str]) -> bool:
     """Whether a folder holds weights of a run that has made steps."""
-    paths = saving.paths_in(logdir, "model", "best")
-    return not (Path(logdir) / run_folder.REPLACED).exists() and any(map(saving.step_of, paths))
+    return any(map(saving.step_of, saving.paths_in(files.run_in(logdir), "model", "best")))
 
 
 def check_folder(
@@ -284,7 +282,7 @@ def check_folder(
     """
     if not has_run(logdir):
         return
-    if resume and saving.latest(logdir) is not None:
+    if resume and saving.latest(files.run_in(logdir)) is not None:
         check_same(check, logdir, config)
     elif not overwrite:
         ways = "resume=True continues it, overwrite=True replaces it, another logdir keeps both"
@@ -297,9 +295,14 @@ def check_folder(
 
 def check_same(check: checks.Checker, logdir: str | os.PathLike[str], config: RunConfig) -> None:
     """Refuses to resume a run with settings other than those it was started with."""
-    if not (Path(logdir) / FILE).is_file():
-        return
-    was, now = read_config(logdir).to_json(), config.to_json()
-    changed = {name: (was[name], now[name]) for name in now if was[name] != now[name]}
+    changed = changed_settings(logdir, config)
     rule = f"the run in {os.fspath(logdir)} was started with other settings (was, now)"
     check.require(not changed, f"{rule}; overwrite=True instead of resume replaces it", **changed)
+
+
+def changed_settings(logdir: str | os.PathLike[str], config: RunConfig) -> dict[str, tuple]:
+    """Returns {name: (was, now)} of the settings that differ from those of the run in a folder, if any."""
+    if not (files.run_in(logdir) / FILE).is_file():
+        return {}
+    was, now = read_config(logdir).to_json(), config.to_json()
+    return {name: (was[name], now[name]) for name in now if was[name] != now[name]}

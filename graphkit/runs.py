@@ -13,9 +13,10 @@ from graphkit.checkpoints import saving
 from graphkit.data import splits, tables
 from graphkit.nn import activations, inputs, losses, metrics, regression_metrics
 from graphkit.reporting import report as reports
-from graphkit.run_config import RunConfig, RunFile, check_dataset, check_folder, read_config
+from graphkit.run_config import RunConfig, RunFile, changed_settings, check_dataset, check_folder, read_config
 from graphkit.run_data import FeatureScaling, read_images
 from graphkit.running import callback, workers
+from graphkit.running.files import run_in
 from graphkit.train import run_folder
 from graphkit.train import trainer as trainers
 from graphkit.train.early_stopping import EarlyStopping
@@ -205,8 +206,8 @@ def load_run(logdir: str | os.PathLike[str], *, device: str = "auto") -> Run:
       Traceback (most recent call last):
       FileNotFoundError: load_run: there is no run in no/such/folder (no run.json)
     """
-    config = read_config(logdir)
-    path = run_folder.find_weights(logdir)
+    folder = run_in(checks.Checker("load_run").path("logdir", logdir))  # once: another may take its place
+    config, path = read_config(folder), run_folder.find_weights(folder)
     if path is None or saving.step_of(path) == 0:
         rule = f"the run in {os.fspath(logdir)} has no checkpoint yet: it is in its first epoch, or ended "
         rule += "there; train_run(resume=True) begins it again"
@@ -246,7 +247,7 @@ def train_run(
         max_steps and max_seconds allow.
       patience: number of epochs without a better validation loss after which training stops; None for never.
       resume: True continues the run in the folder, if there is one.
-      overwrite: True replaces the run in the folder, if there is one, unless it is resumed.
+      overwrite: True replaces the run in the folder; with resume, only one that has other settings.
       device: see `Trainer`.
       cluster: see `Trainer`.
       report: True writes `report.html` and its pictures to the folder, see `gk.report`.
@@ -282,6 +283,7 @@ def train_run(
     check.require(len(data.test.labels), f"{data.name} is too small: its test set holds no examples")
     workers.check_cluster(check, cluster)
     if resume or cluster is None or cluster.is_chief:  # others may see what the chief already writes
+        resume = resume and not (overwrite and changed_settings(logdir, config))
         check_folder(check, logdir, config, resume, overwrite or fit.get("dry_run", False))
     observers: list[callback.Callback] = [RunFile(config)]
     if patience is not None:

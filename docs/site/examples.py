@@ -1,4 +1,4 @@
-"""Shows the examples of docstrings as code: graphkit heads them "Example", griffe knows "Examples"."""
+"""What the reference shows of docstrings, as mkdocstrings reads them by griffe."""
 
 import re
 from typing import Any
@@ -9,8 +9,12 @@ HEADING = re.compile(r"^( *)Example:$", re.MULTILINE)
 
 
 class Examples(griffe.Extension):
-    """Renames the heading while the sources are read."""
+    """Shows examples as code, and leaves out what functions of graphkit call among themselves."""
 
     def on_object(self, *, obj: griffe.Object, **others: Any) -> None:
-        if obj.docstring is not None:
-            obj.docstring.value = HEADING.sub(r"\1Examples:", obj.docstring.value)
+        if obj.docstring is None:
+            return
+        # graphkit heads them "Example", griffe knows "Examples".
+        obj.docstring.value = HEADING.sub(r"\1Examples:", obj.docstring.value)
+        if isinstance(obj, griffe.Function) and "check" in obj.parameters:
+            obj.docstring = None  # it is given the checker of another function; no text, not shown

@@ -8,6 +8,7 @@ where they begin to differ; exit code 1 if they do.
 import argparse
 import dataclasses
 import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import graphkit as gk
@@ -56,7 +57,32 @@ def runs(check: checks.Checker, names: list[str]) -> Output:
         {"run": name, **{key: settings[name].get(key) for key in differing}, **best_epoch(check, name)}
         for name in names
     ]
-    return Output(table(found), {"runs": found})
+    return Output(text_of_runs(found, differing), {"runs": found})
+
+
+def text_of_runs(found: Sequence[Mapping[str, Any]], settings: Sequence[str]) -> str:
+    """Returns what a person reads of runs: a row for each, or a column where that is narrower."""
+    columns = []
+    for key in dict.fromkeys(key for run in found for key in run):
+        texts = [dict(texts_of(key, run.get(key))) for run in found]
+        for name in dict.fromkeys(name for parts in texts for name in parts):
+            cells = [parts.get(name, "-") for parts in texts]
+            # Where texts are alike, a setting differs only in numbers that were fitted to the data.
+            if key not in settings or len({*cells}) > 1:
+                columns.append([name, *cells])
+    in_rows, in_columns = aligned(list(zip(*columns, strict=True))), aligned(columns)
+    return min(in_rows, in_columns, key=lambda text: max(map(len, text.splitlines())))
+
+
+def texts_of(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Returns a name and a text for each part of a setting; of a table's columns there are the names."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from texts_of(f"{name}.{key}", part)
+    elif isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
+        yield name, text_of([part["name"] for part in value])
+    else:
+        yield name, text_of(value)
 
 
 def best_epoch(check: checks.Checker, logdir: str) -> dict[str, float]:
@@ -68,14 +94,12 @@ def best_epoch(check: checks.Checker, logdir: str) -> dict[str, float]:
     return {name: history[name][place] for name in names}
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Returns rows as columns of text."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [names, *([text_of(row.get(name)) for name in names] for row in rows)]
-    widths = [max(len(row[place]) for row in cells) for place in range(len(names))]
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Returns cells as columns of text."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
     )
 
 
@@ -83,8 +107,8 @@ def text_of(value: Any) -> str:
     """Returns what a cell shows: of many values, such as a table's format, the beginning."""
     if value is None:
         return "-"
-    if isinstance(value, (dict, list, tuple)):
-        return textwrap.shorten(str(value), LONGEST, placeholder=" ...")
+    if isinstance(value, (list, tuple)):
+        return textwrap.shorten(", ".join(map(text_of, value)) or "-", LONGEST, placeholder=" ...")
     if isinstance(value, float):
         if value.is_integer() and abs(value) >= 1:
             return f"{value:.0f}"

@@ -15,7 +15,8 @@ from graphkit import checks
 from graphkit.commands import options
 
 # {command: what it does}, in the order of a first hour. Each is a module of this folder that has
-# `add_arguments(parser)` and `run(options) -> Output`, except for those in PROGRAMS.
+# `add_arguments(parser)` and `run(options) -> Output`, except for those in PROGRAMS, which have
+# `add_commands(parser)` and `main(arguments, program)`: they parse their own command line.
 COMMANDS = {
     "train": "train a network and keep it in a folder",
     "evaluate": "loss and accuracy of a run",
@@ -28,8 +29,7 @@ COMMANDS = {
     "benchmark": "time training here, next to Keras, PyTorch and JAX",
     "tf1": "run, check and upgrade programs of TensorFlow 1",
 }
-# {command: module whose `main(arguments, program)` parses its own command line and returns the exit code}
-PROGRAMS = {"tf1": "graphkit.tf1.programs.command"}
+PROGRAMS = ("tf1",)
 EPILOG = "graphkit COMMAND --help says more about one."
 COMPLETION, SHELLS = "--print-completion", ("bash", "zsh", "tcsh")
 EXPECTED = (checks.GraphkitError, ValueError, TypeError, OSError, ImportError)
@@ -44,7 +44,7 @@ def main(command: str | None = None) -> int:
         parser = top_parser()
         command, arguments = parser.parse_args(arguments[:1]).command, arguments[1:]
     if command in PROGRAMS:
-        return importlib.import_module(PROGRAMS[command]).main(arguments, f"graphkit {command}")
+        return module_of(command).main(arguments, f"graphkit {command}")
     return run(command, arguments)
 
 
@@ -58,7 +58,9 @@ def top_parser(complete: bool = False) -> options.CommandParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, purpose in COMMANDS.items():
         command = commands.add_parser(name, help=purpose, add_help=complete)
-        if complete and name not in PROGRAMS:
+        if complete and name in PROGRAMS:
+            module_of(name).add_commands(command)
+        elif complete:
             add_arguments(command, module_of(name))
     return parser
 

@@ -2,8 +2,7 @@
 
 The suffix of PATH says the format: none for a TensorFlow SavedModel (a folder), .tflite, .onnx, .pb for a
 frozen graph, and .py for a file that trains and predicts with NumPy alone (its weights are next to it, in an
-.npz file). Printed are inputs and outputs,
-and the lines that load it.
+.npz file). Inputs, outputs and the lines that load it are printed.
 """
 
 import argparse

@@ -76,10 +76,12 @@ SAID = {
     "train_run(resume=True)": "graphkit train --resume",
     "fit(resume=True)": "--resume",
     "instead of resume": "instead of --resume",
+    "name it in categorical": "name it in --categorical",
     "another logdir": "another --logdir",
     "larger max_steps": "larger --max-steps",
     "more max_seconds": "more --max-seconds",
 }
+OPTIONS = re.compile(r"\w+(?:, \w+)*(?= (?:is an option|are options) of)")
 IMAGE_SIZE = re.compile(r"\bimage_size=\((\d+), (\d+)\)")
 DROP = re.compile(r"\bdrop=(\['.*?'\])(?=;| leaves|$)")
 ARGUMENT = re.compile(r"\b(resume|overwrite|task|missing|unknown|categories)=(?:True|'(\w+)')")
@@ -89,9 +91,14 @@ def as_command(message: str) -> str:
     """Returns a message of the library with options in the place of arguments."""
     for said, option in SAID.items():
         message = message.replace(said, option)
+    message = OPTIONS.sub(lambda found: re.sub(r"\w+", dashed, found[0]), message)
     message = IMAGE_SIZE.sub(r"--image-size \1 \2", message)
     message = DROP.sub(lambda found: f"--drop {shlex.join(ast.literal_eval(found[1]))}", message)
     return ARGUMENT.sub(lambda found: " ".join(filter(None, (f"--{found[1]}", found[2]))), message)
+
+
+def dashed(name: re.Match[str]) -> str:
+    return f"--{name[0].replace('_', '-')}"
 
 
 def add_common(parser: CommandParser) -> None:
@@ -127,6 +134,7 @@ def options_of(parser: CommandParser, path: str) -> list[str]:
         option = name.replace("_", "-")
         known = option in parser.options and option not in ("config", "help")
         rule = f"{path} sets {name!r}, which is not an option{checks.near(option, parser.options)}"
+        rule += ": options stand without a section" * isinstance(value, dict)
         check.require(known, rule)
         found += as_arguments(check, path, option, parser.options[option], value)
     return found

@@ -1,6 +1,7 @@
 """Draws a network; of a run also its curves, and its confusion matrix on the test set if it predicts classes.
 
-The pictures are called network, curves and confusion_matrix.
+The pictures are called network, curves and confusion_matrix. Those of a run are written into its folder,
+those of another network into the current one.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from graphkit.reporting import predictions
 
 def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("target", metavar="TARGET", help=targets.HELP)
-    parser.add_argument("--folder", default=".", help="where the pictures are written")
+    parser.add_argument("--folder", help="where else the pictures are written")
     parser.add_argument("--format", choices=("svg", "png", "pdf"), default="svg", help="of the pictures")
 
 
@@ -30,9 +31,10 @@ def run(options: argparse.Namespace) -> Output:
         figures["curves"] = gk.plots.plot_history(read_history(check, options.target))
         if target.config.classes:
             figures["confusion_matrix"] = confusion_matrix_of(options.target)
-    with check.system_errors(f"{options.folder} cannot be written"):
-        os.makedirs(options.folder, exist_ok=True)
-        paths = {name: Path(options.folder) / f"{name}.{options.format}" for name in figures}
+    folder = Path(options.folder or (options.target if target.config is not None else "."))
+    with check.system_errors(f"{folder} cannot be written"):
+        os.makedirs(folder, exist_ok=True)
+        paths = {name: folder / f"{name}.{options.format}" for name in figures}
         for name, figure in figures.items():
             figure.savefig(paths[name], bbox_inches="tight")
     shown = [str(path) for path in paths.values()]
@@ -51,7 +53,7 @@ def confusion_matrix_of(logdir: str) -> Any:
 
 def read_history(check: checks.Checker, logdir: str) -> dict[str, list[float]]:
     """Returns the rows of a run's history, of which there is one for each epoch."""
-    path = Path(logdir) / "history.csv"
+    path = gk.runs.run_in(logdir) / "history.csv"
     rows: list[dict[str, str]] = []
     if path.exists():
         with check.system_errors(f"{path} cannot be read"), open(path, newline="") as file:

@@ -36,7 +36,7 @@ class Target(NamedTuple):
 
 
 def is_run(path: str) -> bool:
-    return (Path(path) / RUN_FILE).is_file()
+    return (gk.runs.run_in(path) / RUN_FILE).is_file()
 
 
 def find(check: checks.Checker, name: str) -> Target:

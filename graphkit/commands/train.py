@@ -37,7 +37,7 @@ def add_arguments(parser: CommandParser) -> None:
     add("--device", default="auto", help="auto, cpu, gpu, or one device such as /gpu:0")
     add("--logdir", metavar="FOLDER", help="folder of the run (default: runs/MODEL-DATA)")
     add("--resume", action="store_true", help="continue the run in LOGDIR, if there is one")
-    add("--overwrite", action="store_true", help="replace the run in LOGDIR (not with --resume)")
+    add("--overwrite", action="store_true", help="replace the run in LOGDIR (with --resume, if it differs)")
     add("--dry-run", action="store_true", help="try everything on one mini-batch; leaves nothing behind")
     add("--no-report", action="store_true", help="do not write report.html")
     add_data_arguments(parser)

@@ -98,7 +98,9 @@ def as_examples(check: checks.Checker, name: str, value: Any) -> "np.ndarray | C
     if hasattr(value, "iloc") and hasattr(value, "to_numpy"):
         return of_table(check, name, value)
     if isinstance(value, Mapping) or hasattr(value, "column_names"):
-        raise TypeError(check.message(f"{name} must be one array or column", type=type(value)))
+        rule = f"{name} must be one array or column"
+        rule += ": of several columns, give table.to_pandas()" * hasattr(value, "to_pandas")
+        raise TypeError(check.message(rule, type=type(value)))
     try:
         in_parts = is_read_in_parts(value)
     except RuntimeError as error:  # of h5py
@@ -252,6 +254,9 @@ def as_rows(check: checks.Checker, name: str, read: Any, indices: np.ndarray) ->
             missing = part.dtype == object and part.ndim == 0 and part.item() is None
             check.require(not missing, f"{name} has a missing value", example=int(index))
             rule = f"{name}: examples must have one shape, as the first one read, {parts[0].shape}"
+            if parts[0].ndim == 3 and hasattr(read[0], "getbands"):
+                mode, (height, width, _) = read[0].mode, parts[0].shape
+                rule += f': convert pictures, as by picture.convert("{mode}").resize(({width}, {height}))'
             check.require(part.shape == parts[0].shape, rule, shape=part.shape, example=int(index))
         read = np.array(parts)
     rows = np.asarray(check.unmasked(name, read))

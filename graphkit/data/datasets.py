@@ -31,7 +31,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
 OWN_DATA = "docs/your_own_data.md"
 EMBEDDED = Path(__file__).parent / "files"
 MOST_NAMED = 10  # classes in a message
-FOLDER, TABLE = "a folder of images", "a table"
+FOLDER, TABLE, ARRAYS = "a folder of images", "a table", "a file of arrays"
 NAMES = ("mnist_5k", "words_5_languages", *sources.SOURCES)
 
 
@@ -115,7 +115,9 @@ def load_dataset(
     valid_fraction = check.number("valid_fraction", valid_fraction, at_least=0, below=1)
     seed = check.integer("seed", seed, minimum=0, maximum=None)
     is_path = isinstance(name_or_path, (str, os.PathLike))
-    check.require_type(is_path, "name_or_path must be a name or a path", name_or_path=name_or_path)
+    rule = "name_or_path must be a name or a path"
+    rule += ': give frame.to_csv("table.csv", index=False)' * hasattr(name_or_path, "to_csv")
+    check.require_type(is_path, rule, name_or_path=name_or_path)
     name = os.fspath(name_or_path)
     check.require_type(isinstance(name, str), "name_or_path must be a name or a path", name_or_path=name)
     image_options = check_image_options(check, image_size, channels, resize)
@@ -124,6 +126,7 @@ def load_dataset(
         rule = f"no file or folder has that path, and the names are {', '.join(NAMES)}{near(name)}"
         raise FileNotFoundError(check.message(rule, name_or_path=name, folder=os.getcwd()))
     kind = kind_of(name)
+    check_arrays(check, name, kind)
     of_images, of_table = kind == FOLDER, kind == TABLE
     refuse_options(check, kind, image_options, not of_images, folders.ImageOptions(), FOLDER)
     refuse_options(check, kind, table_options, not of_table, tables.TableOptions(), TABLE)
@@ -152,7 +155,20 @@ def kind_of(name: str) -> str:
         return "a named data set"
     if os.path.isdir(name) and not holds_idx(name) and folders.is_image_folder(Path(name)):
         return FOLDER
-    return TABLE if os.path.isfile(name) and tables.is_table(name) else "a file of arrays"
+    return TABLE if os.path.isfile(name) and tables.is_table(name) else ARRAYS
+
+
+def check_arrays(check: checks.Checker, name: str, kind: str) -> None:
+    """Refuses what holds no arrays, before options are looked at, which may be right for what is meant."""
+    path, source = Path(name), sources.SOURCES["mnist"]
+    if kind != ARRAYS:
+        return
+    if path.is_dir():
+        find_in(check, path, source, source.train_files[0])
+        return
+    is_other = instead_of(path) != instead_of(Path())  # an archive of tables, or a spreadsheet, is a zip file
+    is_npz = path.suffix.lower() == ".npz" or (zipfile.is_zipfile(path) and not is_other)
+    check.require(is_npz, f"{name} is not a data set: {instead_of(path)}")
 
 
 def check_image_options(
@@ -176,7 +192,8 @@ def refuse_options(
         for option, value in options._asdict().items()
         if wrong and (type(value), value) != (type(defaults._asdict()[option]), defaults._asdict()[option])
     }
-    check.require(not given, f"{', '.join(given)} is an option of {meant}, and this is {kind}", **given)
+    are = "is an option" if len(given) == 1 else "are options"
+    check.require(not given, f"{', '.join(given)} {are} of {meant}, and this is {kind}", **given)
 
 
 def holds_idx(folder: str) -> bool:
@@ -217,10 +234,7 @@ def read_parts(
         return read_npz_parts(check, EMBEDDED / f"{name}.npz")
     if os.path.isdir(name):
         return *read_folder(check, Path(name), sources.SOURCES["mnist"]), ()
-    path = Path(name)
-    if path.suffix.lower() != ".npz" and not zipfile.is_zipfile(path):
-        raise ValueError(check.message(f"{name} is not a data set: {instead_of(path)}"))
-    return read_npz_parts(check, path)
+    return read_npz_parts(check, Path(name))
 
 
 def instead_of(path: Path) -> str:
@@ -242,16 +256,8 @@ def instead_of(path: Path) -> str:
 def read_folder(check: checks.Checker, folder: Path, source: sources.Source) -> tuple[ImageSplit, ImageSplit]:
     """Reads (train, test) from a folder of original files."""
 
-    def locate(name: str) -> Path:
-        path = sources.find_file(folder, name)
-        if path is None:
-            found = sorted(path.name for path in folder.iterdir())[:10]
-            rule = f"{folder} must hold {name} (or {name}.gz){of_other_files(folder, found, source)}"
-            raise FileNotFoundError(check.message(rule, files=found))
-        return path
-
     def read(names: tuple[str, ...]) -> ImageSplit:
-        paths = [locate(name) for name in names]
+        paths = [find_in(check, folder, source, name) for name in names]
         if source.label_bytes:
             return ImageSplit(*readers.read_cifar(paths, source.label_bytes))
         return ImageSplit(*(readers.read_idx(path) for path in paths))
@@ -259,14 +265,28 @@ def read_folder(check: checks.Checker, folder: Path, source: sources.Source) -> 
     return read(source.train_files), read(source.test_files)
 
 
-def of_other_files(folder: Path, found: Sequence[str], source: sources.Source) -> str:
-    """Returns what else a folder may be meant for, which holds none of the files of a source."""
+def find_in(check: checks.Checker, folder: Path, source: sources.Source, name: str) -> Path:
+    """Returns the path of a file of a source, which must be in the folder."""
+    path = sources.find_file(folder, name)
+    if path is None:
+        found = sorted(path.name for path in folder.iterdir())[:10]
+        raise FileNotFoundError(check.message(rule_of(folder, found, source, name), files=found))
+    return path
+
+
+def rule_of(folder: Path, found: Sequence[str], source: sources.Source, name: str) -> str:
+    """Returns what a folder must hold that lacks a file of a source, by what else it may be meant for."""
+    rule = f"{folder} must hold {name} (or {name}.gz)"
     if any(sources.find_file(folder, name) for name in source.train_files + source.test_files):
-        return ""
+        return rule
+    pictures = [name for name in found if name.lower().endswith(PICTURES)]
     tables_in = [name for name in found if tables.is_table(name)]
+    if len(pictures) > len(tables_in):
+        example = folder / "cat" / pictures[0]
+        return f"{folder} must hold a folder for each class, with its pictures, such as {example}"
     if tables_in:
-        return f"; the table in it is the data set: {folder / tables_in[0]}"
-    return ", or a folder of pictures for each class"
+        return f"{rule}; the table in it is the data set: {folder / tables_in[0]}"
+    return f"{rule}, or a folder of pictures for each class"
 
 
 def read_download(check: checks.Checker, name: str, source: sources.Source) -> tuple[Split, Split | None]:

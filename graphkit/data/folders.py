@@ -17,6 +17,8 @@ __all__ = ["ImageFormat"]
 
 logger = logging.getLogger("graphkit")
 FORMATS = ("PNG", "JPEG")
+OTHER_FORMAT = "neither PNG nor JPEG"
+CONVERTIBLE = (".gif", ".bmp", ".tif", ".tiff", ".webp", ".avif")  # pictures that Pillow reads, too
 # Names of the folders of a set that comes in parts.
 PARTS = {
     "train": ("train", "training"),
@@ -226,9 +228,10 @@ def parts_of(check: checks.Checker, folder: Path) -> dict[str, Path]:
 
 def class_names(check: checks.Checker, name: str, folder: Path) -> tuple[str, ...]:
     names = tuple(path.name for path in subfolders(folder))
-    check.require(
-        len(names) > 1, f"{name} must hold a folder of images for each of two or more classes", classes=names
-    )
+    rule = f"{name} must hold a folder of images for each of two or more classes"
+    if len(names) == 1 and subfolders(folder / names[0]):
+        rule += f": they are in {Path(name, names[0])}, so give that"
+    check.require(len(names) > 1, rule, classes=names)
     return names
 
 
@@ -272,6 +275,9 @@ def refuse(check: checks.Checker, name: str, paths: Sequence[Path], problems: Se
         rule = f"{name} must hold complete PNG and JPEG images alone: replace or remove "
         rule += ", ".join(wrong[:MOST_NAMED])
         rule += f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
+        others = [path for path, found in zip(paths, problems, strict=True) if found == OTHER_FORMAT]
+        convertible = any(path.suffix.lower() in CONVERTIBLE for path in others)
+        rule += '; Pillow converts some others: Image.open(path).convert("RGB").save("new.png")' * convertible
         raise ValueError(check.message(rule))
 
 
@@ -287,7 +293,7 @@ def problem_of(path: Path) -> str | None:
     if not first:
         return "empty"
     known = first == b"\x89PNG\r\n\x1a\n" or first.startswith(b"\xff\xd8\xff")
-    return None if known else "neither PNG nor JPEG"
+    return None if known else OTHER_FORMAT
 
 
 def header_of(check: checks.Checker, path: Path) -> Header | str:
@@ -300,7 +306,7 @@ def header_of(check: checks.Checker, path: Path) -> Header | str:
                 width, height = height, width
             return Header(height, width, image.mode in GRAY_MODES or image.mode.startswith("I;16"))
     except Exception as error:
-        return f"damaged: {error}"
+        return damage(error)
 
 
 def format_of(
@@ -354,7 +360,7 @@ def images_of(
         try:
             pixels[place] = decoded(check, paths[place], image_format)
         except Exception as error:
-            return f"damaged: {error}"
+            return damage(error)
         return None
 
     refuse(check, name, paths, list(in_threads(write, range(len(paths)))))
@@ -374,8 +380,13 @@ def incomplete(check: checks.Checker, path: Path) -> str | None:
         with image_module.open(path, formats=FORMATS) as image:
             image.verify() if image.format == "PNG" else image.load()
     except Exception as error:
-        return f"damaged: {error}"
+        return damage(error)
     return None
+
+
+def damage(error: Exception) -> str:
+    """Returns what Pillow found in a file."""
+    return f"{'too large' if 'decompression bomb' in str(error) else 'damaged'}: {error}"
 
 
 def decoded(check: checks.Checker, path: str | os.PathLike[str], image_format: ImageFormat) -> np.ndarray:

@@ -29,6 +29,9 @@ class ImageSplit(NamedTuple):
     images: Any  # an array or a `Column`, of which type checkers would refuse what only arrays have
     labels: np.ndarray
 
+    def __repr__(self) -> str:
+        return checks.summary(self, checks.DEEPEST)
+
 
 class FeatureSplit(NamedTuple):
     """Feature vectors and their labels.
@@ -45,6 +48,9 @@ class FeatureSplit(NamedTuple):
     features: np.ndarray
     labels: np.ndarray
 
+    def __repr__(self) -> str:
+        return checks.summary(self, checks.DEEPEST)
+
 
 class WordSplit(NamedTuple):
     """Words and their labels.
@@ -60,6 +66,9 @@ class WordSplit(NamedTuple):
 
     words: np.ndarray
     labels: np.ndarray
+
+    def __repr__(self) -> str:
+        return checks.summary(self, checks.DEEPEST)
 
 
 Split = ImageSplit | FeatureSplit | WordSplit
@@ -90,6 +99,9 @@ class Dataset(NamedTuple):
     test: Any
     classes: tuple[str, ...]
     format: Any = None
+
+    def __repr__(self) -> str:
+        return checks.summary(self, checks.DEEPEST)
 
 
 def take(split: Any, indices: np.ndarray) -> Any:

@@ -12,6 +12,10 @@ NUMBER, BOOLEAN, CATEGORY, EMBEDDED = "number", "boolean", "category", "embedded
 MOST_ONE_HOT = 1000  # categories of a column; more would make large matrices of zeros
 IDENTITY = re.compile(r"(.*[ _.-])?(id|uuid)|index|idx|row([ _]?(id|nr|no|num|number))?|unnamed: \d+")
 FEW = 50  # different texts that a column may hold although each row has its own
+# Numbers as people write them, of which pandas makes texts: $1,200.50, 12.5 %, 3,5, 1.200,50.
+WRITTEN = re.compile(r"[-+]?[$€£¥]?\s*[-+]?(\d{1,3}([,.' ]\d{3})+|\d+)([.,]\d+)?\s*[%$€£¥]?")
+THOUSANDS = re.compile(r"\D*\d{1,3}(,\d{3})+(\.\d+)?\D*|[^,]*")  # no comma, or only between thousands
+DATE = re.compile(r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{2}(\d{2})?)([T ].*)?")
 
 
 class TableColumn(NamedTuple):
@@ -93,8 +97,14 @@ def check_counts(
         check.require(few, rule, categories=len(column.categories))
 
 
-def kind_of(check: checks.Checker, name: str, series: Any, categorical: bool) -> str:
-    """Returns "number", "boolean" or "category" for what a column holds."""
+def kind_of(
+    check: checks.Checker,
+    name: str,
+    series: Any,
+    categorical: bool,
+    instead: str = ", leave it out, or name it in categorical",
+) -> str:
+    """Returns "number", "boolean" or "category" for what a column holds; messages say what else to do."""
     dtype = series.dtype
     if categorical or getattr(dtype, "categories", None) is not None:
         return CATEGORY
@@ -107,24 +117,56 @@ def kind_of(check: checks.Checker, name: str, series: Any, categorical: bool) ->
     if len(values) and all(isinstance(value, (bool, np.bool_)) for value in values):
         return BOOLEAN  # pandas makes objects of booleans where some are missing
     texts = np.array([isinstance(value, str) for value in values], bool)
-    rule = f"column {name} must hold numbers, texts or booleans: convert it, or leave it out"
+    rule = f"column {name} must hold numbers, texts or booleans: convert it{conversion(name, dtype, values)}"
+    rule += ", or leave it out"
     if not texts.all():
         value = values[row_of(~texts) - 1]
         row = row_of((series.notna() & ~series.map(lambda item: isinstance(item, str))).to_numpy())
         raise TypeError(check.message(rule, dtype=str(dtype), value=value, row=row))
-    check_mixed(check, name, series.reset_index(drop=True))
+    check_written(check, name, series.reset_index(drop=True), instead)
+    check_mixed(check, name, series.reset_index(drop=True), instead)
     return CATEGORY
 
 
-def check_mixed(check: checks.Checker, name: str, series: Any) -> None:
+def conversion(name: str, dtype: Any, values: np.ndarray) -> str:
+    """Returns ", as by ..." with what makes numbers of a column's values, or ""."""
+    if dtype.kind == "M":
+        return f", as by frame[{name!r}].dt.day_of_year"
+    if dtype.kind == "m":
+        return f", as by frame[{name!r}].dt.total_seconds()"
+    is_decimal = len(values) and type(values[0]).__name__ == "Decimal"
+    return f", as by frame[{name!r}].astype(float)" if is_decimal else ""
+
+
+def check_written(check: checks.Checker, name: str, series: Any, instead: str) -> None:
+    """Refuses dates, and numbers as people write them, which would become a category for each value."""
+    pandas = check.optional_module("pandas", "tables")
+    texts = series.dropna()
+    place, column = texts.index[0], f"frame[{name!r}]"
+    if all(map(DATE.fullmatch, texts)):
+        first = ", dayfirst=True" if re.match(r"\d{1,2}\.", texts[place]) else ""
+        kind, remedy = "dates", f"pandas.to_datetime({column}{first}).dt.day_of_year"
+    elif (
+        all(map(WRITTEN.fullmatch, texts)) and (odd := pandas.to_numeric(texts, errors="coerce").isna()).any()
+    ):
+        kind, place = "numbers that are written as texts", odd.idxmax()
+        kept, point = (
+            ("0-9.-", "") if all(map(THOUSANDS.fullmatch, texts)) else ("0-9,-", ".str.replace(',', '.')")
+        )
+        remedy = f"{column}.str.replace('[^{kept}]', '', regex=True){point}.astype(float)"
+    else:
+        return
+    rule = f"column {name} holds {kind}: make numbers of them, as by {remedy}{instead}"
+    raise ValueError(check.message(rule, value=texts[place], row=int(place) + 1))
+
+
+def check_mixed(check: checks.Checker, name: str, series: Any, instead: str) -> None:
     """Refuses texts among numbers: a stray text makes texts of all numbers of a column."""
     pandas = check.optional_module("pandas", "tables")
     numbers = pandas.to_numeric(series, errors="coerce").notna().to_numpy()
     wrong = series.notna().to_numpy() & ~numbers
     if wrong.any() and numbers.sum() >= wrong.sum():
-        rule = (
-            f"column {name} must hold numbers, or texts: correct it, name it in categorical, or leave it out"
-        )
+        rule = f"column {name} must hold numbers, or texts: correct it{instead}"
         row = row_of(wrong)
         raise ValueError(
             check.message(

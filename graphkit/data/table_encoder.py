@@ -167,7 +167,9 @@ class TableEncoder:
                 held = np.flatnonzero(places >= 0)
                 features[held, places[held]] = 1
             return
-        found = table_columns.kind_of(check, column.name, series, False) if not empty.all() else column.kind
+        found = (
+            table_columns.kind_of(check, column.name, series, False, "") if not empty.all() else column.kind
+        )
         rule = f"column {column.name} must hold {column.kind}s, as in training"
         same = found == column.kind
         check.require(same, rule, dtype=str(series.dtype), value=None if same else series[~empty].iloc[0])

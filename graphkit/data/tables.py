@@ -19,8 +19,9 @@ __all__ = ["TableFormat"]
 
 logger = logging.getLogger("graphkit")
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
-SEPARATORS = ",;\t"
+SEPARATORS = ",;\t|"
 CLASSIFICATION, REGRESSION = "classification", "regression"
+AS_CLASSES = ", or give task='classification'"  # where the values of a label could be numbers
 MOST_INTEGER_CLASSES = 20  # different integers in a label that are taken as classes, unless told
 
 
@@ -66,7 +67,7 @@ class TableFormat(NamedTuple):
         refuse_missing(check, self.label, series)
         series = series.reset_index(drop=True)
         if not self.classes:
-            kind = table_columns.kind_of(check, self.label, series, False)
+            kind = table_columns.kind_of(check, self.label, series, False, AS_CLASSES)
             check.require(kind == NUMBER, f"label {self.label} must hold numbers", dtype=str(series.dtype))
             return table_columns.numbers_of(check, self.label, series).astype(np.float32)
         numbers = {text: number for number, text in enumerate(self.classes)}
@@ -118,7 +119,7 @@ def read_table(check: checks.Checker, path: str) -> Any:
     check.require(not twice, f"{path}: the columns must have different names", repeated=twice)
     check.require(len(frame) and len(frame.columns), f"{path} holds no rows", columns=[*frame.columns])
     frame.columns = [str(name) for name in frame.columns]
-    return frame
+    return frame if path.lower().endswith(".parquet") else stripped(frame)
 
 
 def read_text(check: checks.Checker, path: str, pandas: Any) -> Any:
@@ -135,10 +136,24 @@ def read_text(check: checks.Checker, path: str, pandas: Any) -> Any:
     names = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **options).iloc[0]
     rule = f"{path}: the first line must hold the names of the columns"
     numbers = pandas.to_numeric(names, errors="coerce").notna()
-    right = len(names) == len(frame.columns) and not numbers.all() and names.astype(bool).all()
+    # As frame.to_csv writes its index.
+    unnamed = int(len(names) > 1 and not names[0] and table_columns.is_identity("index", frame.iloc[:, 0]))
+    right = len(names) == len(frame.columns) and not numbers.all() and names[unnamed:].astype(bool).all()
     check.require(right, rule, first_line=names.tolist())
+    if unnamed:
+        logger.info("%s: the first column, which has no name, numbers the rows: it is left out", path)
     frame.columns = names.tolist()
-    return frame
+    return frame.iloc[:, unnamed:]
+
+
+def stripped(frame: Any) -> Any:
+    """Returns a table whose texts have no spaces at their ends, which would make other categories of them."""
+    texts = [name for name in frame.columns if frame[name].dtype.kind == "O"]
+    bare = {
+        name: frame[name].map(lambda value: value.strip() if isinstance(value, str) else value)
+        for name in texts
+    }
+    return frame.assign(**bare)
 
 
 def has_decimal_commas(pandas: Any, series: Any) -> bool:
@@ -180,10 +195,11 @@ def load(
     # All messages begin with the file, as people may have given several.
     check = checks.Checker(f"{check.function}: {path}")
     label = fitted.label if fitted else check_label(check, options.label, frame)
-    near = checks.near(label, [*frame.columns])
-    check.require(
-        label in frame.columns, f"label must name a column{near}", label=label, columns=[*frame.columns]
-    )
+    names = [*frame.columns]
+    near = checks.near(label, names)
+    if not near and any(table_columns.WRITTEN.fullmatch(name) for name in names):
+        near = ", of which the first line must hold the names"
+    check.require(label in names, f"label must name a column{near}", label=label, columns=names)
     classes = fitted.classes if fitted else classes_of(check, frame[label], options.task)
     labels = TableFormat(label, classes, 0.0, 1.0, TableEncoder()).labels(check, frame[label])
     strata = labels if classes else None
@@ -214,15 +230,17 @@ def classes_of(check: checks.Checker, series: Any, task: str | None) -> tuple[st
     if task is not None:
         task = check.choice("task", task, (CLASSIFICATION, REGRESSION))
     refuse_missing(check, name, series)
-    kind = table_columns.kind_of(check, name, series, task == CLASSIFICATION)
+    kind = table_columns.kind_of(check, name, series, task == CLASSIFICATION, AS_CLASSES)
     rule = f"label {name} must hold numbers for a regression"
     check.require(task != REGRESSION or kind == NUMBER, rule, dtype=str(series.dtype))
     count = series.nunique()
-    check.require(count > 1, f"label {name} must hold two or more different values", value=series.iloc[0])
+    check.require(count > 1, f"label {name} must hold two or more different values", value=series.tolist()[0])
     if kind == NUMBER:
-        few = series.dtype.kind in "ui" and count <= min(MOST_INTEGER_CLASSES, len(series) // 2)
-        if task == REGRESSION or not few:
-            logger.info("label %s holds numbers: regression (task='classification' for classes)", name)
+        few = count <= min(MOST_INTEGER_CLASSES, len(series) // 2)
+        if task == REGRESSION or not (few and series.dtype.kind in "ui"):
+            level = logging.WARNING if task is None and few and (series % 1 == 0).all() else logging.INFO
+            text = "label %s holds numbers: regression (task='classification' for classes)"
+            logger.log(level, text, name)
             return ()
         logger.info("label %s holds %d integers: classes (task='regression' for numbers)", name, count)
     if kind == CATEGORY:

@@ -1,6 +1,7 @@
 """Exporting: checks the arguments, and writes a file or a folder that is complete or not there."""
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ FILES: dict[str, Callable[[checks.Checker, Rebuilt, str], bytes]] = {
     ".onnx": onnx_file.serialize,
     ".pb": frozen.serialize,
 }
-OTHERS = (".py", ".h5", ".hdf5", ".keras", ".pbtxt", ".ckpt", ".lite", ".pt", ".mlmodel")
+VERSION = re.compile(r"\.v?\d.*|")  # what a folder's name may end in, such as model-1.5 or model.v2
 HANDLES = (tf.resource, tf.variant)  # dtypes that no array has
 
 
@@ -31,16 +32,16 @@ def check_path(check: checks.Checker, path: Any) -> Path:
 
     Raises:
       TypeError: it is not a path.
-      ValueError: its suffix is of another format, or TensorFlow could not load a SavedModel there.
+      ValueError: its suffix is not that of a format, or TensorFlow could not load a SavedModel there.
       FileExistsError: it is a file, a folder that is not empty, or the current folder.
     """
     path = check.path("path", path)
     files.check_path(check, path=path)
     suffix = Path(path).suffix.lower()
-    rule = f"the suffix says the format: {', '.join(FILES)}, or none for the folder of a SavedModel"
-    rule += "; gk.to_numpy writes .py" * (suffix == ".py")
-    check.require(suffix not in OTHERS, rule, path=path)
     found = Path(os.path.realpath(path))  # a folder cannot be renamed onto a link
+    rule = f"the suffix says the format: {', '.join(FILES)}, or none for the folder of a SavedModel"
+    rule += "; gk.to_numpy writes .py" if suffix == ".py" else checks.near(suffix, FILES)
+    check.require(suffix in FILES or VERSION.fullmatch(suffix) or found.is_dir(), rule, path=path)
     if suffix in FILES:
         rule = "path must be new"
         free = False

@@ -10,6 +10,7 @@ from graphkit.graph import walk
 
 # Of lookup tables: TensorFlow gives each a name that holds a random number.
 NAMED_BY_PROCESS = {"shared_name", "container"}
+PY_FUNCTIONS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}  # numbered over all that the process has made
 # How functions are run, from the settings of the process; not what they compute.
 AMONG_WORKERS = "graphkit/workers/"  # scope of the ops that sum over workers
 SETTINGS = {"config", "config_proto", "executor_type"}
@@ -20,7 +21,8 @@ def of_scopes(ops: Iterable[tf.Operation], originals: Mapping[str, str] | None =
 
     Names of functions are left out: TensorFlow numbers them over all functions that the process has built,
     so the same program gives other names when it has built another graph before. What functions compute is
-    part of the hash. A static lookup table counts with the keys and values that it is initialized with.
+    part of the hash; nobody knows it of Python functions. A static lookup table counts with the keys and
+    values that it is initialized with.
 
     Args:
       ops: of one graph.
@@ -67,7 +69,7 @@ def attributes_of(node: Any, library: Mapping[str, Any]) -> str:
     for name, value in sorted(node.attr.items()):
         if name.startswith("_") or name in SETTINGS:
             continue
-        if name in NAMED_BY_PROCESS and "Table" in node.op:
+        if (name in NAMED_BY_PROCESS and "Table" in node.op) or (name == "token" and node.op in PY_FUNCTIONS):
             continue
         functions = [f.name for f in (value.func, *value.list.func) if f.name]
         if functions:

@@ -1,12 +1,12 @@
 """Rule of `check_graph` on losses and metrics that grow with the batch: sums over its examples."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from graphkit.graph import walk
-from graphkit.inspection.graph_view import GraphView, Problems
+from graphkit.inspection.graph_view import READS, GraphView, Problems
 
 SUMS = ("Sum", "L2Loss")
 LARGEST_OF = (
@@ -17,6 +17,8 @@ PRODUCTS = ("Mul", "MulNoNan")
 QUOTIENTS = "Div RealDiv DivNoNan FloorDiv TruncateDiv Xdivy".split()
 POWERS = {"Square": 2, "Sqrt": 0.5, "Rsqrt": -0.5, "Reciprocal": -1, "Inv": -1, "SquaredDifference": 2}
 MEANS = ("Mean", "Max", "Min")
+LOOKUPS = "ResourceGather GatherV2 Gather".split()
+NORMS = (*walk.SAME_VALUES, *"Square Abs Pow Mul Add AddV2 AddN Sum".split())
 CONTRACTS = "Einsum Cumsum Cumprod CumulativeLogsumexp BatchMatMul BatchMatMulV2 BatchMatMulV3".split()
 
 
@@ -26,10 +28,13 @@ class Growth(NamedTuple):
     Attributes:
       power: they are proportional to (number of examples) ** power; None where that is not known.
       sums: the sums over examples that make them grow.
+      part: how they grow with those axes of unknown size that are reduced while others are left, as in a sum
+        over time: nobody knows which of them is the axis of the examples. None where there are none.
     """
 
     power: float | None
     sums: tuple[tf.Operation, ...] = ()
+    part: float | None = None
 
 
 NONE, UNKNOWN = Growth(0), Growth(None)
@@ -55,7 +60,7 @@ def sums_of(view: GraphView, tensor: tf.Tensor) -> Sequence[tf.Operation]:
         return ()
     known: dict[tf.Operation, Growth] = {}
     for op in walk.running_order(walk.as_made(ops)):
-        known[op] = growth_of(op, known)
+        known[op] = growth_of(op, known, view.trained)
     found = known[tensor.op]
     return [op for op in found.sums if op in view.examples] if (found.power or 0) > 0 else ()
 
@@ -73,7 +78,9 @@ def remedy(op: tf.Operation) -> str:
     return f"use tf.reduce_mean(tf.reduce_sum(..., axis={axes if len(axes) > 1 else 1}))"
 
 
-def growth_of(op: tf.Operation, known: Mapping[tf.Operation, Growth]) -> Growth:
+def growth_of(
+    op: tf.Operation, known: Mapping[tf.Operation, Growth], trained: Container[tf.Operation]
+) -> Growth:
     """Returns how what an op computes grows, given that of the ops before it."""
     kind = op.type
     before = [known.get(tensor.op, UNKNOWN) for tensor in op.inputs]
@@ -90,10 +97,12 @@ def growth_of(op: tf.Operation, known: Mapping[tf.Operation, Growth]) -> Growth:
     if kind in PRODUCTS:
         return NONE if any(map(is_zero, op.inputs)) else product(before[0], before[1], 1)
     if kind in QUOTIENTS:
-        return product(before[0], before[1], -1)
+        unknown = before[1].power == 0 and is_setting(op.inputs[1], trained)
+        return UNKNOWN if unknown else product(before[0], before[1], -1)
     if kind in POWERS:
-        one = largest(before)
-        return UNKNOWN if one.power is None else Growth(one.power * POWERS[kind], one.sums)
+        one, exponent = largest(before), POWERS[kind]
+        part = None if one.part is None else one.part * exponent
+        return UNKNOWN if one.power is None else Growth(one.power * exponent, one.sums, part)
     if op.type in walk.PLACEHOLDERS and op.outputs[0].shape.rank == 0:
         return UNKNOWN  # it may be the number of examples
     return growth_of_other(op, before)
@@ -120,20 +129,49 @@ def growth_of_reduction(op: tf.Operation, before: Growth) -> Growth:
     if before.power is None or shape.rank is None:
         return UNKNOWN
     unknown = {axis for axis, size in enumerate(shape.as_list()) if size is None}
-    power = before.power
+    power, sums, part = before.power, before.sums, before.part
     if op.type == "L2Loss":
-        reduced, power = unknown, 2 * power
+        reduced, power, part = unknown, 2 * power, None if part is None else 2 * part
     else:
         axes = tf.get_static_value(op.inputs[1])
         if axes is None:
             return UNKNOWN
         reduced = unknown & {int(axis) % max(1, shape.rank) for axis in axes.reshape(-1)}
-    if not reduced:
-        return Growth(power, before.sums)
-    # Of several axes of unknown size one is the examples', and nobody knows which.
+    if not reduced or is_norm_of_rows(op):
+        return Growth(power, sums, part)
+    added = 0 if op.type in MEANS else 1
     if reduced != unknown:
-        return UNKNOWN
-    return Growth(power, before.sums) if op.type in MEANS else Growth(power + 1, (*before.sums, op))
+        return Growth(power, sums, added if part is None else min(added, part))
+    sums = (*sums, op) if added else sums
+    if part is None:
+        return Growth(power + added, sums)
+    # The axis of the examples is one that was reduced before, or one of these.
+    either = power + added, power + part + (added if len(unknown) > 1 else 0)
+    return Growth(min(either), sums) if min(either) > 0 or either[0] == either[1] else UNKNOWN
+
+
+def is_norm_of_rows(op: tf.Operation) -> bool:
+    """Whether an op sums the squares or magnitudes of looked-up rows alone, as a penalty on them does."""
+    waiting = [op.inputs[0]] if op.type in SUMS else []
+    found = {op.type}
+    while waiting:
+        before = waiting.pop().op
+        if before.type in LOOKUPS and walk.origin(before.inputs[0], READS).op.type in walk.VARIABLES:
+            found.add("rows")
+            continue
+        taken = [walk.origin(tensor) for tensor in before.inputs]
+        taken = [tensor for tensor in taken if tensor.op.type != "Const"]
+        if before.type not in NORMS or (before.type == "Mul" and taken[0] is not taken[-1]):
+            return False
+        found.add("Square" if before.type == "Mul" and len(taken) == 2 else before.type)
+        waiting += taken
+    return "rows" in found and bool(found & {"L2Loss", "Square", "Abs", "Pow"})
+
+
+def is_setting(tensor: tf.Tensor, trained: Container[tf.Operation]) -> bool:
+    """Whether a number follows from a variable that no optimizer trains: it may be the number of examples."""
+    ops = walk.ancestors([tensor]) if tensor.shape.rank == 0 else ()
+    return any(op.type in walk.VARIABLES and op not in trained for op in ops)
 
 
 def growth_of_size(op: tf.Operation) -> Growth:
@@ -162,14 +200,19 @@ def largest(terms: Sequence[Growth]) -> Growth:
     if not powers or (len(powers) < len(terms) and max(powers) <= 0):
         return UNKNOWN
     power = max(powers)
-    return Growth(power, tuple(dict.fromkeys(op for t in terms if t.power == power for op in t.sums)))
+    sums = tuple(dict.fromkeys(op for t in terms if t.power == power for op in t.sums))
+    parts = [term.part for term in terms if term.part is not None]
+    return Growth(power, sums, max(parts, default=None))
 
 
 def product(first: Growth, second: Growth, sign: int) -> Growth:
     if first.power is None or second.power is None:
         return UNKNOWN
     sums = (*first.sums, *second.sums) if sign > 0 else first.sums
-    return Growth(first.power + sign * second.power, tuple(dict.fromkeys(sums)))
+    part = None
+    if first.part is not None or second.part is not None:
+        part = (first.part or 0) + sign * (second.part or 0)
+    return Growth(first.power + sign * second.power, tuple(dict.fromkeys(sums)), part)
 
 
 def is_zero(tensor: tf.Tensor) -> bool:

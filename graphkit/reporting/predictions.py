@@ -8,6 +8,7 @@ import numpy as np
 from graphkit import checks
 
 MOST_PAIRS = 8
+TOLERANCE = 1e-3  # of probabilities, as half precision rounds them
 
 
 class Predictions(NamedTuple):
@@ -47,6 +48,7 @@ def check_predictions(check: checks.Checker, labels: Any, predictions: Any) -> P
     probabilities = None
     if values.ndim == 2 and values.dtype.kind == "f":
         check.require(np.isfinite(values).all() and values.shape[1], "predictions must be finite numbers")
+        check_probabilities(check, values)
         values, probabilities = values.argmax(axis=1), values.max(axis=1)
     rule = "predictions must be classes (examples,) or probabilities (examples, classes)"
     check.require(values.ndim == 1 and values.dtype.kind in "iu", rule, shape=np.shape(predictions))
@@ -57,6 +59,18 @@ def check_predictions(check: checks.Checker, labels: Any, predictions: Any) -> P
     positive = labels.min() >= 0 and values.min() >= 0
     check.require(positive, "classes must be at least 0", labels=labels, predictions=values)
     return Predictions(labels.astype(np.int64), values.astype(np.int64), probabilities)
+
+
+def check_probabilities(check: checks.Checker, values: np.ndarray) -> None:
+    """Refuses logits, which say not how sure a model is, and one column, whose largest is the first."""
+    rule = (
+        "predictions of one column are probabilities of class 1: give (predictions[:, 0] > 0.5).astype(int)"
+    )
+    check.require(values.shape[1] > 1, rule, shape=values.shape)
+    lowest, highest = float(values.min()), float(values.max())
+    within = lowest >= -TOLERANCE and highest <= 1 + TOLERANCE
+    rule = "predictions must be probabilities: those of logits are trainer.predict(gk.softmax(logits), data)"
+    check.require(within, rule, minimum=lowest, maximum=highest)
 
 
 def as_array(check: checks.Checker, name: str, value: Any) -> np.ndarray:

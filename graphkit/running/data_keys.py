@@ -45,9 +45,14 @@ def data_code(graph: tf.Graph, fetches: Sequence[tf.Tensor | tf.Operation] = ())
 
     With fetches, it is for what these need: predictions need no labels.
     """
+    return as_code({tensor: code_of(tensor) for tensor in needed_inputs(graph, fetches)})
+
+
+def needed_inputs(graph: tf.Graph, fetches: Sequence[tf.Tensor | tf.Operation]) -> list[tf.Tensor]:
+    """Returns the inputs of a graph that fetches need; all of them where that is none."""
     needed = {tensor.op for tensor in walk.needed_placeholders(fetches)}
     found = inputs_of(graph)
-    return as_code({tensor: code_of(tensor) for tensor in [t for t in found if t.op in needed] or found})
+    return [tensor for tensor in found if tensor.op in needed] or found
 
 
 def stream_code(placeholders: Sequence[tf.Tensor], stream: str = "stream") -> str:
@@ -70,14 +75,23 @@ def columns_of(
         raise TypeError(check.message(f"{rule}: give {code_for(graph, data, fetches)}", data=data))
     try:
         if isinstance(data, Mapping):  # a group of an HDF5 file is one, too
-            return dict(data.items())
+            return one_table(check, dict(data.items()))
         names = list(data.keys() if hasattr(data, "keys") else data.column_names)
     except (KeyError, RuntimeError, ValueError) as error:  # of h5py
         raise ValueError(check.message(f"data cannot be read ({error}); is its file closed?")) from error
     twice = sorted({str(name) for name in names if names.count(name) > 1})
     check.require(not twice, "columns must have different names", twice=twice)
-    check_table(check, graph, data, names)
+    check_table(check, graph, data, names, fetches)
     return {name: data[name] for name in names}
+
+
+def one_table(check: checks.Checker, found: dict[Any, Any]) -> dict[Any, Any]:
+    """Returns the columns of data, of which none is a table itself, as the splits of Hugging Face are."""
+    tables = [key for key, value in found.items() if hasattr(value, "column_names")]
+    if tables and len(tables) == len(found):
+        rule = f"data holds several tables: give one of them, data[{tables[0]!r}]"
+        raise TypeError(check.message(rule, keys=list(found)))
+    return found
 
 
 def code_for(graph: tf.Graph, data: Any, fetches: Sequence[tf.Tensor | tf.Operation]) -> str:
@@ -86,6 +100,11 @@ def code_for(graph: tf.Graph, data: Any, fetches: Sequence[tf.Tensor | tf.Operat
         return code_for_fields(graph, "data.train", type(data.train))
     if hasattr(data, "_fields"):
         return code_for_fields(graph, "data", type(data))
+    if isinstance(data, list) and data and isinstance(data[0], (Mapping, tuple)):  # of mini-batches
+        batches, every = "lambda: iter(batches)", inputs_of(graph)
+        if isinstance(data[0], Mapping):
+            return batches
+        return stream_code(every if len(every) == len(data[0]) else needed_inputs(graph, fetches), batches)
     if isinstance(data, float) and 0 < data < 1:
         indices = f"train, valid = gk.split_indices(len(x), {data}, seed=0)"
         return f"{data_code(graph)} of these examples, which you divide by {indices}"
@@ -98,11 +117,17 @@ def code_for_fields(graph: tf.Graph, name: str, kind: Any) -> str:
     return as_code({tensor: f"{name}.{field}" for tensor, field in zip(tensors, kind._fields, strict=False)})
 
 
-def check_table(check: checks.Checker, graph: tf.Graph, table: Any, names: Sequence[Any]) -> None:
+def check_table(
+    check: checks.Checker,
+    graph: tf.Graph,
+    table: Any,
+    names: Sequence[Any],
+    fetches: Sequence[tf.Tensor | tf.Operation],
+) -> None:
     """Raises for a table whose columns are meant to be the features of one placeholder."""
     if not hasattr(table, "iloc"):
         return
-    tensors = inputs_of(graph)
+    tensors = needed_inputs(graph, fetches)
     known = {name for tensor in tensors for name in (tensor.op.name, tensor.name)}
     matrices = [tensor for tensor in tensors if tensor.shape.rank == 2]
     if known & set(names) or not matrices:
@@ -146,6 +171,8 @@ def check_key(check: checks.Checker, graph: tf.Graph, key: Any) -> tf.Tensor:
         check.require(name in known, f"keys must name placeholders of the trainer's graph{near}", key=key)
         return known[name]
     rule = "keys must be placeholders of the trainer's graph, or their names"
+    if isinstance(key, tf.SparseTensor):
+        rule += "; feed dense rows, and compute with tf.sparse.from_dense(placeholder)"
     check.require_type(walk.is_graph_tensor(key), rule, key=key)
     if key.graph is not graph and walk.is_placeholder(key):
         rule += "; this one is of another graph, such as that of a cell which was run before"

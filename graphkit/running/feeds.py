@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -122,6 +122,15 @@ class Examples:
         """Returns the `Plan` of mini-batches of these examples, or of the first ones, at most so many."""
         return batches.Plan(min(len(self), most or len(self)), batch_size, *(options or (False,)))
 
+    def plan_to_evaluate(self, check: checks.Checker, batch_size: int, most: int | None = None) -> Any:
+        """Returns the plan of an evaluation, with as many examples at a time as the placeholders take."""
+        plan = self.plan(batch_size, most=most)
+        for name, size in fixed_sizes(self.sources).items():
+            plan = self.plan(size, most=most)
+            rule = f"{name} takes {size} examples at a time: the number of examples must be a multiple of it"
+            check.require({plan.full_size, plan.short_size} <= {size, 0}, rule, examples=plan.examples)
+        return plan
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """A text that differs for other data: made of names, shapes, dtypes and rows.
@@ -176,6 +185,7 @@ def check_examples(
     data_keys.require_once(check, named, constants)
     ops = walk.ancestors(fetches)
     data_keys.check_given(check, walk.fed_among(ops), [*named, *constants], own)
+    require_examples(check, data, named, ops)
     arrays = received.check_arrays(check, named)
     data_keys.check_rows_in_feed(check, named, constants, len(next(iter(arrays.values()))))
     sources = [make_source(check, placeholder, array, ops) for placeholder, array in arrays.items()]
@@ -183,6 +193,20 @@ def check_examples(
         check_values(check, source)
     own_values = {placeholder: value for placeholder, value in own.items() if value is not None}
     return Examples(with_augment(check, graph, sources, augment), own_values | constants, constants)
+
+
+def require_examples(
+    check: checks.Checker, data: Any, named: Mapping[tf.Tensor, Any], ops: Iterable[tf.Operation]
+) -> None:
+    """Raises `ValueError` if there are no arrays, as where a graph reads its examples itself."""
+    readers = [op.name for op in ops if walk.DATA.match(op.type)]
+    rule = "data must hold the examples, as {placeholder: array of all examples}"
+    if readers:
+        rule += (
+            f"; the graph reads its own by {min(readers)}, which no trainer can shuffle or repeat: make "
+            "placeholders in place of what it returns, and give the tf.data.Dataset, or arrays, as data"
+        )
+    check.require(named, rule, data=data)
 
 
 def with_augment(
@@ -253,14 +277,19 @@ def make_source(
 
 def check_sizes(check: checks.Checker, sources: Sequence[Source], plan: batches.Plan) -> None:
     """Raises `ValueError` if a placeholder is for mini-batches of another size."""
-    for source in sources:
-        size = source.placeholder.shape.as_list()[0] if source.placeholder.shape.rank else None
-        rule = (
-            f"{source.placeholder.name} takes {size} examples at a time: batch_size must be {size}, and the "
-        )
+    for name, size in fixed_sizes(sources).items():
+        rule = f"{name} takes {size} examples at a time: batch_size must be {size}, and the "
         rule += "number of examples a multiple of it, or drop_remainder=True"
-        fits = size is None or {plan.full_size, plan.short_size} <= {size, 0}
+        fits = {plan.full_size, plan.short_size} <= {size, 0}
         check.require(fits, rule, batch_size=plan.batch_size, examples=plan.examples)
+
+
+def fixed_sizes(sources: Iterable[Source]) -> dict[str, int]:
+    """Returns {name of a placeholder: number of examples} of those that take a fixed number at a time."""
+    placeholders = [source.placeholder for source in sources if source.placeholder.shape.rank]
+    # As a list, since after disable_v2_behavior() a size is a Dimension.
+    sizes = {placeholder.name: placeholder.shape.as_list()[0] for placeholder in placeholders}
+    return {name: size for name, size in sizes.items() if size is not None}
 
 
 def check_values(check: checks.Checker, source: Source) -> None:

@@ -14,6 +14,14 @@ from graphkit import checks
 
 PATTERN = re.compile(r"[*?\[\]]" if os.name == "nt" else r"[*?\[\]\\]")  # Windows separates folders by \
 
+EARLIER = ".earlier-run"  # in a run's folder: the run that a new one replaces, until its first checkpoint
+
+
+def run_in(logdir: str | os.PathLike[str]) -> Path:
+    """Returns where the run of a folder is: in it, or aside while one that replaces it has no checkpoint."""
+    earlier = Path(logdir, EARLIER)
+    return earlier if earlier.is_dir() else Path(logdir)
+
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str], **options: Any) -> Iterator[IO]:

@@ -15,6 +15,11 @@ logger = logging.getLogger("graphkit")
 RUNS = 20  # before so many runs one line has added ops: it is in a loop. More than there are digits.
 MOST_RUNS = 50 * RUNS  # a loop over letters, channels or variables ends before, one of training does not
 OPTIMIZERS = re.compile(r"(Resource)?(Sparse)?Apply")
+# What a trainer takes of a graph when it is made.
+TAKEN = {
+    tf.compat.v1.GraphKeys.REGULARIZATION_LOSSES: "a regularization loss",
+    tf.compat.v1.GraphKeys.UPDATE_OPS: "an update for each step",
+}
 TYPED = "<stdin>"  # Python's prompt: the lines that are typed there have one number
 
 
@@ -30,6 +35,7 @@ class Growth:
       later: the ops that were added.
       refused: {one of them that would change what is trained behind the trainer's back: why it is not run}.
       runs: {line: how many runs it has added ops before}.
+      taken: {collection: how many of it the trainer has taken, or a warning has named}.
       broken: why the session can run nothing more, or None.
     """
 
@@ -39,6 +45,7 @@ class Growth:
         self.later: dict[tf.Operation, None] = {}
         self.refused: dict[tf.Operation, str] = {}
         self.runs: Counter[str] = Counter()
+        self.taken = {name: len(graph.get_collection(name)) for name in TAKEN}
         self.broken: str | None = None
 
     def check(self, fetches: Any) -> None:
@@ -59,6 +66,7 @@ class Growth:
         self.later |= dict.fromkeys(made)
         self.refused |= {op: why for op in made if (why := self.why_refused(op)) is not None}
         line = line_of(made[-1]) if made else lines.UNKNOWN
+        self.name_late()
         changed = [op for op, before in self.earlier.items() if ends(op) != before]
         if changed:
             # Such as a gradient, for which a branch or a loop of functions gets more outputs.
@@ -75,6 +83,16 @@ class Growth:
         if line != lines.UNKNOWN and not line.startswith(TYPED) and any(op.type != "NoOp" for op in made):
             self.runs[line] += 1
             self.check_loop(line, made)
+
+    def name_late(self) -> None:
+        """Warns of what a training step would have, had it been made before the trainer."""
+        for name, noun in TAKEN.items():
+            late = self.graph.get_collection(name)[self.taken[name] :]
+            self.taken[name] += len(late)
+            ops = [op for item in late if isinstance(op := getattr(item, "op", item), tf.Operation)]
+            if ops:
+                made = f"{line_of(ops[0])} makes {noun}, {ops[0].name}, after the Trainer"
+                logger.warning("%s, whose steps do not have it: make it before the Trainer", made)
 
     def check_loop(self, line: str, made: list[tf.Operation]) -> None:
         """Says when a line has added ops before many runs, and raises `RuntimeError` if it goes on."""

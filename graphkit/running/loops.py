@@ -248,26 +248,31 @@ class StepCopy:
             return [tf.identity(value) for value in values]
 
 
-def keyed_values(
+def evaluated_values(
     values: Sequence[tf.Tensor], seed_input: tf.Tensor, step_input: tf.Tensor
 ) -> list[tf.Tensor]:
-    """Returns the values, with copies of those that draw random numbers, in which these follow from keys.
+    """Returns the values, with copies of those that draw random numbers, or read variables that they write.
 
-    Evaluations of the same variables then agree, and with them what callbacks make of a validation.
+    In the copies random numbers follow from keys, and all reads come before the writes. Evaluations of the
+    same variables then agree, and with them what callbacks make of a validation.
     """
 
     def needed(targets: Iterable[tf.Tensor]) -> list[tf.Operation]:
         given = step_input.op
         return walk.as_made(walk.ancestors(targets, lambda op: () if op == given else walk.sources(op)))
 
-    random = keyed.RandomOps(needed(values))
-    drawn = [value for value in values if any(op in random for op in needed([value]))]
-    ops = needed(drawn)
-    if not drawn or obstacle(ops, random):
+    ops = needed(values)
+    random = keyed.RandomOps(ops)
+    waits = order.Order(ops, random.library).waits
+    varying = {*random.drawing, *waits, *(first for firsts in waits.values() for first in firsts)}
+    chosen = [value for value in values if not varying.isdisjoint(needed([value]))]
+    ops = needed(chosen)
+    if not chosen or obstacle(ops, random):
         return list(values)
     keys = keyed.Keys(random.library)
 
     def rewrite(op: tf.Operation, node: Any) -> None:
+        node.input.extend(f"^{first.name}" for first in waits.get(op, ()))
         if op in random:
             keys.rewrite(node)
 
@@ -277,8 +282,8 @@ def keyed_values(
     given = {op.outputs[0].name: op.outputs[0] for op in outside}
     with tf.compat.v1.name_scope("graphkit/evaluated/"):
         given |= keys.tensors(seed_input, step_input)
-        pasted = copies.paste(definition, given, [value.name for value in drawn], "copy")
-    copied = {value.name: copy for value, copy in zip(drawn, pasted, strict=True)}
+        pasted = copies.paste(definition, given, [value.name for value in chosen], "copy")
+    copied = {value.name: copy for value, copy in zip(chosen, pasted, strict=True)}
     return [copied.get(value.name, value) for value in values]
 
 

@@ -104,6 +104,14 @@ class Order:
         return " and ".join(min(((first.name, write.name) for first, write in pairs), default=())) or None
 
 
+def written(fetches: Iterable[tf.Tensor], variables: Iterable[tf.Variable]) -> list[tf.Variable]:
+    """Returns those of the variables that computing the fetches may change."""
+    step = StepOps(walk.ancestors(fetches))
+    handles = ((walk.handle_op(variable), variable) for variable in variables)
+    used = ((step.uses_of(op), variable) for op, variable in handles if op in step.places)
+    return [variable for uses, variable in used if any(use.writes for use in uses)]
+
+
 class StepOps:
     """The ops of a step in their order, and how each variable is used.
 

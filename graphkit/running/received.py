@@ -41,6 +41,7 @@ def as_examples(check: checks.Checker, placeholder: tf.Tensor, value: Any) -> np
         raise TypeError(check.message(rule, value=value))
     for method in ("to_tensor", "dense_shape", "toarray"):  # ragged and sparse tensors, matrices of SciPy
         if hasattr(value, method) and hasattr(value, "shape"):
+            method = "to_pandas" if hasattr(value, "to_pandas") else method  # a table of pyarrow
             dense = f"tf.sparse.to_dense({code})" if method == "dense_shape" else f"{code}.{method}()"
             raise TypeError(check.message(f"{name} must be a dense array: give {dense}", type=type(value)))
     array = columns.as_examples(check, name, value)

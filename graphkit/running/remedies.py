@@ -343,12 +343,22 @@ def of_objects(given: Given) -> str:
         if isinstance(item, Mapping):
             return f"make a table of it, pandas.DataFrame({given.name})"
         if hasattr(item, "__len__") and not isinstance(item, (str, bytes)):
+            if is_rectangular(rows):
+                return f"its rows are {type(item).__name__}s, so give np.stack({given.name})"
             return f"its rows differ in shape; {columns.padding_code(given.name)}"
         if item is None or item != item:
             return f"{example} has a missing value: fill it, or leave out the example"
         if not isinstance(item, (int, float, np.number, np.bool_)):
             return f"{example} has {item!r}, which is not a number"
     return f"give {given.code}.astype(np.{given.placeholder.dtype.name})"
+
+
+def is_rectangular(rows: np.ndarray) -> bool:
+    """Whether lists or arrays, each of which is one object, could be the rows of one array of numbers."""
+    try:
+        return np.stack([np.asarray(row) for row in rows]).dtype.kind in "buif"
+    except (TypeError, ValueError):
+        return False
 
 
 def of_fractions(given: Given) -> str:

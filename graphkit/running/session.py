@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from graphkit import checks
@@ -112,8 +113,8 @@ def processor_flags() -> set[str]:
     return set(next((line.split(":")[1] for line in lines if line.startswith("flags")), "").split())
 
 
-def make_initializer(variables: Sequence[tf.Variable], seed: int) -> tf.Operation:
-    """Returns the op that gives all variables their initial values.
+def make_initializer(check: checks.Checker, variables: Sequence[tf.Variable], seed: int) -> tf.Operation:
+    """Returns the op that gives all variables their initial values, which nothing may be fed for.
 
     Random values follow from (seed, name of the random op), unless the op has its own seed: the initial
     values are copied in the graph, with the seeds filled in. So they do not depend on how many ops the graph
@@ -122,6 +123,13 @@ def make_initializer(variables: Sequence[tf.Variable], seed: int) -> tf.Operatio
     ops: dict[tf.Operation, None] = {}
     unseeded = []
     needed_by = {v.name: walk.ancestors([v.initial_value]) for v in variables}
+    fed = {name: [given.name for given in walk.fed_among(ops)] for name, ops in needed_by.items()}
+    fed = {name: placeholders for name, placeholders in fed.items() if placeholders}
+    rule = (
+        "nothing is fed when variables get their initial values: initialize by the array itself, as "
+        "tf.compat.v1.get_variable(name, initializer=array)"
+    )
+    check.require(not fed, rule, placeholders=fed)
     random = keyed.RandomOps(set().union(*needed_by.values()))
     for variable in variables:
         needed = needed_by[variable.name]
@@ -185,6 +193,16 @@ def is_seedless(op: tf.Operation) -> bool:
     attributes = op.node_def.attr
     seeds = ("seed" in attributes, "seed2" in attributes)
     return all(seeds) and attributes["seed"].i == 0 and attributes["seed2"].i == 0
+
+
+@contextlib.contextmanager
+def kept(session: tf.compat.v1.Session, variables: Sequence[tf.Variable]) -> Iterator[None]:
+    """Gives variables, after a block, the values that they had before it."""
+    values = [np.array(value) for value in session.run(list(variables))] if variables else []
+    try:
+        yield
+    finally:
+        assign(session, list(zip(variables, values, strict=True)))
 
 
 def assign(session: Any, pairs: Iterable[tuple]) -> None:

@@ -101,7 +101,9 @@ class TFRecordBatches:
             try:
                 session.run(self.count, {self.files: [path]})
             except tf.errors.DataLossError as found:
-                rule = f"{path} is damaged or cut off: {found.message.splitlines()[0]}"
+                # Its message ends in what was found; above are the lines of the program that read it.
+                lines = [line for line in found.message.splitlines() if line and "[[{{node" not in line]
+                rule = f"{path} is damaged or cut off: {lines[-1]}"
                 raise checks.GraphkitError(self.check.message(rule)) from error
         raise error
 

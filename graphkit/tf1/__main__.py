@@ -1,8 +1,8 @@
 """`python -m graphkit.tf1 run|check|upgrade`."""
 
+import importlib
 import sys
 
-from graphkit.tf1.programs import command
-
 if __name__ == "__main__":
-    sys.exit(command.main(sys.argv[1:], "python -m graphkit.tf1"))
+    # By name, since the commands know TensorFlow 1's names, and not the other way round.
+    sys.exit(importlib.import_module("graphkit.commands.tf1").main(sys.argv[1:], "python -m graphkit.tf1"))

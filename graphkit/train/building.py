@@ -128,7 +128,7 @@ def build(
         hashes = fingerprint.of_scopes(step.needed_ops(replaced) if replaced else ops, originals)
         step = step._replace(update=settings.workers.end_step(step.update))
         own = settings.workers.initialized(initialized(step.variables))
-        initializer = tf.group(session.make_initializer(own, seed), tables)
+        initializer = tf.group(session.make_initializer(check, own, seed), tables)
         scopes.TRAINERS[graph] = lines.caller_line()
     kernels.recommend_onednn(ops)
     lost = unsaved.unsaved_state(of_program(ops))
@@ -183,6 +183,7 @@ def build_step(
         )
         update, parts = made.update, made.parts
         combined = combined._replace(values=[made.total, *made.losses, *values[1 + len(turns) :]])
+    update = optimizers.counted(check, optimizers.op_of(check, update), global_step)
     trained = list({variable.name: variable for _, variable in gradients}.values())
     update, averages = moving_averages.add(update, trained, settings.average_decay)
     variables = changed_variables(check, graph, [update, *values])
@@ -190,7 +191,7 @@ def build_step(
         update=update,
         loss=values[0],
         values=combined.values,
-        evaluated=loops.keyed_values(values, seed_input, step_input),
+        evaluated=loops.evaluated_values(values, seed_input, step_input),
         gradients=gradients,
         variables=variables,
         finite=training_step.finite_flags(variables),

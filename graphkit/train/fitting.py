@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.checkpoints import saving
-from graphkit.running import step_values, streams
+from graphkit.running import feeds, step_values, streams
 from graphkit.running.callback import observes_steps, reads_steps
 from graphkit.running.execution import Wanted
 from graphkit.running.metrics import Means, add_row
@@ -106,7 +106,8 @@ def make_plan(
     examples, alone = trainer.examples, trainer.training_step.place is None
     given = {"batch_size": batch_size, "drop_remainder": options[1]}
     streams.require_usable(check, examples, again, alone, **given)
-    size = check.integer("batch_size", BATCH_SIZE if batch_size is None else batch_size)
+    default = next(iter(feeds.fixed_sizes(examples.sources).values()), BATCH_SIZE)
+    size = check.integer("batch_size", default if batch_size is None else batch_size)
     plan = examples.plan(size, *options, trainer.seed)
     rule = "batch_size must leave at least one whole mini-batch where the remainder is dropped"
     check.require(plan.length() != 0, rule, batch_size=size, examples=len(examples))
@@ -201,7 +202,7 @@ def fit(trainer: Any, limits: Limits, validation: Validation, begins: bool) -> N
       trainer: with all that `begin` has set.
       limits: where it ends.
       validation: validates.
-      begins: whether it begins a run in the trainer's folder, of which a run there is replaced.
+      begins: whether it begins a run in the trainer's folder, whose first checkpoint replaces a run there.
     """
     trainer.fits = True
     try:
@@ -209,8 +210,7 @@ def fit(trainer: Any, limits: Limits, validation: Validation, begins: bool) -> N
             for callback in trainer.callbacks:
                 callback.on_fit_start(trainer)
             if begins:
-                # Now that nothing more can refuse the fit: what is written from here on is of this run.
-                trainer.folder.replace()
+                trainer.folder.replace()  # what is written from here on is of this run
             train(trainer, limits, validation)
         finally:
             for callback in trainer.callbacks:
@@ -220,6 +220,8 @@ def fit(trainer: Any, limits: Limits, validation: Validation, begins: bool) -> N
         raise
     finally:
         trainer.fits = False
+        if begins:
+            trainer.folder.settle()
 
 
 def train(trainer: Any, limits: Limits, validation: Validation) -> None:
@@ -291,7 +293,12 @@ def complete(trainer: Any, runs: Iterable[Run]) -> Iterator[Run]:
             callback.on_op_error(trainer)
         made = int(trainer.session.run(counter) - uncounted - state.step)
         state.step, state.batch = state.step + made, state.batch + made
-        logger.warning("an op failed; trainer and variables are at step %d", state.step)
+        text = "an op failed; trainer and variables are at step %d"
+        if trainer.plan.short_size and trainer.plan.ends(state.epoch, state.batch + 1):
+            text += (
+                "; the mini-batch is the last one, which is shorter: fit(drop_remainder=True) leaves it out"
+            )
+        logger.warning(text, state.step)
         raise
 
 
@@ -397,7 +404,7 @@ def leave(trainer: Any) -> None:
     path = save(trainer) if trainer.step else None  # before the first step there is nothing to keep
     if path is not None:
         logger.warning("%s; saved as %s; fit(resume=True) continues", where, path)
-    elif trainer.logdir is not None:
+    elif trainer.logdir is not None and not trainer.folder.has_earlier:
         logger.warning("%s; fit(resume=True) begins again", where)
     else:
         logger.warning("%s; another fit continues from here, while this trainer is open", where)

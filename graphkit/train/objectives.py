@@ -151,6 +151,8 @@ def findings(objectives: Sequence[Objective], metrics: Mapping[str, Metric]) -> 
     """Returns what `gk.check_graph` finds: in the sum of the losses, and for the variables of each."""
     tensors = {name: metric.tensor for name, metric in metrics.items()}
     found = graph_checks.of_trainer(total_of(objectives), all_variables(objectives), tensors)
+    used = {op.name for o in objectives for op in optimizers.settings_ops(o.optimizer)}
+    found = [finding for finding in found if finding.rule != "unused_placeholder" or finding.op not in used]
     if objectives[0].name is None:
         return found
     found = [finding for finding in found if finding.rule != "no_gradient"]

@@ -1,9 +1,10 @@
 """A finished graph with an open session: evaluates, predicts, returns weights, exports."""
 
 import contextlib
+import functools
 import os
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,7 +15,8 @@ from graphkit.checkpoints import saving
 from graphkit.exports import card, exporting
 from graphkit.graph import walk
 from graphkit.nn.metrics import Metric
-from graphkit.running import feeds, remote, steps, streams, wire
+from graphkit.running import feeds, order, remote, steps, streams, wire
+from graphkit.running import session as sessions
 from graphkit.running.callback import Callback
 from graphkit.running.training_step import TrainingStep
 from graphkit.running.workers import ALONE, Workers
@@ -131,10 +133,13 @@ class OpenGraph:
     ) -> dict[str, Any]:
         """Returns the loss and the metrics over a data set, with placeholders at their defaults.
 
+        Variables that the loss itself changes, such as a state, have the same values before and after it.
+
         Args:
           data: {placeholder or its name: all examples}, or a stream, see `fit`.
           feed: {placeholder: value} that replaces the defaults of some placeholders.
-          batch_size: examples in a run, which changes the result only by rounding; a stream has its own.
+          batch_size: examples in a run, which changes the result only by rounding; a stream, and placeholders
+            of a fixed number of examples, have their own.
 
         Returns:
           {"loss": float, metric: value} over all examples.
@@ -172,8 +177,19 @@ class OpenGraph:
         wire.check_batch(check, self.training_step.remote, examples, batch_size)
         evaluator = self.evaluator(examples, values)
         streams.require_usable(check, examples, again, workers is ALONE or self.training_step.place is None)
-        plan = examples.plan(batch_size, most=most)
-        return lambda after_batch: steps.evaluate(evaluator, plan, self.metrics, after_batch, workers)
+        plan = examples.plan_to_evaluate(check, batch_size, most)
+
+        def compute(after_batch: Callable[[], None]) -> dict[str, Any]:
+            with sessions.kept(self.session, self.written):
+                return steps.evaluate(evaluator, plan, self.metrics, after_batch, workers)
+
+        return compute
+
+    @functools.cached_property
+    def written(self) -> list[tf.Variable]:
+        """The variables that computing the loss and the metrics changes, which an evaluation puts back."""
+        shared = self.checkpoints.spread  # other workers train them at the same time
+        return [] if shared else order.written(self.training_step.evaluated, self.training_step.variables)
 
     def predict(
         self, tensor: Any, data: Feed, feed: Feed | None = None, *, batch_size: int = EVALUATION_BATCH
@@ -185,7 +201,7 @@ class OpenGraph:
             trainer; or a list, tuple or dict of such tensors, which are computed in one pass.
           data: {placeholder or its name: all examples}, or a stream, for what the tensor needs, see `fit`.
           feed: {placeholder: value} that replaces the defaults of some placeholders.
-          batch_size: examples in a run; a stream has its own mini-batches.
+          batch_size: see `evaluate`.
 
         Returns:
           An array (examples, ...); of several tensors a list, tuple or dict of arrays, as they were given.
@@ -207,7 +223,9 @@ class OpenGraph:
           {'p': (2, 2), 'z': (2, 2)}
         """
         check = self.check_open("predict")
-        wanted = tf.nest.flatten(tensor)
+        # Not by `tf.nest`, which sorts the keys of a dict.
+        tensors = list(tensor.values()) if isinstance(tensor, Mapping) else tensor
+        wanted = tf.nest.flatten(tensors)
         rule = "tensor must be a tensor of the trainer's graph, or a list, tuple or dict of them"
         swapped = isinstance(tensor, Mapping) and any(map(walk.is_graph_tensor, tf.nest.flatten(data)))
         rule += "; are tensor and data swapped? predict(tensor, data)" * swapped
@@ -219,14 +237,16 @@ class OpenGraph:
         examples = self.check_examples(check, data, feed, wanted)
         wire.check_batch(check, self.training_step.remote, examples, batch_size)
         parts: list[list[np.ndarray]] = [[] for _ in wanted]
-        for run, _ in steps.run_all(self.evaluator(examples, wanted), examples.plan(batch_size).slices()):
-            for one, values, found in zip(wanted, run.values, parts, strict=True):
+        plan = examples.plan_to_evaluate(check, batch_size)
+        for run, _ in steps.run_all(self.evaluator(examples, wanted), plan.slices()):
+            for one, values, part in zip(wanted, run.values, parts, strict=True):
                 fits = np.ndim(values[0]) > 0 and len(values[0]) == run.batch_size
                 rule = f"the first axis of {one.name} must be the example"
                 check.require(fits, rule, shape=np.shape(values[0]), examples=run.batch_size)
-                found.append(values[0])
-        arrays = [joined(check, one.name, found) for one, found in zip(wanted, parts, strict=True)]
-        return tf.nest.pack_sequence_as(tensor, arrays)
+                part.append(values[0])
+        arrays = [joined(check, one.name, part) for one, part in zip(wanted, parts, strict=True)]
+        found = tf.nest.pack_sequence_as(tensors, arrays)
+        return dict(zip(tensor, found, strict=True)) if isinstance(tensor, Mapping) else found
 
     def averages(self) -> contextlib.AbstractContextManager[None]:
         """Returns a block in which the trained variables hold their moving averages.

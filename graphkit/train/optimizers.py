@@ -10,8 +10,8 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.graph import control_flow, walk
 from graphkit.nn import losses
+from graphkit.running import order, training_step
 from graphkit.running import session as sessions
-from graphkit.running import training_step
 from graphkit.train import keras_objects
 
 __all__ = ["AdamW"]
@@ -140,6 +140,15 @@ def make_optimizer(check: checks.Checker, optimizer: Any, learning_rate: tf.Tens
     return made
 
 
+def settings_ops(optimizer: Any) -> set[tf.Operation]:
+    """Returns the ops that the settings of an optimizer follow from, such as a placeholder of its rate."""
+    if not isinstance(optimizer, V1.Optimizer):
+        return set()
+    held = [*vars(optimizer).values()]
+    tensors = [value for value in held if walk.is_graph_tensor(value)]
+    return walk.ancestors(tensors).union(*map(settings_ops, held))
+
+
 def brings_rate(optimizer: Any) -> bool:
     """Whether an optimizer has a learning rate already, as an optimizer object has."""
     return isinstance(optimizer, V1.Optimizer)
@@ -200,6 +209,12 @@ def gradients(
     check: checks.Checker, optimizer: Any, loss: tf.Tensor, variables: Sequence[tf.Variable]
 ) -> Pairs:
     """Returns (gradient, variable) of those of the variables that the loss depends on."""
+    ops = walk.ancestors([loss])
+    complex_ones = [v.name for v in variables if v.dtype.is_complex and walk.handle_op(v) in ops]
+    rule = (
+        "an optimizer trains real numbers: make a complex variable of two by tf.complex, or trainable=False"
+    )
+    check.require(not complex_ones, rule, variables=complex_ones)
     pairs = optimizer.compute_gradients(loss, variables)
     pairs = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
     rule = "the loss must depend on a trainable variable"
@@ -225,7 +240,7 @@ def apply(
       pairs: (gradient, variable) of each variable to train.
       clip: function pairs -> pairs with clipped gradients, see `clipping`.
       accumulate: number of steps whose gradients are averaged into one update.
-      global_step: counts the steps, also those that update nothing; None where another update counts.
+      global_step: counts the steps; None where another update counts.
       before: tensors and ops that must run before the update.
     """
     if global_step is not None and accumulate > 1:
@@ -236,10 +251,37 @@ def apply(
         with branches_that_write(pairs):
             # Dense, so that the optimizer applies constraints itself, and only where nothing overflows.
             dense = [(dense_if_constrained(*pair), pair[1]) for pair in pairs]
-            applied = optimizer.apply_gradients(ready(optimizer, dense, clip))
-    # The optimizer that scales the loss would not count a step whose gradients overflow. Positions, seeds
-    # and schedules count all mini-batches, so the step is counted here.
-    with tf.control_dependencies([applied]):
+            # It would not count a step whose gradients overflow, so `counted` does.
+            return optimizer.apply_gradients(ready(optimizer, dense, clip))
+
+
+def op_of(check: checks.Checker, update: Any) -> tf.Operation:
+    """Returns the op of what apply_gradients returned: an op, a tensor, as that of `tf.cond`, or several."""
+    if isinstance(update, tf.Operation):
+        return update
+    made = tf.nest.flatten(update)
+    rule = "the optimizer's apply_gradients must return the op that makes the update"
+    is_update = all(isinstance(one, tf.Operation) or tf.is_tensor(one) for one in made)
+    check.require_type(made and is_update, rule, returned=update)
+    return tf.group(*made)
+
+
+def counted(check: checks.Checker, update: tf.Operation, global_step: tf.Variable) -> tf.Operation:
+    """Returns the update, which counts the step once.
+
+    Positions, random numbers and schedules follow from that number, and an optimizer of a program's own may
+    not count, as that of BERT, which leaves it to its caller.
+    """
+    uses = order.StepOps(walk.ancestors([update])).uses_of(walk.handle_op(global_step))
+    counts = [use.start.name for use in uses if use.writes]
+    rule = (
+        f"each step must count {global_step.op.name} once, which a trainer does: take the count out of the "
+        "optimizer's apply_gradients, or out of UPDATE_OPS"
+    )
+    check.require(len(counts) <= 1, rule, counted_by=counts)
+    if counts:
+        return update
+    with tf.control_dependencies([update]):
         return global_step.assign_add(1, read_value=False)
 
 

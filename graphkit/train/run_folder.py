@@ -1,25 +1,48 @@
 """A run's folder: who may write it, and which checkpoints stay in it."""
 
+import contextlib
 import logging
 import os
 import re
-from collections.abc import Collection
+import shutil
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 from graphkit import checks
 from graphkit.checkpoints import locks, saving
+from graphkit.running import files
 
 logger = logging.getLogger("graphkit")
 
-REPLACED = ".replaced"  # is there while the files of an earlier run are removed, see `RunFolder.replace`
-# What a trainer, its callbacks and `graphkit train` write next to the checkpoints.
-FILES = ("run.json", "history.csv", "metrics.jsonl", "report.html", "curves.png", "confusion_matrix.png")
+REMOVED = ".removed-run"  # files of no run: of one that was replaced, or a copy that is not complete
+PICTURE_KINDS = ("svg", "png", "pdf")
+# What a trainer, its callbacks, `graphkit train` and `graphkit plot` write next to the checkpoints.
+PICTURES = [f"{name}.{kind}" for name in ("curves", "confusion_matrix", "network") for kind in PICTURE_KINDS]
+FILES = ("run.json", "history.csv", "metrics.jsonl", "report.html", *PICTURES)
 MOST_NAMED = 5  # files in a message
+REPLAY = "notfinite-*.npz"  # what an error has named stays, also where the earlier run comes back
 EVENTS = re.compile(r"\.tfevents\.\d+\..+\.\d+\.\d+$")  # of `gk.TensorBoard`: those of others end otherwise
+
+
+def folder_of(logdir: Path | None, workers: Any) -> "RunFolder | None":
+    """Returns the folder of a trainer; of several workers, before the others look into it."""
+    if logdir is None:
+        return None
+    folder = RunFolder(logdir, writes=workers.is_chief)
+    if workers.size > 1 and folder.has_earlier:
+        with contextlib.suppress(checks.GraphkitError):  # another trainer writes there: `fit` will say so
+            folder.claim("Trainer")
+        folder.release()
+    return folder
 
 
 class RunFolder:
     """The logdir of a trainer, which one trainer at a time may write. At every moment it is one run's.
+
+    A run that replaces another has the folder's files, but until its first checkpoint the folder's run is the
+    earlier one, complete in `files.EARLIER`: `files.run_in` says where readers find it. One rename makes each
+    change, so a process that is killed leaves one run or the other; what claims the folder next tidies up.
 
     Args:
       logdir: the folder, which exists.
@@ -43,35 +66,59 @@ class RunFolder:
         Raises:
           GraphkitError: another trainer writes the folder.
         """
-        if self.writes:
-            if self.lock is None or not self.lock.held:
-                self.lock = locks.FolderLock(checks.Checker(function), self.logdir)
-                saving.remove_remains(self.logdir)
-            if (self.logdir / REPLACED).exists():
-                self.remove_run()
-        # Another worker may look before the chief has removed a run that was replaced.
-        return [] if (self.logdir / REPLACED).exists() else saving.kept(self.logdir)
+        if self.writes and not self.is_locked:
+            self.lock = locks.FolderLock(checks.Checker(function), self.logdir)
+            saving.remove_remains(self.logdir)
+            self.bring_back()
+        return saving.kept(files.run_in(self.logdir))
+
+    @property
+    def is_locked(self) -> bool:
+        return self.lock is not None and self.lock.held
+
+    @property
+    def has_earlier(self) -> bool:
+        """Whether the folder's run is still one that is to be replaced."""
+        return (self.logdir / files.EARLIER).is_dir()
 
     def replace(self) -> None:
-        """Removes all files of the run in the folder, which from now on is the trainer's.
-
-        A process that is killed while it removes them has removed the run nevertheless: a mark is made first,
-        and what claims the folder next removes the rest.
-        """
+        """Makes the folder ready for the files of the trainer's run, which is to replace the one in it."""
         if self.writes:
-            replaces = bool(saving.paths_in(self.logdir, "model", "best"))
-            (self.logdir / REPLACED).touch()
-            self.remove_run()
-            if replaces:
-                text = "the earlier run in %s is replaced (fit(resume=True) continues a run)%s"
+            earlier = files_of_run(self.logdir)
+            if saving.paths_in(self.logdir, "model", "best"):  # else there is nothing that could be loaded
+                copy_files(self.logdir, earlier, self.logdir / REMOVED)
+                (self.logdir / REMOVED).rename(self.logdir / files.EARLIER)
+            remove_files(earlier)
+            if self.has_earlier:
+                text = "the earlier run in %s is replaced once this one has a checkpoint "
+                text += "(fit(resume=True) continues a run)%s"
                 logger.warning(text, self.logdir, others_in(self.logdir))
         self.is_own = True
 
-    def remove_run(self) -> None:
-        """Removes the files of a run that was replaced, and then the mark."""
-        for path in files_of_run(self.logdir):
-            path.unlink(missing_ok=True)
-        (self.logdir / REPLACED).unlink()
+    def settle(self) -> None:
+        """Brings back the earlier run where a fit has ended before the first checkpoint of its own run."""
+        if self.is_locked and self.has_earlier:
+            self.bring_back()
+            self.is_own = False
+
+    def bring_back(self) -> None:
+        """Makes an earlier run that was not replaced the folder's again, and removes what is of no run."""
+        shutil.rmtree(self.logdir / REMOVED, ignore_errors=True)
+        if self.has_earlier:
+            earlier = self.logdir / files.EARLIER
+            kept = {*self.logdir.glob(REPLAY)}
+            remove_files(file for file in files_of_run(self.logdir) if file not in kept)
+            copy_files(earlier, files_of_run(earlier), self.logdir)
+            self.remove_earlier()
+            text = "the earlier run in %s is back: the one after it ended before its first checkpoint"
+            logger.warning(text, self.logdir)
+
+    def remove_earlier(self) -> None:
+        """Makes the run whose files are in the folder itself the folder's."""
+        if self.has_earlier:
+            removed = self.logdir / REMOVED
+            (self.logdir / files.EARLIER).rename(removed)  # at once, where its files go one by one
+            shutil.rmtree(removed, ignore_errors=True)
 
     def prepare(self, path: str | os.PathLike[str] | None, step: int) -> str:
         """Returns where to save the checkpoint of a step, by default in the folder, which is then locked.
@@ -93,8 +140,8 @@ class RunFolder:
     def keep(self, path: str, count: int, best: Collection[str] | None = None) -> None:
         """Declares a checkpoint the newest one, then deletes the oldest so that `count` remain.
 
-        In this order, so that a process that is killed in between leaves a checkpoint to resume from. Best
-        weights that the checkpoint does not name go, too: no checkpoint leads to them any more.
+        In this order, so that a process that is killed in between leaves a checkpoint to resume from. A run
+        that it replaces goes, too, and so do best weights that it does not name: nothing leads to them now.
 
         Args:
           path: of the checkpoint.
@@ -103,6 +150,7 @@ class RunFolder:
         """
         newest = [path, *(old for old in saving.kept(self.logdir) if old != path)][:count]
         saving.declare(self.logdir, newest)
+        self.remove_earlier()
         for old in set(saving.paths_in(self.logdir, "model")) - set(newest):
             saving.remove(old)
         if best is not None:
@@ -127,6 +175,7 @@ def find_weights(logdir: str | os.PathLike[str]) -> str | None:
     Files of best weights may be of an earlier part of the run, which was continued without early stopping:
     so the newest checkpoint that can be read says which of them is the run's.
     """
+    logdir = files.run_in(logdir)
     paths = saving.kept(logdir)
     for path in paths:
         try:
@@ -143,26 +192,43 @@ def find_weights(logdir: str | os.PathLike[str]) -> str | None:
 
 
 def files_of_run(logdir: str | os.PathLike[str]) -> list[Path]:
-    """Returns the files of the run in a folder, in the order in which they can be removed.
-
-    Without the first one it is not a run that can be loaded. Of the checkpoints the newest is the last to go,
-    so that a program that reads the folder meanwhile finds no older one in its place.
-    """
+    """Returns the files that the run in a folder has written."""
     folder = Path(logdir)
-    models = sorted(saving.paths_in(folder, "model"), key=saving.step_of)
     checkpoints = [
-        file for path in (*models, *saving.paths_in(folder, "best")) for file in saving.files_of(path)
+        Path(file) for path in saving.paths_in(folder, "model", "best") for file in saving.files_of(path)
     ]
-    first, *named = (folder / name for name in FILES)
+    named = [folder / name for name in (*FILES, saving.LATEST)]
     events = [path for part in (".", "train", "valid") for path in (folder / part).glob("*.tfevents.*")]
-    written = [*folder.glob("notfinite-*.npz"), *(path for path in events if EVENTS.search(path.name))]
-    found = [first, *map(Path, checkpoints), folder / saving.LATEST, *named, *written]
-    return [path for path in found if path.is_file()]
+    written = [*folder.glob(REPLAY), *(path for path in events if EVENTS.search(path.name))]
+    return [path for path in (*checkpoints, *named, *written) if path.is_file()]
+
+
+def copy_files(folder: Path, found: Iterable[Path], target: Path) -> None:
+    """Gives files of a folder a second name in another one, as which they stay where the first is removed.
+
+    Files are linked, or copied where the file system has no links. Those that the target has stay.
+    """
+    target.mkdir(exist_ok=True)
+    for file in found:
+        new = target / file.relative_to(folder)
+        new.parent.mkdir(exist_ok=True)
+        if new.exists():
+            continue
+        try:
+            os.link(file.resolve(), new)
+        except OSError:
+            with open(file, "rb") as content, files.replacing(new, mode="xb", encoding=None) as stream:
+                shutil.copyfileobj(content, stream)
+
+
+def remove_files(found: Iterable[Path]) -> None:
+    for file in found:
+        file.unlink(missing_ok=True)
 
 
 def others_in(folder: Path) -> str:
     """Returns what a folder holds besides a run, such as exports of an earlier one, for a message."""
     empty = {name for name in ("train", "valid") if not any((folder / name).glob("*"))}  # of `gk.TensorBoard`
-    names = sorted({path.name for path in folder.iterdir()} - {locks.NAME, *empty})
+    names = sorted({path.name for path in folder.iterdir()} - {locks.NAME, files.EARLIER, *empty})
     more = "" if len(names) <= MOST_NAMED else f" and {len(names) - MOST_NAMED} more"
     return f"; not its files, and still there: {', '.join(names[:MOST_NAMED])}{more}" if names else ""

@@ -8,6 +8,7 @@ from typing import Any
 
 from graphkit import checks
 from graphkit.checkpoints import restoring, saving
+from graphkit.running import files
 from graphkit.running.callback import best_names, restore_states, states_of
 from graphkit.train.state import TrainingState
 
@@ -54,7 +55,7 @@ def restore(
     if not trainer.workers.gives_values and (weights_only or partial):
         return
     if path is None:
-        path = trainer.logdir and saving.latest(trainer.logdir)
+        path = trainer.logdir and saving.latest(files.run_in(trainer.logdir))
         if not path:
             rule, logdir = "there is no checkpoint in the trainer's logdir", trainer.logdir
             raise FileNotFoundError(check.message(rule, logdir=logdir))
@@ -76,7 +77,8 @@ def restore(
     if state is not None:
         trainer.state = TrainingState.from_json(state, trainer.metrics)
         if trainer.folder is not None:  # from elsewhere, another run is what goes on
-            trainer.folder.is_own = Path(path).parent.resolve() == trainer.folder.logdir.resolve()
+            own = {trainer.logdir.resolve(), files.run_in(trainer.logdir).resolve()}
+            trainer.folder.is_own = Path(path).parent.resolve() in own
         restore_states(trainer.callbacks, state["callbacks"])
     elif not (weights_only or partial):
         logger.warning("%s was not written by graphkit: only its weights are restored", path)

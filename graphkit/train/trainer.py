@@ -17,7 +17,7 @@ from graphkit.running.callback import Callback, check_callbacks
 from graphkit.train import building, built_in, dry_runs, fitting, limits, objectives, saved_runs, validating
 from graphkit.train.open_graph import Feed, OpenGraph
 from graphkit.train.progress import Progress
-from graphkit.train.run_folder import RunFolder
+from graphkit.train.run_folder import folder_of
 from graphkit.train.state import TrainingState
 
 
@@ -142,7 +142,7 @@ class Trainer(OpenGraph):
         self.loops, self.fingerprint, self.unsaved = built.loops, built.fingerprint, built.unsaved
         super().__init__(graph, config, built.metrics, built.step, built.checkpoints, seed, self.workers)
         self.state = TrainingState(running_metrics.Means(self.metrics))
-        self.folder = None if folder is None else RunFolder(folder, writes=self.workers.is_chief)
+        self.folder = folder_of(folder, self.workers)
         self.metric_names = list(self.metrics)
         self.interrupted = self.stops_now = self.fits = False
         self.ended: str | None = None
@@ -210,7 +210,7 @@ class Trainer(OpenGraph):
 
         Everything is checked before the first step. With a logdir, a checkpoint and `history.csv` are
         written after each epoch, and a checkpoint each minute inside long ones (see `Checkpointing`); a run
-        that is not resumed replaces an earlier one there: its first step removes that one's files.
+        that is not resumed replaces an earlier one there, which is lost with its first checkpoint only.
 
         SIGINT and SIGTERM end it after the steps under way: it saves a checkpoint, says how to continue, and
         raises KeyboardInterrupt, or SystemExit with 143. The trainer stays usable; another `fit` on the same
@@ -227,7 +227,7 @@ class Trainer(OpenGraph):
           max_steps: ends it after so many mini-batches, also inside an epoch; with `resume`, of the whole
             training. What was reached is validated and saved, and `resume` goes on with the epoch.
           max_seconds: the same after so many seconds of this fit, when the steps under way are done.
-          batch_size: examples in a mini-batch, by default 128; a stream has its own.
+          batch_size: examples in a mini-batch, by default 128, or what placeholders take; streams have one.
           valid: like `data`, to be evaluated after each epoch, with placeholders at their defaults; where
             there are moving averages, with these too.
           valid_every: steps after which it is evaluated inside epochs, too; see `validations`.

@@ -8,9 +8,10 @@ is written), started again with `resume=True`, killed again, and so on. When it 
 its variables (weights, slots, step) and of its history are compared with those of the undisturbed training.
 The trainings have dropout and, by model, batch norm, augmentation, schedules, plateaus, accumulation or early
 stopping; those of `crashing/foreign_graphs.py` are graphs in plain TensorFlow 1 style with other state.
-Checkpoints are written every few steps. With `--workers 2`, each training is that of two processes on this
-machine, of which a random one is killed; the other must notice, and end with exit code 75. Exit code 1 if a
-training differs.
+Checkpoints are written every few steps. Each folder holds a run of another training first: until the training
+has a checkpoint, a kill must leave that run completely, and nothing of it afterwards. With `--workers 2`,
+each training is that of two processes on this machine, of which a random one is killed; the other must
+notice, and end with exit code 75. Exit code 1 if a training differs.
 """
 
 import argparse
@@ -24,9 +25,11 @@ import signal
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 from graphkit import checks
 from graphkit.cluster import programs
+from graphkit.running import files
 
 MODELS = ("softmax_regression", "mlp", "convnet", "inception_net", "char_rnn", "norms")
 FOREIGN = (  # functions of `crashing/foreign_graphs.py`
@@ -225,19 +228,42 @@ def main(argv=None):
         flush=True,
     )
     wrong = total = 0
-    for (model, execution), kills in zip(cells, counts, strict=True):
-        started = time.perf_counter()
-        trainings, differences = test_cell(processes, chances, model, execution, kills, args.workers)
-        wrong, total = wrong + differences, total + kills
-        seconds = time.perf_counter() - started
-        print(
-            f"{model:20}{execution:12}{kills:>6}{trainings:>11}{differences:>13}{seconds:>9.0f}", flush=True
-        )
+    with tempfile.TemporaryDirectory() as folder:
+        earlier = os.path.join(folder, "earlier")
+        run(processes, ("softmax_regression", "chunks", earlier, False))
+        os.remove(os.path.join(earlier, "result.json"))
+        for (model, execution), kills in zip(cells, counts, strict=True):
+            started = time.perf_counter()
+            given = model, execution, kills, args.workers, earlier
+            trainings, differences = test_cell(processes, chances, *given)
+            wrong, total = wrong + differences, total + kills
+            seconds = time.perf_counter() - started
+            numbers = f"{kills:>6}{trainings:>11}{differences:>13}{seconds:>9.0f}"
+            print(f"{model:20}{execution:12}{numbers}", flush=True)
     print(f"{total} kills, {wrong} differences")
     sys.exit(1 if wrong else 0)
 
 
-def test_cell(processes, chances, model, execution, kills, workers):
+def contents_of(folder):
+    """Returns {name: content} of a folder's files, without those that are there for other reasons."""
+    found = {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
+    return {name: content for name, content in found.items() if name not in (".lock", "result.json")}
+
+
+def has_replaced(logdir, earlier):
+    """Returns whether the run in a folder is another one than the earlier one; raises if it is a mixture."""
+    left, whole = contents_of(files.run_in(logdir)), contents_of(earlier)
+    if left == whole:
+        return False
+    if "checkpoint" in left:
+        del left["checkpoint"], whole["checkpoint"]  # names alone, which may be those of both
+    mixed = [name for name in left if left[name] == whole.get(name)]
+    if mixed or "checkpoint" in whole:
+        raise checks.GraphkitError(f"{logdir} holds {', '.join(left)}; of the earlier run: {mixed}")
+    return True
+
+
+def test_cell(processes, chances, model, execution, kills, workers, earlier):
     """Returns (number of trainings that ended, number that differ from the undisturbed one)."""
     with tempfile.TemporaryDirectory() as folder:
         undisturbed = os.path.join(folder, "undisturbed")
@@ -247,12 +273,13 @@ def test_cell(processes, chances, model, execution, kills, workers):
         expected, trainings, differences = result_of(undisturbed), 0, 0
         while kills:
             logdir, resume, of_this = os.path.join(folder, "killed"), False, 0
+            shutil.copytree(earlier, logdir)
             while kills and of_this < MOST_KILLS:
                 seconds = chances.uniform(0.1, 0.7) * duration
                 victim = chances.randrange(workers)
                 if not run(processes, (model, execution, logdir, resume), seconds, workers, victim):
                     break
-                kills, of_this, resume = kills - 1, of_this + 1, True
+                kills, of_this, resume = kills - 1, of_this + 1, has_replaced(logdir, earlier)
             else:
                 run(processes, (model, execution, logdir, resume), workers=workers)
             trainings += 1

@@ -97,7 +97,7 @@ def test_compare_shows_the_settings_that_differ(call, run_folder, capsys):
     assert (first["learning_rate"], second["learning_rate"]) == (0.01, 0.001)
     assert "seed" not in first and first["valid_loss"] < second["valid_loss"]
     assert console.run("compare", names) == 0
-    assert capsys.readouterr().out.splitlines()[0].split()[:2] == ["run", "learning_rate"]
+    assert capsys.readouterr().out.splitlines()[1].split() == ["learning_rate", "0.01", "0.001"]
 
 
 def test_commands_say_how_far_a_run_has_come(call, run_folder, tmp_path, capsys):
@@ -139,6 +139,8 @@ def test_plot_draws_a_run(call, run_folder, tmp_path):
     names = ["network", "curves", "confusion_matrix"]
     assert found["pictures"] == [str(tmp_path / "pictures" / f"{name}.png") for name in names]
     assert all(Path(path).read_bytes().startswith(b"\x89PNG") for path in found["pictures"])
+    of_run = call("plot", run_folder / "b")["pictures"]
+    assert of_run == [str(run_folder / "b" / f"{name}.svg") for name in names]
 
 
 @pytest.mark.slow
@@ -255,8 +257,30 @@ def test_refusals(command, arguments, message, program, capsys):
 
 
 def test_a_cell_of_many_values_shows_the_beginning():
-    assert compare.text_of({"label": "price", "classes": ["a"] * 99}).endswith("...")
     assert len(compare.text_of(("class",) * 99)) <= compare.LONGEST
-    assert compare.text_of(("a", "b")) == "('a', 'b')" and compare.text_of("x" * 99) == "x" * 99
+    assert compare.text_of(("class",) * 99).endswith("...")
+    assert compare.text_of(("a", "b")) == "a, b" and compare.text_of("x" * 99) == "x" * 99
     texts = [compare.text_of(value) for value in (183591.2, 1.5e9, 0.00012, 40.0)]
     assert texts == ["183,591", "1500000000", "0.00012", "40"]
+
+
+def test_runs_of_tables_are_compared_by_the_parts_of_their_formats():
+    def run(name, label, columns, mean):
+        columns = [{"name": column, "kind": "number", "mean": mean} for column in columns]
+        table = {"label": label, "mean": mean, "encoder": {"missing": "fill", "columns": columns}}
+        return {"run": name, "format": table, "valid_loss": 0.5}
+
+    runs = [run("a", "price", ["rooms", "area"], 1.0), run("b", "price", ["rooms"], 2.0)]
+    shown = compare.text_of_runs(runs, ["format"]).splitlines()
+    assert [line.split("  ")[0] for line in shown] == [
+        "run",
+        "format.mean",
+        "format.encoder.columns",
+        "valid_loss",
+    ]
+    assert shown[2].split() == ["format.encoder.columns", "rooms,", "area", "rooms"]
+    many = [{"run": f"run-{number}", "loss": 0.5} for number in range(3)]
+    assert compare.text_of_runs(many, []).splitlines() == [
+        "run    loss",
+        *(f"run-{n}  0.5" for n in range(3)),
+    ]

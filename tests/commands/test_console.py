@@ -41,22 +41,24 @@ def test_exit_codes(monkeypatch, capsys, arguments, code, text):
 
 def test_help_does_not_load_tensorflow():
     probe = "import sys; from graphkit.commands import console\n"
-    probe += "for name in console.COMMANDS.keys() - console.PROGRAMS.keys():\n"
-    probe += "    try: console.run(name, ['--help'])\n"
+    probe += "for name in console.COMMANDS:\n"
+    probe += "    sys.argv[1:] = [name, '--help']\n"
+    probe += "    try: console.main()\n"
     probe += "    except SystemExit as end: assert not end.code\n"
     probe += "console.top_parser(complete=True)\n"
     probe += "assert 'tensorflow' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("usage: ") == len(console.COMMANDS) - len(console.PROGRAMS)
+    assert done.stdout.count("usage: ") == len(console.COMMANDS)
 
 
 def test_completion_is_a_script_of_the_shell(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["graphkit", "--print-completion", "bash"])
     assert console.main() == 0
     script = capsys.readouterr().out
-    # What bash offers after `graphkit eval` and after `graphkit evaluate --sp`.
-    for words, expected in (("graphkit eval", "evaluate"), ("graphkit evaluate --sp", "--split")):
+    # What bash offers after `graphkit eval`, `graphkit evaluate --sp` and `graphkit tf1 up`.
+    offered = {"graphkit eval": "evaluate", "graphkit evaluate --sp": "--split", "graphkit tf1 up": "upgrade"}
+    for words, expected in offered.items():
         ask = f"COMP_WORDS=({words}); COMP_CWORD={len(words.split()) - 1}; _shtab_graphkit\n"
         ask += 'printf "%s\\n" "${COMPREPLY[@]}"'
         done = subprocess.run(["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True)
@@ -102,7 +104,7 @@ def test_the_command_line_wins(parsed):
         ("logdir = 3", "logdir must be a string"),
         ("resume = 1", "resume must be true or false"),
         ("config = 'other.toml'", "'config', which is not an option"),
-        ("[train]\nepochs = 3", "'train', which is not an option"),
+        ("[train]\nepochs = 3", "'train', which is not an option: options stand without a section"),
         ("epochs = ", "options.toml is not TOML: Invalid value"),
     ],
 )
@@ -166,6 +168,9 @@ def test_a_reader_that_has_enough_of_the_completion_sees_no_traceback():
         ("drop=['customer id'] leaves it out", "--drop 'customer id' leaves it out"),
         ("out, drop=['a b', 'note']; received", "out, --drop 'a b' note; received"),
         ("train with image_size=(6, 8), which", "train with --image-size 6 8, which"),
+        ("load_dataset: label is an option of a table", "load_dataset: --label is an option of a table"),
+        ("image_size, resize are options of", "--image-size, --resize are options of"),
+        ("leave it out, or name it in categorical", "leave it out, or name it in --categorical"),
         (
             "batch_size must be positive; received batch_size=0",
             "batch_size must be positive; received batch_size=0",

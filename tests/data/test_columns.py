@@ -99,6 +99,24 @@ def test_rows_of_unequal_lengths_are_named_with_how_to_fill_them_up():
         columns.as_examples(CHECK, "x", [[[1], [1, 2]], [[1]]])
 
 
+def test_pictures_that_differ_and_tables_in_a_table_are_told_what_makes_one_array_of_them():
+    image = pytest.importorskip("PIL.Image")
+    pictures = [image.new("RGB", (5, 4)), image.new("L", (5, 4)), image.new("RGB", (9, 9))]
+    with pytest.raises(ValueError, match=r'as by picture\.convert\("RGB"\)\.resize\(\(5, 4\)\)') as caught:
+        columns.as_rows(CHECK, "x", pictures, np.arange(3))
+    code = str(caught.value).split("as by ")[1].split(";")[0]
+    converted = [eval(code, {"picture": picture}) for picture in pictures]
+    assert columns.as_rows(CHECK, "x", converted, np.arange(3)).shape == (3, 4, 5, 3)
+
+    class Table:
+        column_names, to_pandas = ("a", "b"), None
+
+    with pytest.raises(
+        TypeError, match=r"one array or column: of several columns, give table\.to_pandas\(\)"
+    ):
+        columns.as_examples(CHECK, "x", Table())
+
+
 def test_columns_of_objects_that_are_numbers_are_numbers():
     frame = pd.DataFrame({"a": [1, 2], "b": [1.5, 2], "c": [True, False]}, dtype=object)
     found = columns.as_examples(CHECK, "x", frame)

@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 import tracemalloc
+import zipfile
 
 import hypothesis.strategies as st
 import numpy as np
@@ -507,10 +508,26 @@ OTHER_FILES = {
 @pytest.mark.parametrize("name", OTHER_FILES)
 def test_other_files_are_told_what_is_taken(tmp_path, name):
     (tmp_path / name).write_bytes(b"bytes")
-    with pytest.raises(ValueError) as error:
-        gk.load_dataset(tmp_path / name)
-    assert f"load_dataset: {tmp_path / name} is not a data set: " in str(error.value)
-    assert OTHER_FILES[name] in str(error.value)
+    for options in ({}, {"label": "price"}, {"image_size": 8}):
+        with pytest.raises(ValueError) as error:
+            gk.load_dataset(tmp_path / name, **options)
+        assert f"load_dataset: {tmp_path / name} is not a data set: " in str(error.value)
+        assert OTHER_FILES[name] in str(error.value)
+
+
+def test_an_archive_and_a_spreadsheet_are_told_so(tmp_path):
+    for name, words in (("a.csv.zip", "unpack it"), ("a.xlsx", "a table is given as")):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("a.csv", "a,b")
+        assert_refused(tmp_path / name, words, label="b")
+
+
+def test_a_data_set_is_shown_without_its_numbers():
+    shown = repr(gk.load_dataset("mnist_5k"))
+    assert shown.startswith(
+        "Dataset(name='mnist_5k', train=ImageSplit(images=array of uint8 with shape (3667,"
+    )
+    assert len(shown) < 600
 
 
 @pytest.mark.parametrize(
@@ -536,8 +553,11 @@ def test_a_table_without_a_label_and_a_folder_of_tables(tmp_path):
     (tmp_path / "a.csv").write_text("size,price\n1,2\n")
     with pytest.raises(ValueError, match='label must name the column to predict, such as label="price"'):
         gk.load_dataset(tmp_path / "a.csv")
-    with pytest.raises(FileNotFoundError, match="the table in it is the data set: .*a.csv"):
-        gk.load_dataset(tmp_path)
+    for options in ({}, {"label": "price"}):
+        with pytest.raises(FileNotFoundError, match=r"the table in it is the data set: .*a\.csv"):
+            gk.load_dataset(tmp_path, **options)
+    with pytest.raises(TypeError, match=r'a path: give frame\.to_csv\("table\.csv", index=False\)'):
+        gk.load_dataset(pytest.importorskip("pandas").DataFrame({"a": [1]}), label="a")
     with pytest.raises(ValueError, match="a table is read by gk.load_dataset"):
         gk.data.read_npz(tmp_path / "a.csv")
     with pytest.raises(TypeError, match="name_or_path must be a name or a path; received name_or_path=3"):

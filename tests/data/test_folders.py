@@ -252,8 +252,21 @@ def test_a_file_that_breaks_later_is_named_when_it_is_read(tmp_path, monkeypatch
 def test_folders_without_images_or_classes_are_refused(tmp_path):
     (tmp_path / "cat").mkdir()
     assert_refused(tmp_path, "each of two or more classes")
+    (tmp_path / "cat" / "tabby").mkdir()
+    assert_refused(tmp_path, f"two or more classes: they are in {tmp_path / 'cat'}, so give that")
     write_images(tmp_path / "more", 2)
     assert_refused(tmp_path, tmp_path / "cat", "holds no images")
+    flat = tmp_path / "more" / "dog"
+    picture = min(path.name for path in flat.iterdir())
+    words = f"a folder for each class, with its pictures, such as {flat / 'cat' / picture}"
+    assert_refused(flat, words, kind=FileNotFoundError, image_size=8)
+
+
+def test_other_pictures_are_told_how_they_are_converted(tmp_path):
+    write_images(tmp_path, 4)
+    (tmp_path / "cat" / "a.webp").write_bytes(b"RIFF    WEBP")
+    remedy = 'Image.open(path).convert("RGB").save("new.png")'
+    assert_refused(tmp_path, tmp_path / "cat" / "a.webp", "(neither PNG nor JPEG)", remedy)
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def check_same_data(path, csv):
     assert np.array_equal(other.test.labels, data.test.labels)
 
 
-@pytest.mark.parametrize(("name", "separator"), [("a.tsv", "\t"), ("a.csv.gz", ";")])
+@pytest.mark.parametrize(("name", "separator"), [("a.tsv", "\t"), ("a.csv.gz", ";"), ("a.csv", "|")])
 def test_other_text_files_hold_the_same(name, separator, csv, tmp_path):
     houses().to_csv(tmp_path / name, sep=separator, index=False)
     check_same_data(tmp_path / name, csv)
@@ -111,6 +111,7 @@ def test_parquet_files_hold_the_same(csv, tmp_path):
         (np.resize([0.5, 1.5], ROWS), None, ()),
         (np.resize([0.5, 1.5], ROWS), "classification", ("0.5", "1.5")),
         (np.resize([1.0, 2.0], ROWS), "classification", ("1", "2")),
+        (np.resize(["$1", "$2"], ROWS), "classification", ("$1", "$2")),
     ],
 )
 def test_the_label_decides_between_classes_and_numbers(values, task, classes, tmp_path):
@@ -163,6 +164,8 @@ def lines(*more, head="a,b,y", rows=20):
         (lines(head="a,a,y"), ["different names", "['a']"]),
         (lines(head="a,b"), ["is not a table"]),
         (lines(head="a,,y"), ["the first line must hold the names"]),
+        (lines(head=",b,y"), ["the first line must hold the names"]),
+        (lines(head="1,u,0"), ["label must name a column, of which the first line must hold the names"]),
         ("1,2,3\n4,5,6\n", ["the first line must hold the names", "['1', '2', '3']"]),
         (lines().encode() + b"\xff\xfe,u,1\n", ["is not a table", "utf-8"]),
     ],
@@ -194,6 +197,53 @@ def test_damage_is_named_by_file_row_and_column(text, words, tmp_path):
 )
 def test_options_are_checked(options, words, csv):
     assert_refused(csv, *words, kind=(ValueError, TypeError), **options)
+
+
+WRITTEN = {
+    "1,200.50": (1200.5, "numbers"),
+    "$ 12": (12, "numbers"),
+    "-3,5": (-3.5, "numbers"),
+    "1.200,50": (1200.5, "numbers"),
+    "12.5 %": (12.5, "numbers"),
+    "2024-05-31": (152, "dates"),
+    "31.05.2024 10:00": (152, "dates"),
+}
+
+
+@pytest.mark.parametrize("text", WRITTEN)
+def test_numbers_and_dates_as_people_write_them_are_told_what_makes_numbers(text):
+    """They would become a category for each value; the code of the message gives the value."""
+    value, kind = WRITTEN[text]
+    frame = pandas.DataFrame({"a": ["7" if kind == "numbers" else text, text, None]})
+    with pytest.raises(ValueError, match=rf"column a holds {kind}.*; received value=.*, row=\d") as error:
+        gk.data.TableEncoder(frame, missing="fill")
+    code = str(error.value).split("as by ")[1].split(", leave it out")[0]
+    assert eval(code, {"pandas": pandas, "frame": frame})[1] == value
+    assert gk.data.TableEncoder(frame, missing="fill", categorical=["a"]).columns[0].kind == "category"
+    numbers = gk.data.TableEncoder(pandas.DataFrame({"a": [1.0, 2.0]}))
+    with pytest.raises(ValueError, match=f"{kind}.*: make numbers of them") as error:
+        numbers(frame[:2])
+    assert "leave it out" not in str(error.value), "which a later table cannot do"
+
+
+def test_texts_that_only_look_like_numbers_are_categories():
+    for texts in (["10-20", "20-30"], ["3 doors", "5 doors"], ["1.2.3", "1.2.4"], ["12", "13"], ["A1", "B2"]):
+        assert gk.data.TableEncoder(pandas.DataFrame({"a": texts})).columns[0].categories == tuple(texts)
+
+
+def test_spaces_at_the_ends_make_no_other_category(tmp_path):
+    (tmp_path / "a.csv").write_text("city,y\n" + "Rome,0\nRome ,1\n Rome,0\nOslo\t,1\n" * 5)
+    data = gk.load_dataset(tmp_path / "a.csv", label="y")
+    assert data.format.encoder.feature_names == ("city=Oslo", "city=Rome")
+
+
+def test_the_index_that_pandas_writes_is_left_out(csv, tmp_path):
+    """Also in a later table, whose rows have other numbers."""
+    data, path = gk.load_dataset(csv, label="price"), tmp_path / "a.csv"
+    houses().to_csv(path)
+    assert (gk.load_dataset(path, label="price").train.features == data.train.features).all()
+    houses()[:-20:-1].to_csv(path)
+    assert gk.load_dataset(path, format=data.format).train.features.shape[1] == data.train.features.shape[1]
 
 
 def test_options_of_tables_are_refused_for_other_data():

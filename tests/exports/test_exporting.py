@@ -23,7 +23,9 @@ def trained():
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 2, 2, 3)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("name", ["model.h5", "model.keras", "model.PBTXT", "model.pt", "model.py"])
+@pytest.mark.parametrize(
+    "name", ["model.h5", "model.keras", "model.PBTXT", "model.pt", "model.py", "model.zip"]
+)
 def test_other_formats_are_refused(trained, name, tmp_path):
     trainer, _, logits = trained
     with pytest.raises(
@@ -33,9 +35,19 @@ def test_other_formats_are_refused(trained, name, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-def test_other_suffixes_are_folders(trained, tmp_path):
+def test_a_misspelled_suffix_is_told_the_nearest(trained, tmp_path):
     trainer, _, logits = trained
-    assert tf.saved_model.contains_saved_model(trainer.export(tmp_path / "epoch-1.5", logits))
+    for name, near in (("model.onx", ".onnx"), ("model.TFLIT", ".tflite"), ("model.pbb", ".pb")):
+        with pytest.raises(ValueError, match=rf"a SavedModel \(near it: \{near}\); received path="):
+            trainer.export(tmp_path / name, logits)
+    assert not any(tmp_path.iterdir())
+
+
+def test_versions_and_folders_that_are_there_are_folders(trained, tmp_path):
+    trainer, _, logits = trained
+    (tmp_path / "tmp.AbCdEf").mkdir()
+    for name in ("epoch-1.5", "model.v2", "tmp.AbCdEf"):
+        assert tf.saved_model.contains_saved_model(trainer.export(tmp_path / name, logits))
 
 
 def test_a_file_must_be_new(trained, tmp_path):

@@ -96,6 +96,40 @@ def of_sequences_in_time_order(each):
     return tf.reduce_mean(tf.reduce_sum(by_time, axis=0))
 
 
+def looked_up():
+    """Returns two rows of tables for each example, as those of users and of items."""
+    users, items = (
+        V1.placeholder(tf.int32, (None,), "users"),
+        V1.placeholder(tf.int32, (None,), "items"),
+    )
+    tables = [V1.get_variable(name, (7, 3), use_resource=True) for name in ("of_users", "of_items")]
+    return tf.nn.embedding_lookup(tables[0], users), tf.gather(tables[1], items)
+
+
+def penalty_on_rows(each):
+    first, second = looked_up()
+    terms = tf.nn.l2_loss(first) + 0.5 * tf.reduce_sum(first * first) + tf.reduce_sum(0.1 * tf.abs(second))
+    return tf.reduce_mean(each) + 0.01 * (terms + tf.reduce_sum(tf.reduce_sum(tf.square(second), 1)))
+
+
+def pairwise_ranking(each):
+    first, second = looked_up()
+    return tf.reduce_mean(each) - tf.reduce_sum(tf.math.log_sigmoid(tf.reduce_sum(first * second, 1)))
+
+
+def setting(name="batch_size"):
+    return V1.get_variable(name, initializer=32.0, trainable=False)
+
+
+def over_time(each):
+    return tf.expand_dims(each, 1) * tf.cast(gk.token_input(), tf.float32)
+
+
+def softmax_by_hand(each):
+    scores = tf.exp(over_time(each))
+    return tf.reduce_mean(tf.reduce_max(scores / tf.reduce_sum(scores, axis=1, keepdims=True), axis=1))
+
+
 def keras_mean(each):
     return tf.keras.losses.MeanSquaredError()(tf.zeros_like(each), each)
 
@@ -114,6 +148,11 @@ RIGHT = {
     "fed count with a default": lambda each: tf.reduce_sum(each) / V1.placeholder_with_default(32.0, ()),
     "sequences": of_sequences,
     "sequences in time order": of_sequences_in_time_order,
+    "penalty on rows": penalty_on_rows,
+    "a number that is kept in a variable": lambda each: tf.reduce_sum(each) / setting(),
+    "a number that is kept in a variable, before": lambda each: tf.reduce_sum(each * (1 / setting())),
+    "means over time and examples": lambda each: tf.reduce_mean(tf.reduce_mean(over_time(each), 1)),
+    "softmax by hand": softmax_by_hand,
     "several means": lambda each: tf.reduce_sum(tf.stack([tf.reduce_mean(each), tf.reduce_mean(each**2)])),
     "towers": lambda each: tf.add_n([tf.reduce_mean(part) for part in tf.split(each, 2)]) / 2,
     "variance": lambda each: tf.reduce_mean(each) + tf.math.reduce_variance(each),
@@ -134,6 +173,15 @@ RIGHT = {
 }
 WRONG = {
     "sum": tf.reduce_sum,
+    "sum of logarithms of looked-up rows": pairwise_ranking,
+    "sum of looked-up numbers": lambda each: tf.reduce_mean(each) + tf.reduce_sum(looked_up()[0]),
+    "divided by a trained variable": lambda each: (
+        tf.reduce_sum(each) / V1.get_variable("scale", initializer=2.0)
+    ),
+    "times a setting": lambda each: tf.reduce_sum(each) * setting(),
+    "over time, then over the examples": lambda each: tf.reduce_sum(tf.reduce_sum(over_time(each), 1)),
+    "in time order": lambda each: tf.reduce_sum(tf.reduce_sum(tf.transpose(over_time(each)), 0)),
+    "half the squares of sums over time": lambda each: tf.nn.l2_loss(tf.reduce_sum(over_time(each), 1)),
     "sum and penalty": lambda each: 0.1 * tf.reduce_sum(each) + gk.l2_penalty(1e-4),
     "sum of two": lambda each: tf.reduce_mean(each) + tf.reduce_sum(each) / 10.0,
     "sum by tf.losses": lambda each: V1.losses.compute_weighted_loss(each, reduction="weighted_sum"),

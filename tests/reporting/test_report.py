@@ -26,6 +26,8 @@ RULES = (
     ({"labels": [0], "predictions": [[[0]]]}, ValueError, "predictions must be classes"),
     ({"labels": [0], "predictions": [-1]}, ValueError, "classes must be at least 0"),
     ({"labels": [0], "predictions": [[0.5, np.nan]]}, ValueError, "predictions must be finite"),
+    ({"labels": [0], "predictions": [[2.5, -1.0]]}, ValueError, "must be probabilities: those of logits"),
+    ({"labels": [0], "predictions": [[0.7]]}, ValueError, "one column are probabilities of class 1"),
     ({"labels": [0], "predictions": [2], "classes": NAMES}, ValueError, "classes must name all 3 classes"),
     ({"labels": [0], "predictions": [0], "classes": "ab"}, TypeError, "classes must be a list or tuple"),
     ({"labels": [0], "predictions": [0], "examples": 3}, TypeError, "examples must be those"),

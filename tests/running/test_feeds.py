@@ -404,3 +404,35 @@ def test_memory_mapped_arrays_are_sliced(tmp_path, monkeypatch, problem):
     with gk.Trainer(problem.loss) as trainer:
         got = trainer.evaluate({problem.points: mapped, problem.kinds: KINDS})
         assert got == trainer.evaluate(problem.data)
+
+
+def test_a_graph_that_reads_its_own_examples_is_told_apart_from_one_without():
+    dataset = tf.data.Dataset.from_tensor_slices(np.ones((8, 2), np.float32)).batch(4)
+    rows = tf.compat.v1.data.make_one_shot_iterator(dataset).get_next()
+    with gk.Trainer(tf.reduce_mean(gk.dense(rows, 1))) as trainer:
+        with pytest.raises(
+            ValueError, match="^fit: data must hold .*by IteratorGetNext, .*make placeholders"
+        ):
+            trainer.fit({}, progress=False)
+        with pytest.raises(
+            ValueError, match=r"^predict: data must hold the examples, as [^;]*; received data={}"
+        ):
+            trainer.predict(tf.zeros((2, 2)), {})
+
+
+def test_sparse_rows_are_fed_as_dense_ones():
+    def loss_of(rows):
+        return tf.reduce_mean(tf.sparse.sparse_dense_matmul(rows, tf.compat.v1.get_variable("w", (3, 1))))
+
+    rows = tf.compat.v1.sparse_placeholder(tf.float32, (None, 3), "rows")
+    with (
+        gk.Trainer(loss_of(rows)) as trainer,
+        pytest.raises(TypeError, match=r"^fit: keys .*; feed dense rows, .* tf.sparse.from_dense\(placeh"),
+    ):
+        trainer.fit({rows: np.eye(3)}, progress=False)
+    with tf.Graph().as_default():
+        dense = gk.feature_input(3)
+        with gk.Trainer(loss_of(tf.sparse.from_dense(dense)), "sgd", learning_rate=3.0) as trainer:
+            before = trainer.weights()["w"]
+            trainer.fit({dense: np.eye(3)[:1]}, epochs=1, progress=False)
+            np.testing.assert_allclose(trainer.weights()["w"] - before, [[-3.0], [0.0], [0.0]], atol=1e-6)

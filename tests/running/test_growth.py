@@ -1,5 +1,7 @@
 """What is built after a trainer: predictions may be, a loop that builds is found, variables have no value."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -138,6 +140,18 @@ def test_initial_values_are_not_given_again(network):
     bias = V1.trainable_variables("logits/bias")  # a part that is named
     trainer.session.run(V1.variables_initializer(bias))
     assert np.array_equal(trainer.weights()["logits/kernel"], before)
+
+
+@pytest.mark.parametrize(
+    ("collection", "noun"), [("REGULARIZATION_LOSSES", "a regularization loss"), ("UPDATE_OPS", "an update")]
+)
+def test_what_a_step_would_have_had_is_named_once(network, collection, noun, caplog):
+    trainer, logits, points, data = network
+    V1.add_to_collection(getattr(V1.GraphKeys, collection), tf.nn.l2_loss(V1.trainable_variables()[0]))
+    trainer.evaluate(data)
+    trainer.predict(tf.abs(logits), points)
+    (text,) = [text for text in caplog.messages if "do not have it" in text]
+    assert re.match(rf".*{HERE} makes {noun}.*: make it before the Trainer$", text)
 
 
 @pytest.mark.slow

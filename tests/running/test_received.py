@@ -112,6 +112,8 @@ OFFERS = [
     ("rows", ROWS[0], "rows[np.newaxis]"),
     ("rows", ROWS.T, "rows.T"),
     ("rows", ROWS * 1j, "np.abs(rows)"),
+    ("rows", pd.Series(ROWS.tolist(), index=range(N, 0, -1)), "np.stack(rows)"),
+    ("rows", pd.Series(list(ROWS)), "np.stack(rows)"),
     ("rows", ROWS.astype("U"), "rows.astype(np.float32)"),
     ("rows", FRAME.assign(label=LABELS), "rows.drop(columns=['label'])"),
     ("rows", FRAME.assign(g=1, h=2), "rows.drop(columns=['g', 'h'])"),
@@ -331,6 +333,12 @@ def test_placeholders_without_a_name_of_their_own_are_named_in_code():
     assert '{"Placeholder": array, "input/y-1": array, "Placeholder_1": array_1}' in str(caught.value)
 
 
+class Table:
+    """As a data set of Hugging Face is: its columns have names."""
+
+    column_names = ("images", "labels")
+
+
 def test_each_function_that_takes_data_says_the_same():
     images, labels, keep_prob = gk.image_input(4, 5, 1), gk.label_input(), gk.keep_prob_input()
     logits = gk.dense(gk.dropout(gk.flatten(images), keep_prob), 3)
@@ -364,6 +372,9 @@ def test_each_function_that_takes_data_says_the_same():
             },
             "so give images[..., np.newaxis]": {(images, labels): lambda: [(IMAGES[..., 0], LABELS)]},
             'as {("images", "labels"): stream}': lambda: iter([(IMAGES, LABELS)]),
+            "give lambda: iter(batches); received": [{images: IMAGES, labels: LABELS}],
+            'give {("images", "labels"): lambda: iter(batches)}; received': [(IMAGES, LABELS)],
+            "give one of them, data['train']": {"train": Table(), "test": Table()},
         }
         for text, data in wrong.items():
             for name, call in calls.items():

@@ -159,3 +159,11 @@ def test_blocks_that_drop_log_records_may_lie_in_each_other(monkeypatch):
         log.error("dropped between")
     log.error("dropped nowhere")
     assert shown == ["dropped nowhere"]
+
+
+def test_a_variable_that_is_initialized_from_a_placeholder_is_refused():
+    table = tf.compat.v1.placeholder(tf.float32, (3, 2), "table")
+    weights = tf.compat.v1.Variable(tf.identity(table), name="weights")
+    message = r"^Trainer: nothing is fed .*received placeholders={'weights:0': \['table:0'\]}"
+    with pytest.raises(ValueError, match=message):
+        gk.Trainer(tf.reduce_mean(tf.matmul(gk.feature_input(3), weights)))

@@ -114,5 +114,20 @@ def test_batches_of_another_size_are_refused(count, batch_size):
         FixedBatch().fit("auto", count, batch_size)
 
 
+def test_evaluations_take_as_many_examples_as_the_placeholders():
+    network, data = FixedBatch(), None
+    with gk.Trainer(network.loss, seed=1) as trainer:
+        data = {network.rows: ROWS[:40], network.kinds: KINDS[:40]}
+        history = trainer.fit(data, valid=data, progress=False, epochs=1)
+        assert trainer.step == 4
+        assert trainer.evaluate(data)["loss"] == history["valid_loss"][0]
+        doubled = trainer.predict(network.rows * 2, {network.rows: ROWS[:40]}, batch_size=7)
+        assert np.array_equal(doubled, ROWS[:40] * 2)
+        with refused(
+            ValueError, "evaluate: Placeholder:0 takes 10 examples at a time: the number of examples"
+        ):
+            trainer.evaluate({network.rows: ROWS[:35], network.kinds: KINDS[:35]})
+
+
 def test_a_rest_that_is_left_out():
     assert FixedBatch().fit("auto", count=35, drop_remainder=True)[1] in ("chunks", "resident")

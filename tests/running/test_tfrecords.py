@@ -106,7 +106,10 @@ def test_a_damaged_file_is_named(folder, tmp_path):
         path = tmp_path / f"{name}.tfrecord"
         path.write_bytes(part)
         stream = gk.tfrecord_batches([tmp_path / "a.tfrecord", path], FEATURES, shuffle=False)
-        with pytest.raises(checks.GraphkitError, match=rf"{name}.tfrecord is damaged or cut off: \w+"):
+        with pytest.raises(
+            checks.GraphkitError,
+            match=rf"{name}.tfrecord is damaged or cut off: (corrupted|truncated) record at \d+",
+        ):
             list(stream())
 
 

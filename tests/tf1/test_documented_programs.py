@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tf1.old_programs import run_program
 
-from graphkit.tf1.programs import command
+from graphkit.commands import tf1
 
 PROGRAMS = Path(__file__).parents[2] / "docs" / "old_programs"
 
@@ -20,5 +20,5 @@ def test_each_learns(name, capsys):
 
 
 def test_all_of_their_names_are_there(capsys):
-    assert command.main(["check", str(PROGRAMS)], "graphkit tf1") == 0
+    assert tf1.main(["check", str(PROGRAMS)], "graphkit tf1") == 0
     assert "6 of 6 (100%)" in capsys.readouterr().out

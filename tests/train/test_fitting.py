@@ -377,13 +377,16 @@ def test_a_folder_where_tensorflow_would_not_find_its_checkpoints_is_refused_at_
 
 
 @pytest.mark.slow
-def test_a_new_run_is_resumed_and_not_the_one_that_it_replaces(tmp_path):
-    train(tmp_path)
+def test_a_new_run_is_resumed_once_it_has_a_checkpoint_and_the_earlier_one_before(tmp_path):
+    earlier = train(tmp_path)
     with pytest.raises(Killed):
         train(tmp_path, end=1, steps_per_run=1)
-    assert saving.kept(tmp_path) == [] and not (tmp_path / "history.csv").exists()
-    assert_same(train(tmp_path, resume=True), uninterrupted())
-    assert len(saving.paths_in(tmp_path, "model")) == 2
+    assert len(saving.kept(tmp_path)) == 2 and (tmp_path / "history.csv").exists()
+    assert_same(train(tmp_path, resume=True), earlier)
+    with pytest.raises(Killed):
+        train(tmp_path, end=3, steps_per_run=1)
+    assert [saving.step_of(path) for path in saving.kept(tmp_path)] == [2]
+    assert_same(train(tmp_path, resume=True), earlier)
 
 
 def test_a_run_of_other_data_or_another_graph_is_not_resumed(tmp_path):
@@ -477,7 +480,10 @@ def test_a_new_run_in_the_folder_of_an_earlier_one_says_so_and_replaces_it(tmp_p
     go(tmp_path, 2)
     assert "earlier run" not in caplog.text
     go(tmp_path, 1)
-    assert f"the earlier run in {tmp_path} is replaced (fit(resume=True)" in caplog.text
+    assert (
+        f"the earlier run in {tmp_path} is replaced once this one has a checkpoint (fit(resume=True)"
+        in caplog.text
+    )
     assert [saving.step_of(path) for path in saving.kept(tmp_path)] == [6]
 
 

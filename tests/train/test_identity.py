@@ -33,6 +33,10 @@ def nested(scale):
     return lambda x: inner(x)
 
 
+def python_function(scale):
+    return lambda x: tf.ensure_shape(tf.numpy_function(lambda rows: rows * scale, [x], tf.float32), x.shape)
+
+
 def table(value):
     def look_up(x):
         filled = tf.lookup.KeyValueTensorInitializer(["a"], [value])
@@ -122,7 +126,9 @@ def test_a_run_that_differs_in_what_decides_its_bits_is_refused_and_taken_only_i
 
 
 @pytest.mark.grid
-@pytest.mark.parametrize("change", [condition(2.0), loop(2.0), nested(2.0), table(2.0)])
+@pytest.mark.parametrize(
+    "change", [condition(2.0), loop(2.0), nested(2.0), table(2.0), python_function(np.float32(2))]
+)
 def test_the_same_run_is_resumed_whatever_was_built_before_it(change, tmp_path):
     _, whole = go(None, 2, change=change)
     go(tmp_path, 1, change=change)

@@ -205,3 +205,95 @@ def test_a_constraint_of_an_embedding_holds_with_other_settings(ways):
     with gk.Trainer(loss, "sgd", 0.5, **ways) as trainer:
         trainer.fit(data, batch_size=4, progress=False)
         assert np.linalg.norm(trainer.session.run(table), axis=1).max() < 0.501
+
+
+class Uncounted(tf.compat.v1.train.GradientDescentOptimizer):
+    """Leaves it to others to count the step, as BERT's optimizer does."""
+
+    def apply_gradients(self, grads_and_vars, global_step=None, name=None):
+        return super().apply_gradients(grads_and_vars, None, name)
+
+
+class Twice(tf.compat.v1.train.GradientDescentOptimizer):
+    def apply_gradients(self, grads_and_vars, global_step=None, name=None):
+        update = super().apply_gradients(grads_and_vars, global_step, name)
+        return tf.group(update, tf.compat.v1.train.get_global_step().assign_add(1))
+
+
+def decayed(optimizer, is_resource=True):
+    """Returns (loss, optimizer) of a graph whose masks and learning rate follow from the step."""
+    rows, keep_prob = gk.feature_input(3), gk.keep_prob_input()
+    step = tf.compat.v1.get_variable("global_step", (), tf.int64, trainable=False, use_resource=is_resource)
+    tf.compat.v1.add_to_collection("global_step", step)
+    weights = tf.compat.v1.get_variable("weights", (3, 2), use_resource=is_resource)
+    loss = tf.reduce_mean(tf.square(tf.matmul(gk.dropout(rows, keep_prob), weights)))
+    return loss, optimizer(tf.compat.v1.train.polynomial_decay(0.5, step, 6))
+
+
+@pytest.mark.parametrize("is_resource", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_a_step_that_an_optimizer_does_not_count_is_counted(is_resource):
+    found = {}
+    counts = tf.compat.v1.train.GradientDescentOptimizer
+    for optimizer, execution in ((counts, "feed"), (Uncounted, "feed"), (Uncounted, "chunks")):
+        with tf.Graph().as_default():
+            loss, made = decayed(optimizer, is_resource)
+            with gk.Trainer(loss, made, seed=3) as trainer:
+                data, keep = {"features": normal(12, 3)}, {"keep_prob": 0.5}
+                trainer.fit(data, keep, 2, batch_size=4, progress=False, execution=execution)
+                assert trainer.session.run(trainer.training_step.global_step) == 6
+                found[optimizer, execution] = trainer.weights()["weights"].tobytes()
+    assert len(set(found.values())) == 1
+
+
+def test_a_step_that_is_counted_twice_is_refused():
+    with pytest.raises(ValueError, match="^Trainer: each step must count global_step once, which a trainer"):
+        gk.Trainer(*decayed(Twice))
+
+
+def test_a_rate_that_is_fed_is_no_unused_placeholder():
+    rate = tf.compat.v1.placeholder(tf.float32, (), "rate")
+    tf.compat.v1.placeholder(tf.float32, (), "unused")
+    loss = gk.mean_squared_error(gk.dense(gk.feature_input(2), 1), gk.feature_input(1, name="targets"))
+    with pytest.raises(ValueError, match="unused_placeholder: unused") as raised:
+        gk.Trainer(loss, tf.compat.v1.train.AdamOptimizer(rate * 0.1), strict=True)
+    assert "unused_placeholder: rate" not in str(raised.value)
+
+
+class Returns(tf.compat.v1.train.GradientDescentOptimizer):
+    """Makes the update, and returns what a function of it returns."""
+
+    def __init__(self, result):
+        super().__init__(0.1)
+        self.result = result
+
+    def apply_gradients(self, grads_and_vars, global_step=None, name=None):
+        return self.result(lambda: super(Returns, self).apply_gradients(grads_and_vars, global_step))
+
+
+def test_an_update_may_be_a_tensor_or_several():
+    found = []
+    for result in (
+        lambda apply: apply(),
+        lambda apply: [apply(), tf.constant(0)],
+        lambda apply: tf.cond(tf.constant(True), lambda: tf.group(apply()), tf.no_op),
+    ):
+        with tf.Graph().as_default():
+            loss, _ = decayed(lambda rate: None)
+            with gk.Trainer(loss, Returns(result), seed=3) as trainer:
+                data = {"features": normal(12, 3)}
+                trainer.fit(data, batch_size=4, epochs=1, progress=False, execution="feed")
+                found.append(trainer.weights()["weights"].tobytes())
+    assert len(set(found)) == 1
+
+
+def test_an_optimizer_that_returns_no_update_is_refused():
+    loss, _ = decayed(lambda rate: None)
+    with pytest.raises(TypeError, match="^Trainer: the optimizer's apply_gradients must return the op"):
+        gk.Trainer(loss, Returns(lambda apply: apply() and None))
+
+
+def test_complex_variables_are_refused():
+    weight = tf.compat.v1.get_variable("weight", initializer=tf.constant(1j, tf.complex64))
+    loss = tf.reduce_mean(tf.abs(weight * tf.complex(gk.feature_input(2), 0.0)))
+    with pytest.raises(ValueError, match="^Trainer: an optimizer trains real numbers: make a complex"):
+        gk.Trainer(loss)

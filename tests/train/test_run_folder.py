@@ -1,6 +1,10 @@
 """A run's folder: one writer at a time, and which checkpoints stay."""
 
-from pathlib import Path
+import contextlib
+import itertools
+import os
+import sys
+import types
 
 import pytest
 import tensorflow as tf
@@ -8,6 +12,7 @@ import tensorflow as tf
 from graphkit import checks, run_config
 from graphkit.checkpoints import saving
 from graphkit.reporting import report
+from graphkit.running import files
 from graphkit.train import metrics_file, run_folder
 from graphkit.train.run_folder import RunFolder
 
@@ -20,7 +25,7 @@ def write():
         checkpoints = saving.Checkpoints([w], [w])
         with tf.compat.v1.Session() as session:
             session.run(w.initializer)
-            yield lambda path, step: checkpoints.save(session, path, {"step": step})
+            yield lambda path, step: checkpoints.save(session, path, {"step": step, "best": []})
 
 
 @pytest.fixture
@@ -42,9 +47,9 @@ def path_for(folder, step):
 
 
 def kept(folder):
-    files = {saving.step_of(path) for path in saving.paths_in(folder.logdir, "model")}
+    there = {saving.step_of(path) for path in saving.paths_in(folder.logdir, "model")}
     listed = [saving.step_of(path) for path in saving.kept(folder.logdir)]
-    assert files == set(listed)  # nothing is there that is not listed
+    assert there == set(listed)  # nothing is there that is not listed
     return listed
 
 
@@ -127,44 +132,160 @@ def files_in(folder):
     return {path.as_posix() for path in found} - {".lock"}
 
 
-def test_a_run_that_is_replaced_is_gone_at_once_and_nothing_else_is(folder, write, caplog):
+def test_a_run_that_is_replaced_is_gone_with_the_first_checkpoint_and_nothing_else_is(folder, write, caplog):
     run = earlier_run(folder, write)
     assert files_in(folder) == run | {*OTHERS}
     folder.claim("fit")
     folder.replace()
-    assert files_in(folder) == {*OTHERS} and folder.is_own
-    said = (
-        f"the earlier run in {folder.logdir} is replaced (fit(resume=True) continues a run); not its files, "
-    )
+    assert files_in(folder) == {*OTHERS, *(f"{files.EARLIER}/{name}" for name in run)} and folder.is_own
+    said = f"the earlier run in {folder.logdir} is replaced once this one has a checkpoint "
     others = "events.out.tfevents.17.host.12.0.v2, model-a.h5, model.tflite, notes.txt, saved"
-    assert caplog.messages == [f"{said}and still there: {others}"]
+    said += f"(fit(resume=True) continues a run); not its files, and still there: {others}"
+    assert caplog.messages == [said]
+    assert run_folder.find_weights(folder.logdir) == str(folder.logdir / files.EARLIER / "model-8")
+    write(folder.prepare(folder.logdir / "best-8", 8), 8)  # of best weights no run is resumed
+    assert files.run_in(folder.logdir) != folder.logdir
     assert keep(folder, write, 6) == [6]  # a step of this run, by the name of an earlier one
+    new = {f"{name}.{end}" for name in ("model-6", "best-8") for end in ENDS}
+    assert files_in(folder) == {*OTHERS, "checkpoint", *new}
+    folder.settle()
+    assert keep(folder, write, 8) == [8, 6] and len(caplog.messages) == 1
 
 
-def test_a_replacement_that_is_killed_between_two_files_is_completed(folder, write, monkeypatch):
-    """In between, no reader takes an older checkpoint or another run's best weights for the run."""
-    count = len(earlier_run(folder, write))
-    for kill in range(count + 1):
-        earlier_run(folder, write)
-        folder.claim("fit")
-        unlink, left = Path.unlink, iter([True] * kill)
+class Killed(BaseException):
+    """Stands for the end of the process."""
 
-        def killed(path, missing_ok=False, left=left, unlink=unlink):
-            if not next(left, False):
-                raise KeyboardInterrupt
-            unlink(path, missing_ok=missing_ok)
 
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(Path, "unlink", killed)
-            folder.replace()
-        newest = saving.latest(folder.logdir)
-        assert newest in (path_for(folder, 8), None)
-        assert (folder.logdir / "run.json").exists() == (kill == 0)
-        folder.release()
-        other = RunFolder(folder.logdir)
-        assert RunFolder(folder.logdir, writes=False).claim("fit") == []  # before the chief has removed it
-        assert other.claim("fit") == [] and files_in(folder) == {*OTHERS}
-        other.release()
+class Killer:
+    """Ends what a block does at its change number `last` of a folder's files, counted from 0."""
+
+    changes = ("os.link", "os.rename", "os.remove", "os.rmdir", "os.mkdir")
+    left: list[bool] | None = None
+
+    def __call__(self, event, _):
+        if self.left is not None and event in self.changes and (not self.left or self.left.pop()):
+            raise Killed
+
+    @contextlib.contextmanager
+    def at(self, last):
+        """Returns a block that says whether it was killed."""
+        self.left, killed = [False] * last, []
+        try:
+            yield killed
+        except Killed:
+            killed.append(last)
+        finally:
+            self.left = None
+
+
+@pytest.fixture(scope="module")
+def killer():
+    made = Killer()
+    sys.addaudithook(made)
+    return made
+
+
+def put_run(folder, name):
+    """Writes files as of a run; returns their {name: content}."""
+    names = [f"{path}.{end}" for path in ("model-6", "model-8", "best-4") for end in ENDS]
+    content = {
+        path: f"{name}: {path}" for path in ("run.json", "train/events.out.tfevents.17.a.12.0", *names)
+    }
+    content["checkpoint"] = 'model_checkpoint_path: "model-8"\nall_model_checkpoint_paths: "model-8"'
+    for path, text in content.items():
+        (folder / path).parent.mkdir(exist_ok=True, parents=True)
+        (folder / path).write_text(text)
+    return content
+
+
+def read_run(folder):
+    """Returns {name: content} of the run in a folder, as a reader finds it."""
+    home = files.run_in(folder)
+    return {path.relative_to(home).as_posix(): path.read_text() for path in run_folder.files_of_run(home)}
+
+
+def replacing(folder, ends):
+    """Replaces a run by one that writes `run.json`, and in the end a checkpoint, or fails before."""
+    run = RunFolder(folder)
+    try:
+        run.claim("fit")
+        run.replace()
+        (folder / "run.json").write_text("later: run.json")
+        for end in ENDS[::-1]:
+            (folder / f"model-8.{end}").write_text("later: model")
+        if ends:
+            run.keep(str(folder / "model-8"), 1)
+        else:
+            run.settle()
+    finally:
+        run.release()
+
+
+@pytest.mark.parametrize("ends", [True, False])
+@pytest.mark.parametrize("links", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_a_folder_holds_one_run_completely_whenever_the_process_is_killed(
+    ends, links, tmp_path, killer, monkeypatch
+):
+    """Killed at each change of a file, and again while what is left is tidied up."""
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_: os.stat(tmp_path / "no links here"))
+    found = []
+    for change in itertools.count():
+        folder = tmp_path / str(change)
+        earlier = put_run(folder, "earlier")
+        with killer.at(change) as killed:
+            replacing(folder, ends)
+        found.append(read_run(folder))
+        for again in itertools.count():
+            later = RunFolder(folder)
+            with killer.at(7 * again) as killed_again:
+                later.claim("fit")
+            later.release()
+            assert read_run(folder) == found[-1]
+            if not killed_again:
+                break
+        assert {path.name for path in folder.iterdir()} <= {*earlier, "train", ".lock"}
+        if not killed:
+            break
+    assert found[0] == earlier and change > 20
+    if ends:
+        assert {*found[-1].values()} == {"later: run.json", "later: model", found[-1]["checkpoint"]}
+        assert all(run in (earlier, found[-1]) for run in found)
+    else:
+        assert all(run == earlier for run in found)
+
+
+def test_what_an_error_names_stays_where_the_earlier_run_comes_back(folder, caplog):
+    earlier = put_run(folder.logdir, "earlier")
+    folder.claim("fit")
+    folder.replace()
+    (folder.logdir / "notfinite-3.npz").write_text("of the error")
+    (folder.logdir / "best-9.index").touch()
+    folder.settle()
+    assert read_run(folder.logdir) == {**earlier, "notfinite-3.npz": "of the error"} and not folder.is_own
+    said = f"the earlier run in {folder.logdir} is back: the one after it ended before its first checkpoint"
+    assert caplog.messages[1:] == [said]
+
+
+def test_a_run_without_weights_is_not_kept(folder):
+    (folder.logdir / "run.json").touch()
+    folder.claim("fit")
+    folder.replace()
+    assert files_in(folder) == set() and not folder.has_earlier
+
+
+def test_of_several_workers_the_first_brings_a_run_back_before_the_others_look(tmp_path):
+    earlier = put_run(tmp_path, "earlier")
+    killed = RunFolder(tmp_path)
+    killed.claim("fit")
+    killed.replace()
+    chief, other = (types.SimpleNamespace(size=2, is_chief=is_chief) for is_chief in (True, False))
+    assert run_folder.folder_of(tmp_path, chief).lock is None and killed.has_earlier  # it is written to
+    killed.release()
+    folders = [run_folder.folder_of(tmp_path, workers) for workers in (other, chief, other)]
+    assert not killed.has_earlier and read_run(tmp_path) == earlier
+    assert {*map(str, folders[2].claim("fit"))} == {path_for(killed, 8)}
+    assert run_folder.folder_of(None, chief) is None
 
 
 def test_a_checkpoint_is_not_saved_among_those_of_another_run(folder, write):
@@ -179,3 +300,4 @@ def test_a_checkpoint_is_not_saved_among_those_of_another_run(folder, write):
 def test_the_names_of_the_files_are_those_that_are_written():
     names = (run_config.FILE, "history.csv", metrics_file.FILE, report.FILE)
     assert run_folder.FILES[:4] == names
+    assert {"curves.png", "confusion_matrix.png", "network.svg", "curves.pdf"} <= {*run_folder.FILES}

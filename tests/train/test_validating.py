@@ -96,3 +96,38 @@ def test_a_placeholder_without_a_default_that_is_in_feed_cannot_be_validated():
                 trainer.fit(data, {keep: 0.5}, valid=valid, progress=False)
         assert trainer.step == 0
         trainer.fit(data, {keep: 0.5}, progress=False)
+
+
+@pytest.mark.parametrize("is_resource", [True, False])
+def test_variables_that_the_loss_changes_are_as_before_an_evaluation(is_resource):
+    """As the state of a recurrent network or of a spectral norm, which each training step goes on with."""
+    found = []
+    for valid in (None, {"features": ROWS, "kinds": (np.arange(40) % 2)}):
+        with tf.Graph().as_default():
+            features, kinds = gk.feature_input(3), gk.label_input(name="kinds")
+            state = tf.compat.v1.get_variable(
+                "state", initializer=1.0, trainable=False, use_resource=is_resource
+            )
+            with tf.control_dependencies([state.assign(state * 0.9)]):
+                logits = gk.dense(features, 2) * state.read_value()
+            with gk.Trainer(gk.softmax_cross_entropy(logits, kinds), seed=2) as trainer:
+                data = {"features": ROWS, "kinds": (np.arange(40) % 2)}
+                trainer.fit(data, epochs=2, batch_size=len(ROWS), valid=valid, progress=False)
+                weights = trainer.weights()
+                assert weights["state"] == np.float32(np.float32(0.9) * np.float32(0.9))
+                assert trainer.evaluate(data) == trainer.evaluate(data)
+                found.append({name: value.tobytes() for name, value in weights.items()})
+    assert found[0] == found[1]
+
+
+def test_an_evaluation_reads_variables_before_the_loss_writes_them():
+    rows = gk.feature_input(3)
+    norm, weight = (
+        tf.compat.v1.get_variable(name, initializer=1.0, use_resource=True) for name in ("norm", "weight")
+    )
+    parts = []
+    for number in range(6):  # as a network with a spectral norm that is applied to several inputs
+        with tf.control_dependencies([norm.assign(norm * 1.5 + number)]):
+            parts.append(tf.reduce_mean(rows) * norm)
+    with gk.Trainer(tf.square(weight * tf.add_n(parts)), variables=[weight]) as trainer:
+        assert len({trainer.evaluate({rows: ROWS})["loss"] for _ in range(30)}) == 1

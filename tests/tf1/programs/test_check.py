@@ -7,7 +7,8 @@ import sys
 import pytest
 
 import graphkit.tf1 as tf
-from graphkit.tf1.programs import check, command, sources, symbols
+from graphkit.commands import tf1
+from graphkit.tf1.programs import check, sources, symbols
 
 COVERED = "import tensorflow as tf\nlayers = tf.layers\n\n\nclass A(layers.Layer):\n    pass\n"
 MISSING = (
@@ -95,7 +96,7 @@ def test_the_text_fits_its_width(folder, monkeypatch, width):
 def test_the_text(folder, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     path = folder(missing=MISSING, leftover=LEFTOVER)
-    assert command.main(["check", path], "graphkit tf1") == 1
+    assert tf1.main(["check", path], "graphkit tf1") == 1
     text = capsys.readouterr().out
     assert "tf.layers.Layer" in text
     assert "tf.contrib.sparsemax.sparsemax      1      1  MISSING" in text
@@ -110,17 +111,17 @@ def test_the_text(folder, capsys, monkeypatch):
 
 def test_exit_codes(folder, capsys, tmp_path):
     path = folder(covered=COVERED)
-    assert command.main(["check", path], "graphkit tf1") == 0
-    assert command.main(["check", f"{path}/covered.py", "--json"], "graphkit tf1") == 0
+    assert tf1.main(["check", path], "graphkit tf1") == 0
+    assert tf1.main(["check", f"{path}/covered.py", "--json"], "graphkit tf1") == 0
     found = json.loads(capsys.readouterr().out.partition("{")[2].join(["{", ""]))
     assert found["summary"]["covered"]
     folder(leftover=LEFTOVER)
-    assert command.main(["check", path], "graphkit tf1") == 1
-    assert command.main(["check", str(tmp_path / "nowhere.py")], "graphkit tf1") == 2
+    assert tf1.main(["check", path], "graphkit tf1") == 1
+    assert tf1.main(["check", str(tmp_path / "nowhere.py")], "graphkit tf1") == 2
     assert "graphkit tf1 check: " in capsys.readouterr().err
     for wrong in ([], ["check"], ["check", path, "--jsn"], ["what"]):
         with pytest.raises(SystemExit) as end:
-            command.main(wrong, "graphkit tf1")
+            tf1.main(wrong, "graphkit tf1")
         assert end.value.code == 2
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -129,17 +130,17 @@ def test_exit_codes(folder, capsys, tmp_path):
     # A mistyped path must not pass for one of which all is covered.
     for path, rule in ((empty, "must hold Python files"), (notebook, "nbconvert")):
         for name in ("check", "upgrade"):
-            assert command.main([name, str(path)], "graphkit tf1") == 2
+            assert tf1.main([name, str(path)], "graphkit tf1") == 2
             assert rule in capsys.readouterr().err
-    assert command.main(["run", str(notebook)], "graphkit tf1") == 2
+    assert tf1.main(["run", str(notebook)], "graphkit tf1") == 2
     assert tf.layers
 
 
 @pytest.mark.slow
 def test_output_that_nobody_reads(folder):
     path = folder(leftover=LEFTOVER)
-    first = "import os, sys; from graphkit.tf1.programs import command; r, w = os.pipe(); os.close(r)"
-    rest = "os.dup2(w, 1); sys.exit(command.main(['check', sys.argv[1]], 'graphkit tf1'))"
+    first = "import os, sys; from graphkit.commands import tf1; r, w = os.pipe(); os.close(r)"
+    rest = "os.dup2(w, 1); sys.exit(tf1.main(['check', sys.argv[1]], 'graphkit tf1'))"
     done = subprocess.run([sys.executable, "-c", f"{first}; {rest}", path], stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr) == (1, "")
 

@@ -7,7 +7,8 @@ import pytest
 from tf1.old_programs import run_program
 
 import graphkit.tf1 as tf
-from graphkit.tf1.programs import command, sources, upgrade
+from graphkit.commands import tf1
+from graphkit.tf1.programs import sources, upgrade
 
 
 def upgraded(text):
@@ -145,7 +146,7 @@ OLD_PROGRAM = """
 def test_an_upgraded_program_runs_without_the_hook(tmp_path, capsys):
     path = tmp_path / "program.py"
     path.write_text(textwrap.dedent(OLD_PROGRAM))
-    assert command.main(["upgrade", str(path), "--write"], "graphkit tf1") == 0
+    assert tf1.main(["upgrade", str(path), "--write"], "graphkit tf1") == 0
     assert capsys.readouterr() == ("", "")
     names = {"__name__": "__main__"}
     with tf.Graph().as_default():
@@ -156,7 +157,7 @@ def test_an_upgraded_program_runs_without_the_hook(tmp_path, capsys):
     assert text.count("\n") == OLD_PROGRAM.count("\n")
     assert "class Scaled(tf.layers.Layer):   # a layer of the user's" in text
     capsys.readouterr()
-    command.main(["upgrade", str(path)], "graphkit tf1")
+    tf1.main(["upgrade", str(path)], "graphkit tf1")
     assert capsys.readouterr() == ("", "")
 
 
@@ -167,7 +168,7 @@ def test_the_diff_is_a_patch_and_the_rest_is_on_the_error_stream(tmp_path, monke
     for name, text in texts.items():
         (folder / name).write_bytes(text.encode())
     monkeypatch.chdir(tmp_path)
-    assert command.main(["upgrade", "old", "--diff"], "graphkit tf1") == 0
+    assert tf1.main(["upgrade", "old", "--diff"], "graphkit tf1") == 0
     patch, rest = capsys.readouterr()
     assert [(folder / name).read_bytes() for name in texts] == [text.encode() for text in texts.values()]
     assert rest.startswith("old/c.py:2: tf.contrib.sparsemax.x is missing in graphkit.tf1")
@@ -181,5 +182,5 @@ def test_the_diff_is_a_patch_and_the_rest_is_on_the_error_stream(tmp_path, monke
 def test_encodings_and_line_ends_stay(tmp_path):
     path = tmp_path / "program.py"
     path.write_bytes(b"# -*- coding: latin-1 -*-\r\nimport tensorflow as tf\r\nx = '\xe9'\r\n")
-    command.main(["upgrade", str(path), "--write"], "graphkit tf1")
+    tf1.main(["upgrade", str(path), "--write"], "graphkit tf1")
     assert path.read_bytes() == b"# -*- coding: latin-1 -*-\r\nimport graphkit.tf1 as tf\r\nx = '\xe9'\r\n"
