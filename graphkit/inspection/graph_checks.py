@@ -28,6 +28,7 @@ RULES: dict[str, Callable[[GraphView], Problems]] = {
         structure_rules.ops_in_loop,
         structure_rules.unused_placeholder,
         layer_rules.bias_twice,
+        layer_rules.linear_layers,
         layer_rules.only_penalised,
     )
 }
@@ -81,6 +82,7 @@ def check_graph(
     - ops_in_loop: ops that a training loop adds to the graph.
     - unused_placeholder: placeholders that nothing uses.
     - bias_twice: a bias on top of a layer's own.
+    - linear_layers: a dense layer after one that has no activation, and is not narrower.
     - only_penalised: layers that reach the loss by a penalty on their weights alone.
 
     Args:
