@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from checkpoints.savers import write
+from references import same
 
 import graphkit as gk
 from graphkit.checkpoints import saving
@@ -25,10 +26,6 @@ def make_trainer(units=4, **options):
 
 def everything(trainer):
     return trainer.session.run(trainer.graph.get_collection("variables"))
-
-
-def same(first, second):
-    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 @pytest.fixture(scope="module")
