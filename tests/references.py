@@ -182,7 +182,7 @@ def fits_from_the_start(trainer, folder):
     def fit(*arguments, **options):
         trainer.restore(start)
         history = trainer.fit(*arguments, **{"progress": False, **options})
-        return trainer.session.run(trainer.graph.get_collection("variables")), history
+        return everything(trainer), history
 
     return fit
 
@@ -224,6 +224,11 @@ class Problem:
 
     def trainer(self, **options):
         return gk.Trainer(self.loss, metrics=self.metrics, **options)
+
+
+def everything(trainer):
+    """Returns the values of all variables in the trainer's session."""
+    return trainer.session.run(trainer.graph.get_collection("variables"))
 
 
 def value(trainer, *names):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from checkpoints.savers import write
-from references import same
+from references import everything, same
 
 import graphkit as gk
 from graphkit.checkpoints import saving
@@ -22,10 +22,6 @@ def make_trainer(units=4, **options):
     logits = gk.dense(gk.dense(points, units, name="hidden"), 2, name="logits")
     trainer = gk.Trainer(gk.softmax_cross_entropy(logits, kinds), **options)
     return trainer, {points: POINTS, kinds: KINDS}
-
-
-def everything(trainer):
-    return trainer.session.run(trainer.graph.get_collection("variables"))
 
 
 @pytest.fixture(scope="module")
