@@ -153,7 +153,7 @@ class RunConfig:
 
         Raises:
           OSError: the file cannot be read.
-          ValueError: the file is damaged or of another kind, or its content does not fit the network.
+          ValueError: the file is damaged, has an unknown format, or does not fit the network.
         """
         check = checks.Checker("read")
         check.require_type(

@@ -182,7 +182,7 @@ def fits_from_the_start(trainer, folder):
     def fit(*arguments, **options):
         trainer.restore(start)
         history = trainer.fit(*arguments, **{"progress": False, **options})
-        return trainer.session.run(trainer.graph.get_collection("variables")), history
+        return everything(trainer), history
 
     return fit
 
@@ -201,3 +201,41 @@ class StopAt(gk.Callback):
         if trainer.step == self.at:
             trainer.save()
             raise Ended
+
+
+# A small problem of trainers, and what they have trained.
+
+POINTS = normal(70, 3)
+KINDS = (POINTS.sum(axis=1) > 0).astype(np.int32)
+
+
+class Problem:
+    """A small classifier in the current graph, with dropout and batch norm on request."""
+
+    def __init__(self, dropout=False, batch_norm=False):
+        self.points, self.kinds, self.keep_prob = gk.feature_input(3), gk.label_input(), gk.keep_prob_input()
+        net = gk.dense(self.points, 8, name="hidden")
+        net = gk.batch_norm(net, name="norm") if batch_norm else net
+        net = gk.dropout(gk.relu(net), self.keep_prob) if dropout else gk.relu(net)
+        self.logits = gk.dense(net, 2, name="logits")
+        self.loss = gk.softmax_cross_entropy(self.logits, self.kinds)
+        self.metrics = {"accuracy": gk.accuracy(self.logits, self.kinds)}
+        self.data = {self.points: POINTS, self.kinds: KINDS}
+
+    def trainer(self, **options):
+        return gk.Trainer(self.loss, metrics=self.metrics, **options)
+
+
+def everything(trainer):
+    """Returns the values of all variables in the trainer's session."""
+    return trainer.session.run(trainer.graph.get_collection("variables"))
+
+
+def value(trainer, *names):
+    """Returns the values of the variables of these names, as they stand in the trainer's session."""
+    variables = {v.op.name: v for v in trainer.graph.get_collection("variables")}
+    return trainer.session.run([variables[name] for name in names])
+
+
+def same(first, second):
+    return len(first) == len(second) and all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))

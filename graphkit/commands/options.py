@@ -91,14 +91,10 @@ def as_command(message: str) -> str:
     """Returns a message of the library with options in the place of arguments."""
     for said, option in SAID.items():
         message = message.replace(said, option)
-    message = OPTIONS.sub(lambda found: re.sub(r"\w+", dashed, found[0]), message)
+    message = OPTIONS.sub(lambda found: f"--{found[0]}".replace("_", "-").replace(", ", ", --"), message)
     message = IMAGE_SIZE.sub(r"--image-size \1 \2", message)
     message = DROP.sub(lambda found: f"--drop {shlex.join(ast.literal_eval(found[1]))}", message)
     return ARGUMENT.sub(lambda found: " ".join(filter(None, (f"--{found[1]}", found[2]))), message)
-
-
-def dashed(name: re.Match[str]) -> str:
-    return f"--{name[0].replace('_', '-')}"
 
 
 def add_common(parser: CommandParser) -> None:

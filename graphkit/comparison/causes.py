@@ -31,7 +31,7 @@ def of_place(both: Alignment, place: Place) -> str:
 
 
 def sizes_of(both: Alignment, place: Place | None = None) -> dict[int, str]:
-    """Returns {number: what has so many}: examples, and numbers in the tensors near a place."""
+    """Returns {number: what it counts}: examples, and numbers in the tensors near a place."""
     sizes: dict[int, str] = {}
     if both.examples:
         sizes[both.examples] = f"the number of examples ({both.examples})"

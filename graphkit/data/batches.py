@@ -162,7 +162,7 @@ class Plan:
         return len(self)
 
     def ends(self, epoch: int, batch: int) -> bool:
-        """Whether an epoch ends after so many mini-batches."""
+        """Whether an epoch has this number of mini-batches."""
         return batch == len(self)
 
     def is_full(self, indices: np.ndarray) -> bool:

@@ -186,7 +186,7 @@ def check_image_options(
 def refuse_options(
     check: checks.Checker, kind: str, options: Any, wrong: bool, defaults: Any, meant: str
 ) -> None:
-    """Refuses options that are given with data of another kind."""
+    """Refuses options that do not belong to this kind of data."""
     given = {
         option: value
         for option, value in options._asdict().items()
@@ -238,7 +238,7 @@ def read_parts(
 
 
 def instead_of(path: Path) -> str:
-    """Returns what is taken in place of a file of another kind."""
+    """Returns what to give instead of a file that is not a data set."""
     suffix = path.suffix.lower()
     if suffix in PICTURES:
         return "pictures are given as a folder, in which each class has a folder of its pictures"

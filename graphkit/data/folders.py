@@ -150,9 +150,7 @@ def in_threads(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterable
 
 
 def is_image_folder(path: Path) -> bool:
-    return path.is_dir() and any(
-        folder.is_dir() and not folder.name.startswith(".") for folder in path.iterdir()
-    )
+    return path.is_dir() and bool(subfolders(path))
 
 
 def load(

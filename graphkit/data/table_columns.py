@@ -123,8 +123,9 @@ def kind_of(
         value = values[row_of(~texts) - 1]
         row = row_of((series.notna() & ~series.map(lambda item: isinstance(item, str))).to_numpy())
         raise TypeError(check.message(rule, dtype=str(dtype), value=value, row=row))
-    check_written(check, name, series.reset_index(drop=True), instead)
-    check_mixed(check, name, series.reset_index(drop=True), instead)
+    numbered = series.reset_index(drop=True)
+    check_written(check, name, numbered, instead)
+    check_mixed(check, name, numbered, instead)
     return CATEGORY
 
 
@@ -150,9 +151,8 @@ def check_written(check: checks.Checker, name: str, series: Any, instead: str) -
         all(map(WRITTEN.fullmatch, texts)) and (odd := pandas.to_numeric(texts, errors="coerce").isna()).any()
     ):
         kind, place = "numbers that are written as texts", odd.idxmax()
-        kept, point = (
-            ("0-9.-", "") if all(map(THOUSANDS.fullmatch, texts)) else ("0-9,-", ".str.replace(',', '.')")
-        )
+        has_points = all(map(THOUSANDS.fullmatch, texts))
+        kept, point = ("0-9.-", "") if has_points else ("0-9,-", ".str.replace(',', '.')")
         remedy = f"{column}.str.replace('[^{kept}]', '', regex=True){point}.astype(float)"
     else:
         return

@@ -39,7 +39,7 @@ class TableEncoder:
 
     Raises:
       TypeError: frame is not a `DataFrame`, or a column holds neither numbers, texts nor booleans.
-      ValueError: a value is missing, infinite or of another kind than its column's (the message names row,
+      ValueError: a value is missing, infinite or not of its column's type (the message names row,
         counted from 1, and column), or a column has nearly as many texts as rows.
 
     Example:
@@ -134,7 +134,7 @@ class TableEncoder:
         Columns that were not fitted, such as that of the labels, are left out.
 
         Raises:
-          TypeError: frame is not a `DataFrame`, or a column holds values of another kind than in training.
+          TypeError: frame is not a `DataFrame`, or a column holds values of another type than in training.
           ValueError: nothing was fitted, a column is missing, or a value cannot be taken.
         """
         return self.encode(self.fitted(), frame)
@@ -167,9 +167,7 @@ class TableEncoder:
                 held = np.flatnonzero(places >= 0)
                 features[held, places[held]] = 1
             return
-        found = (
-            table_columns.kind_of(check, column.name, series, False, "") if not empty.all() else column.kind
-        )
+        found = column.kind if empty.all() else table_columns.kind_of(check, column.name, series, False, "")
         rule = f"column {column.name} must hold {column.kind}s, as in training"
         same = found == column.kind
         check.require(same, rule, dtype=str(series.dtype), value=None if same else series[~empty].iloc[0])

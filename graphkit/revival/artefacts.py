@@ -59,7 +59,7 @@ def read(check: checks.Checker, path: Path_, tags: Collection[str], signature: s
     Raises:
       TypeError: path is not a path.
       FileNotFoundError: there is nothing that can be revived.
-      ValueError: a file is of another kind, or cut off; a SavedModel without these tags or this signature.
+      ValueError: a file of an unknown format or cut off; a SavedModel without these tags or this signature.
     """
     path = check.path("path", path)
     folder = path if os.path.isdir(path) else os.path.dirname(path)

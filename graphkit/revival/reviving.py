@@ -61,8 +61,8 @@ def revive(
     Raises:
       TypeError: an argument has another type than is listed.
       FileNotFoundError: there is no such model.
-      ValueError: a file is of another kind, damaged or cut off; it holds an op that is refused, or quantized
-        weights; a name that is not there; a SavedModel of TensorFlow 2, which has other names for variables.
+      ValueError: a file has an unknown format, is damaged or cut off; it holds an op that is refused, or
+        quantized weights; a name is not there; a SavedModel of TensorFlow 2, of other variable names.
       GraphkitError: the checkpoint is damaged or cut off.
       OSError: a file cannot be read, or the values cannot be written to the folder for temporary files.
 

@@ -36,7 +36,7 @@ class Ahead:
         return self.next
 
     def take(self, most: int) -> list[Any]:
-        """Returns the next selections, at most so many, all of one form."""
+        """Returns the next selections, at most `most`, all of one form."""
         form = form_of(self.peek())
         taken: list[Any] = []
         while self.next is not None and len(taken) < most and form_of(self.next) == form:

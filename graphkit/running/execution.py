@@ -107,7 +107,7 @@ class Runner:
     def runs_of(
         self, selections: Iterable[Any], start: int, rates_of: Rates, most: float = math.inf
     ) -> Generator[Run, None, None]:
-        """Yields the runs of mini-batches, at most so many, of which the first is the step `start`."""
+        """Yields the runs of at most `most` mini-batches, of which the first is the step `start`."""
         runs = run_all(
             self.steps,
             selections,

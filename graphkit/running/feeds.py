@@ -118,11 +118,13 @@ class Examples:
             if placeholder.op in needed and not is_default(placeholder, value)
         }
 
-    def plan(self, batch_size: int, *options: Any, most: int | None = None) -> Any:
-        """Returns the `Plan` of mini-batches of these examples, or of the first ones, at most so many."""
+    def plan(self, batch_size: int, *options: Any, most: int | None = None) -> batches.Plan:
+        """Returns the `Plan` of mini-batches of these examples, or of the first `most`."""
         return batches.Plan(min(len(self), most or len(self)), batch_size, *(options or (False,)))
 
-    def plan_to_evaluate(self, check: checks.Checker, batch_size: int, most: int | None = None) -> Any:
+    def plan_to_evaluate(
+        self, check: checks.Checker, batch_size: int, most: int | None = None
+    ) -> batches.Plan:
         """Returns the plan of an evaluation, with as many examples at a time as the placeholders take."""
         plan = self.plan(batch_size, most=most)
         for name, size in fixed_sizes(self.sources).items():

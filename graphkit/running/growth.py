@@ -12,7 +12,7 @@ from graphkit import checks
 from graphkit.graph import lines, walk
 
 logger = logging.getLogger("graphkit")
-RUNS = 20  # before so many runs one line has added ops: it is in a loop. More than there are digits.
+RUNS = 20  # a line that has added ops before this many runs is in a loop; more than there are digits
 MOST_RUNS = 50 * RUNS  # a loop over letters, channels or variables ends before, one of training does not
 OPTIMIZERS = re.compile(r"(Resource)?(Sparse)?Apply")
 # What a trainer takes of a graph when it is made.

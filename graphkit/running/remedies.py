@@ -13,7 +13,7 @@ from graphkit.graph import walk
 from graphkit.running import data_keys
 
 LOOKED_AT = 10_000  # examples that are looked at for what they are
-MOST_CLASSES = 10_000  # labels above are no numbers of classes
+MOST_CLASSES = 10_000  # larger labels are not class numbers
 PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Conv2D", "Conv3D", "Einsum")
 
 
@@ -302,7 +302,7 @@ def of_texts(given: Given) -> str:
             return f"these are class numbers, so give {one_hot_code(given, f'{given.code}.astype(int)')}"
         return f"texts of numbers become numbers by {given.code}.astype(np.{given.placeholder.dtype.name})"
     if len(given.numbers) == 3:
-        return "these are no pixels: read the pictures first, as by gk.load_dataset of their folder"
+        return "these are not pixels: read the pictures first, as by gk.load_dataset of their folder"
     if len(given.shape) == 1 and given.placeholder.dtype.is_integer and given.takes:
         words = f"vocabulary = gk.Vocabulary.of_words({given.name})"
         return f"number their words: {words}, and give vocabulary.encode({given.name})"

@@ -194,8 +194,8 @@ class StreamExamples(feeds.Examples):
         """A text that differs for other data: made of the first mini-batch and what else is known."""
         return f"{super().fingerprint} {self.elements.stream.length} {self.elements.stream.facts}"
 
-    def plan(self, batch_size: int, *options: Any, most: int | None = None) -> "StreamPlan":
-        """Returns the plan of the stream's own mini-batches, or of the first one if few examples are wanted.
+    def plan(self, batch_size: int, *options: Any, most: int | None = None) -> Any:
+        """Returns the `StreamPlan` of its mini-batches, or of the first one if few examples are wanted.
 
         Args:
           batch_size: not used.
@@ -237,7 +237,7 @@ class StreamPlan:
         return self.lengths.get(epoch, self.elements.stream.length)
 
     def ends(self, epoch: int, batch: int) -> bool:
-        """Whether an epoch ends after so many mini-batches, as far as it was read."""
+        """Whether an epoch has this number of mini-batches, as far as it was read."""
         return self.lengths.get(epoch) == batch
 
     def is_full(self, batch: Batch) -> bool:

@@ -142,7 +142,7 @@ def tfrecord_batches(
 
     Raises:
       FileNotFoundError: no file matches a pattern.
-      TypeError: features are of another kind, or decode does not return a dict.
+      TypeError: features are not a dict of such features, or decode does not return a dict.
       ValueError: a file without a record; a record that is not a `tf.train.Example`, or lacks a feature.
       GraphkitError: when it is read: a file is damaged.
 

@@ -32,7 +32,7 @@ class Remembering(Callback):
         self.restored = True
 
     def forget(self, epoch: int) -> None:
-        """Begins anew, after so many epochs."""
+        """Begins anew, after this epoch."""
 
 
 class Watch:
@@ -50,7 +50,7 @@ class Watch:
         self.forget(0)
 
     def forget(self, epoch: int) -> None:
-        """Begins without a best value, after so many epochs."""
+        """Begins without a best value, after this epoch."""
         self.best = math.inf
         self.best_epoch = epoch
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from graphkit import checks
 from graphkit.checkpoints import saving
+from graphkit.data import batches
 from graphkit.running import feeds, step_values, streams
 from graphkit.running.callback import observes_steps, reads_steps
 from graphkit.running.execution import Wanted
@@ -93,8 +94,8 @@ def find_earlier(trainer: Any, resume: bool | str) -> Earlier:
 
 def make_plan(
     trainer: Any, check: checks.Checker, batch_size: int | None, options: tuple[bool, bool], again: bool
-) -> Any:
-    """Returns the plan of a fit, see `batches.Plan`, which must have a mini-batch; or that of a stream.
+) -> batches.Plan:
+    """Returns the plan of a fit, which must have a mini-batch; of a stream a `StreamPlan`.
 
     Args:
       trainer: with the examples.

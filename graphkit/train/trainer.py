@@ -224,9 +224,9 @@ class Trainer(OpenGraph):
           feed: {placeholder or its name: value} of what stays the same in every step, such as keep_prob.
           epochs: how many epochs to train; with `resume`, how many in all. None is 1, or as many as max_steps
             and max_seconds allow.
-          max_steps: ends it after so many mini-batches, also inside an epoch; with `resume`, of the whole
+          max_steps: ends it after this many mini-batches, also inside an epoch; with `resume`, of the whole
             training. What was reached is validated and saved, and `resume` goes on with the epoch.
-          max_seconds: the same after so many seconds of this fit, when the steps under way are done.
+          max_seconds: the same after this many seconds of this fit, when the steps under way are done.
           batch_size: examples in a mini-batch, by default 128, or what placeholders take; streams have one.
           valid: like `data`, to be evaluated after each epoch, with placeholders at their defaults; where
             there are moving averages, with these too.

@@ -24,7 +24,6 @@ BATCH = {
     "InTopKV2": 1,
 }
 REDUCTIONS = ("Sum", "Mean", "Max", "Min", "Prod", "All", "Any")
-SHAPED = ("Reshape", "Fill", "BroadcastTo", "PartitionedCall")
 
 
 def vector(sizes: Sequence[Dimension]) -> Sizes:

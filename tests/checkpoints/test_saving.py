@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from checkpoints.savers import write
+from references import everything, same
 
 import graphkit as gk
 from graphkit.checkpoints import saving
@@ -21,14 +22,6 @@ def make_trainer(units=4, **options):
     logits = gk.dense(gk.dense(points, units, name="hidden"), 2, name="logits")
     trainer = gk.Trainer(gk.softmax_cross_entropy(logits, kinds), **options)
     return trainer, {points: POINTS, kinds: KINDS}
-
-
-def everything(trainer):
-    return trainer.session.run(trainer.graph.get_collection("variables"))
-
-
-def same(first, second):
-    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 @pytest.fixture(scope="module")

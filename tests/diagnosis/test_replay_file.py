@@ -1,4 +1,4 @@
-"""Replay files: the same findings in another process, and files that are no whole ones."""
+"""Replay files: the same findings in another process, and files that are not complete."""
 
 import dataclasses
 import json

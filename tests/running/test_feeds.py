@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import KINDS, POINTS
 
 import graphkit as gk
 from graphkit import checks
@@ -10,8 +11,6 @@ from graphkit.data import batches
 from graphkit.running import feeds, pixels, values
 
 v1 = tf.compat.v1
-POINTS = np.random.default_rng(0).normal(size=(70, 3)).astype(np.float32)
-KINDS = (POINTS.sum(axis=1) > 0).astype(np.int32)
 
 
 class Problem:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import Ended, StopAt
 
 import graphkit as gk
 
@@ -99,19 +100,12 @@ def test_two_placeholders_are_augmented_alike():
 
 def run(augment, logdir=None, epochs=3, halt_at=None, resume=False):
     """Returns (loss by epoch, all variables as bytes) of a run in a graph of its own."""
-
-    class Halt(gk.Callback):
-        def on_step(self, trainer, metrics):
-            if trainer.step == halt_at:
-                trainer.save()
-                raise KeyboardInterrupt
-
     with tf.Graph().as_default():
         problem = Problem(logdir=logdir)
         with problem.trainer:
             if halt_at:
-                with pytest.raises(KeyboardInterrupt):
-                    problem.fit(augment, epochs=epochs, callbacks=[Halt()], resume=resume)
+                with pytest.raises(Ended):
+                    problem.fit(augment, epochs=epochs, callbacks=[StopAt(halt_at)], resume=resume)
             else:
                 problem.fit(augment, epochs=epochs, resume=resume)
             return problem.trainer.history.get("loss"), problem.variables()

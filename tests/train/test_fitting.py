@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import everything
 
 import graphkit as gk
 from graphkit.checkpoints import saving
@@ -69,10 +70,6 @@ def train(logdir=None, resume=False, epochs=3, end=None, act=kill, images=IMAGES
 def uninterrupted():
     """Returns what a run without an end in the middle gives; it is trained once for all tests."""
     return train()
-
-
-def everything(trainer):
-    return trainer.session.run(trainer.graph.get_collection("variables"))
 
 
 def untimed(history):

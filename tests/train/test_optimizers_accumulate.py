@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import Ended, StopAt
 
 import graphkit as gk
 
@@ -162,20 +163,13 @@ def test_clip_norm_acts_on_the_mean_gradient():
 
 def run(logdir, epochs, halt_at=None, resume=True):
     """Returns (loss by epoch, all variables) of a run with 5 mini-batches an epoch, 3 an update."""
-
-    class Halt(gk.Callback):
-        def on_step(self, trainer, metrics):
-            if trainer.step == halt_at:
-                trainer.save()
-                raise KeyboardInterrupt
-
     with tf.Graph().as_default():
         problem = Problem()
         with gk.Trainer(problem.loss, optimizer="adam", accumulate=3, seed=5, logdir=logdir) as trainer:
             options = {"epochs": epochs, "batch_size": 10, "resume": resume, "progress": False}
             if halt_at:
-                with pytest.raises(KeyboardInterrupt):
-                    trainer.fit(problem.data, callbacks=[Halt()], **options)
+                with pytest.raises(Ended):
+                    trainer.fit(problem.data, callbacks=[StopAt(halt_at)], **options)
             else:
                 trainer.fit(problem.data, **options)
             return trainer.history.get("loss"), values(trainer, "variables")

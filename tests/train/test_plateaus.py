@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from references import Ended, StopAt
 
 import graphkit as gk
 
@@ -123,21 +124,14 @@ def line_fit(logdir):
 
 def run(logdir, epochs, resume=True, halt_at=None):
     """Returns (history without times, all variables, rate_factor) of a run that may halt inside an epoch."""
-
-    class Halt(gk.Callback):
-        def on_step(self, trainer, metrics):
-            if trainer.step == halt_at:
-                trainer.save()
-                raise KeyboardInterrupt
-
     with tf.Graph().as_default():
         trainer, data = line_fit(logdir)
         plateau = gk.ReduceOnPlateau("valid_loss", factor=0.5, patience=2)
         with trainer:
             options = {"epochs": epochs, "batch_size": 4, "valid": data, "progress": False, "resume": resume}
             if halt_at:
-                with pytest.raises(KeyboardInterrupt):
-                    trainer.fit(data, callbacks=[plateau, Halt()], **options)
+                with pytest.raises(Ended):
+                    trainer.fit(data, callbacks=[plateau, StopAt(halt_at)], **options)
             else:
                 trainer.fit(data, callbacks=[plateau], **options)
             times = ("seconds", "examples_per_second")

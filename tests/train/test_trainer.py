@@ -6,43 +6,9 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+from references import KINDS, POINTS, Problem, everything, same, value
 
 import graphkit as gk
-
-rng = np.random.default_rng(0)
-POINTS = rng.normal(size=(70, 3)).astype(np.float32)
-KINDS = (POINTS.sum(axis=1) > 0).astype(np.int32)
-
-
-class Problem:
-    """A small classifier in the current graph, with dropout and batch norm on request."""
-
-    def __init__(self, dropout=False, batch_norm=False):
-        self.points, self.kinds, self.keep_prob = gk.feature_input(3), gk.label_input(), gk.keep_prob_input()
-        net = gk.dense(self.points, 8, name="hidden")
-        net = gk.batch_norm(net, name="norm") if batch_norm else net
-        net = gk.dropout(gk.relu(net), self.keep_prob) if dropout else gk.relu(net)
-        self.logits = gk.dense(net, 2, name="logits")
-        self.loss = gk.softmax_cross_entropy(self.logits, self.kinds)
-        self.metrics = {"accuracy": gk.accuracy(self.logits, self.kinds)}
-        self.data = {self.points: POINTS, self.kinds: KINDS}
-
-    def trainer(self, **options):
-        return gk.Trainer(self.loss, metrics=self.metrics, **options)
-
-
-def weights(trainer):
-    return trainer.session.run(trainer.graph.get_collection("variables"))
-
-
-def value(trainer, *names):
-    """Returns the values of the variables of these names, as they stand in the trainer's session."""
-    variables = {v.op.name: v for v in trainer.graph.get_collection("variables")}
-    return trainer.session.run([variables[name] for name in names])
-
-
-def same(first, second):
-    return len(first) == len(second) and all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 def fitted(epochs=3, seed=7, batch_size=16, dropout=True, batch_norm=True, **options):
@@ -52,7 +18,7 @@ def fitted(epochs=3, seed=7, batch_size=16, dropout=True, batch_norm=True, **opt
         with problem.trainer(seed=seed, **options) as trainer:
             feed = {problem.keep_prob: 0.5}
             history = trainer.fit(problem.data, feed, epochs, batch_size=batch_size, progress=False)
-            return weights(trainer), history
+            return everything(trainer), history
 
 
 def test_fit_learns_and_keeps_every_figure():
@@ -186,7 +152,7 @@ def test_stopped_and_resumed_run_ends_with_the_same_bits(optimizer, tmp_path):
             with problem.trainer(seed=7, optimizer=optimizer, logdir=tmp_path) as trainer:
                 feed = {problem.keep_prob: 0.5}
                 resumed = trainer.fit(problem.data, feed, epochs, batch_size=16, resume=True, progress=False)
-                got = weights(trainer)
+                got = everything(trainer)
     assert same(got, whole)
     for figure in ("epoch", "step", "loss", "accuracy", "learning_rate"):
         assert resumed[figure] == history[figure]
@@ -212,7 +178,7 @@ def test_checkpoint_inside_an_epoch_resumes_to_the_same_bits(tmp_path):
                         trainer.fit(*arguments, **options)
                 else:
                     resumed = trainer.fit(*arguments, **options)
-                    assert same(weights(trainer), whole)
+                    assert same(everything(trainer), whole)
     assert resumed["loss"] == history["loss"]
 
 
@@ -221,7 +187,7 @@ def test_epochs_add_up_over_several_fits():
     with problem.trainer(seed=7) as trainer:
         for _ in range(3):
             history = trainer.fit(problem.data, epochs=1, batch_size=16, progress=False)
-        parts = weights(trainer)
+        parts = everything(trainer)
     assert history["epoch"] == [1, 2, 3]
     assert same(parts, fitted(dropout=False, batch_norm=False)[0])
 
@@ -239,9 +205,9 @@ def test_zero_learning_rate_changes_nothing_and_a_larger_one_changes_more():
     with tf.Graph().as_default():
         problem = Problem()
         with problem.trainer(optimizer="sgd", learning_rate=lambda step: 0.0) as trainer:
-            before = weights(trainer)[:4]
+            before = everything(trainer)[:4]
             trainer.fit(problem.data, progress=False)
-            assert same(weights(trainer)[:4], before)
+            assert same(everything(trainer)[:4], before)
 
 
 def test_clip_norm_bounds_the_step():
@@ -363,7 +329,7 @@ def test_session_is_closed_whatever_happens():
 def test_what_is_built_after_a_trainer_is_predicted_and_layers_and_trainers_are_refused():
     problem = Problem()
     place = r"test_trainer.py:\d+"
-    with problem.trainer() as trainer:
+    with gk.Trainer(problem.loss) as trainer:
         found = trainer.predict(tf.nn.softmax(problem.logits), {problem.points: POINTS})
         np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-6)
         reset = r"begin a new network with gk\.reset\(\), or in `with tf\.Graph\(\)\.as_default\(\):`"
@@ -372,7 +338,7 @@ def test_what_is_built_after_a_trainer_is_predicted_and_layers_and_trainers_are_
         ):
             gk.dense(problem.logits, 2)
         with pytest.raises(ValueError, match=rf"^Trainer: the graph has a trainer already.*{place}.*{reset}"):
-            problem.trainer()
+            gk.Trainer(problem.loss)
         shared = gk.dense(problem.points, 8, name="hidden", reuse=True)
         assert trainer.predict(shared, {problem.points: POINTS}).shape == (len(POINTS), 8)
 
@@ -381,7 +347,7 @@ def test_a_finalized_graph_takes_no_trainer():
     problem = Problem()
     problem.loss.graph.finalize()
     with pytest.raises(ValueError, match=r"^Trainer: the graph is finalized.*test_trainer.py:\d+"):
-        problem.trainer()
+        gk.Trainer(problem.loss)
 
 
 @pytest.mark.slow
@@ -398,7 +364,7 @@ def test_what_is_added_for_predictions_changes_no_bit_and_no_resume(tmp_path):
                     if grows:
                         trainer.predict(gk.dropout(problem.logits, problem.keep_prob), points, feed)
                         trainer.save()
-                    found = weights(trainer)
+                    found = everything(trainer)
         return found
 
     assert same(resumed(tmp_path / "as it was", False), resumed(tmp_path / "grown", True))
@@ -469,7 +435,7 @@ def test_data_that_does_not_fit_is_refused_before_the_first_step(tmp_path):
     problem = Problem()
     bad = {problem.points: POINTS}
     with problem.trainer(logdir=tmp_path) as trainer:
-        before = weights(trainer)
+        before = everything(trainer)
         for call, function in (
             (lambda: trainer.fit(bad), "fit"),
             (lambda: trainer.evaluate(bad), "evaluate"),
@@ -477,7 +443,7 @@ def test_data_that_does_not_fit_is_refused_before_the_first_step(tmp_path):
         ):
             with pytest.raises(ValueError, match=f"^{function}: placeholder labels:0 needs data"):
                 call()
-        assert same(weights(trainer), before) and trainer.step == 0
+        assert same(everything(trainer), before) and trainer.step == 0
     assert list(tmp_path.iterdir()) == []
 
 

@@ -196,7 +196,7 @@ class MultiClassHead(Head):
             return tf.identity(labels)
 
     def numbers(self, labels: tf.Tensor) -> tf.Tensor:
-        """Returns labels that are no words as numbers."""
+        """Returns labels that are not words as numbers."""
         CHECK.require(labels.dtype.is_integer, "Labels dtype should be integer", dtype=labels.dtype)
         return labels
 
