@@ -24,7 +24,7 @@ READERS = (
 NAMES = list(calls.CALLS)
 # Inputs of each target by default, and the factor for the slow tests; targets that train or build a network
 # get fewer. `scripts/dev/fuzz.py` runs as long as it is asked to.
-FILES, CALLS, MANY = 60, 20, 20
+FILES, CALLS, MANY = 60, 20, 8
 SLOW_READERS = {"run.json": 12, "run folder": 2}
 SLOW_CALLS = {
     **dict.fromkeys(("Trainer", "runs.train_run", "find_learning_rate", "runs.RunConfig.for_data"), 1),

@@ -224,7 +224,7 @@ def test_wrong_input_is_one_line_and_exit_code_2(script, arguments, message, run
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("script", "arguments", "message"), [REFUSED[5], *REFUSED[7:]])
+@pytest.mark.parametrize(("script", "arguments", "message"), [REFUSED[5], REFUSED[-1]])
 def test_wrong_input_ends_the_process_with_exit_code_2(script, arguments, message, tmp_path):
     _, err = start(script, *(text.format(tmp=tmp_path) for text in arguments), code=2)
     assert message in err and len(err.splitlines()) == 1
@@ -237,12 +237,14 @@ def test_train_reaches_its_accuracy_by_default(tmp_path):
 
 
 @pytest.mark.slow
-def test_fashion_mnist_learns(tmp_path):
+def test_fashion_mnist_learns(run, tmp_path):
     if not Path("/usr/share/datasets/fashion-mnist").is_dir():
         pytest.skip("Debian's dataset-fashion-mnist is not installed")
-    arguments = ("--data", "fashion_mnist", "--epochs", 1, "--logdir", tmp_path / "run")
+    arguments = ("--data", "fashion_mnist", "--model", "mlp", "--epochs", 2, "--logdir", tmp_path / "run")
     out, _ = start("train.py", *arguments)
-    assert float(re.findall(r"test .* accuracy ([\d.]+)", out)[0]) >= 0.85
+    assert float(re.findall(r"test .* accuracy ([\d.]+)", out)[0]) >= 0.8
+    shown, _ = run("evaluate.py", tmp_path / "run")
+    assert shown.splitlines()[-1] in out
 
 
 POSITIVE = ("us", "peak_fraction", "first_step", "first", "predicted", "peak", "weights")
@@ -269,25 +271,28 @@ def test_benchmark_writes_metrics_ratios_and_a_picture(tmp_path):
     ("library", "contender"),
     [("keras", "keras"), ("torch", "pytorch"), ("torch", "pytorch-channels-last"), ("jax", "jax")],
 )
-@pytest.mark.parametrize("model", ["convnet", "inception_net", "char_rnn"])
-def test_contenders_train_as_many_weights(library, contender, model, tmp_path):
-    if not importlib.util.find_spec(library) or (model == "char_rnn" and contender.endswith("last")):
+@pytest.mark.parametrize(
+    ("data", "models"), [("mnist_5k", ["convnet", "inception_net"]), ("words_5_languages", ["char_rnn"])]
+)
+def test_contenders_train_as_many_weights(library, contender, data, models, tmp_path):
+    if not importlib.util.find_spec(library) or (models == ["char_rnn"] and contender.endswith("last")):
         pytest.skip(f"{library} is not installed, or the contender has no such model")
-    data = "words_5_languages" if model == "char_rnn" else "mnist_5k"
-    small = ("--data", data, "--examples", 128, "--batch-size", 64, "--epochs", 2, "--rounds", 1)
-    chosen = ("--models", model, "--contenders", contender, "--results", tmp_path / "metrics.json")
+    small = ("--data", data, "--examples", 64, "--batch-size", 32, "--epochs", 2, "--rounds", 1)
+    chosen = ("--models", *models, "--contenders", contender, "--results", tmp_path / "metrics.json")
     start("dev/benchmark.py", *chosen, *small)
-    report = json.loads((tmp_path / "metrics.json").read_text())[model][contender]
-    gk.runs.build_network(gk.runs.RunConfig.for_data(gk.load_dataset(data), model=model))
-    weights = sum(variable.shape.num_elements() for variable in tf.compat.v1.trainable_variables())
-    assert report["weights"] == weights
+    report = json.loads((tmp_path / "metrics.json").read_text())
+    for model in models:
+        with tf.Graph().as_default():
+            gk.runs.build_network(gk.runs.RunConfig.for_data(gk.load_dataset(data), model=model))
+            weights = sum(variable.shape.num_elements() for variable in tf.compat.v1.trainable_variables())
+        assert report[model][contender]["weights"] == weights
 
 
 @pytest.mark.slow
 def test_killed_trainings_end_with_the_same_bits():
-    arguments = ("--models", "mlp", "norms", "--executions", "chunks", "resident", "--kills", 8)
+    arguments = ("--models", "mlp", "norms", "--executions", "chunks", "resident", "--kills", 4)
     out, _ = start("dev/crash_test.py", *arguments)
-    assert out.splitlines()[-1] == "8 kills, 0 differences"
+    assert out.splitlines()[-1] == "4 kills, 0 differences"
 
 
 @pytest.mark.slow

@@ -80,7 +80,7 @@ def minibatches(
     """
     check = checks.Checker("minibatches")
     batch_size = check.integer("batch_size", batch_size)
-    rule = "arrays must be a sequence of arrays"
+    rule = "arrays must be a sequence of arrays, such as [images, labels]"
     is_one = hasattr(arrays, "dtype") or hasattr(arrays, "iloc") or isinstance(arrays, (str, Mapping))
     check.require_type(not is_one, rule, arrays=type(arrays))
     examples = [columns.as_examples(check, "each of arrays", array) for array in arrays]

@@ -16,6 +16,7 @@ RULES: dict[str, Callable[[GraphView], Problems]] = {
     rule.__name__: rule
     for rule in (
         loss_rules.softmax_twice,
+        loss_rules.relu_logits,
         loss_rules.log_of_softmax,
         structure_rules.no_gradient,
         structure_rules.unreached_collections,
@@ -27,6 +28,7 @@ RULES: dict[str, Callable[[GraphView], Problems]] = {
         structure_rules.ops_in_loop,
         structure_rules.unused_placeholder,
         layer_rules.bias_twice,
+        layer_rules.linear_layers,
         layer_rules.only_penalised,
     )
 }
@@ -68,6 +70,7 @@ def check_graph(
     depends on is checked, and what was meant to reach it. The rules:
 
     - softmax_twice: a softmax (sigmoid) before a loss that takes logits.
+    - relu_logits: a ReLU before a softmax loss, which takes logits.
     - log_of_softmax: the logarithm of a softmax or sigmoid.
     - no_gradient: trainable variables that get no gradient from the loss.
     - unreached_collections: regularization losses and update ops that reach no training.
@@ -79,6 +82,7 @@ def check_graph(
     - ops_in_loop: ops that a training loop adds to the graph.
     - unused_placeholder: placeholders that nothing uses.
     - bias_twice: a bias on top of a layer's own.
+    - linear_layers: a dense layer after one that has no activation, and is not narrower.
     - only_penalised: layers that reach the loss by a penalty on their weights alone.
 
     Args:

@@ -1,4 +1,4 @@
-"""Rules of `check_graph` on layers: a second bias, and networks that are penalised but not trained."""
+"""Rules of `check_graph` on layers: second biases, missing activations, layers that only a penalty trains."""
 
 import re
 
@@ -46,6 +46,47 @@ def path(op: tf.Operation, end: tf.Operation) -> list[tf.Operation]:
     while ops[-1] is not end:
         ops.append(ops[-1].inputs[0].op)
     return ops
+
+
+def linear_layers(view: GraphView) -> Problems:
+    """Finds a dense layer after a wide one without an activation: both compute what one of them can.
+
+    A layer that is narrower than what it is between is a bottleneck, which may be meant.
+    """
+    for op in view.of_type("MatMul"):
+        kernel, source = kernel_of(view, op), product_before(view, op.inputs[0])
+        first = kernel_of(view, source)
+        if kernel is None or first is None or any(len(view.uses(one)) > 1 for one in (first, kernel)):
+            continue
+        (inputs, width), outputs = (
+            view.trained[first].shape.as_list(),
+            view.trained[kernel].shape.as_list()[1],
+        )
+        if width >= min(inputs, outputs):
+            yield (
+                source,
+                f"no activation is between the layers of {first.name} and {kernel.name}, which together "
+                'compute what one layer can; give the first one activation="relu"',
+            )
+
+
+def product_before(view: GraphView, tensor: tf.Tensor) -> tf.Operation:
+    """Returns the op that makes a tensor, or before a bias, if nothing else takes its values."""
+    source = walk.origin(tensor).op
+    ops = path(tensor.op, source)
+    if source.type in ADDITIONS and bias_of(view, source) is not None:
+        for addend in source.inputs:
+            if walk.origin(addend).op.type == "MatMul":
+                ops += path(addend.op, walk.origin(addend).op)
+    return ops[-1] if all(len(view.consumers[op]) == 1 for op in ops) else tensor.op
+
+
+def kernel_of(view: GraphView, op: tf.Operation) -> tf.Operation | None:
+    """Returns the trained matrix that a product multiplies examples with, or None."""
+    if op.type != "MatMul" or op not in view.examples or op.get_attr("transpose_b"):
+        return None
+    source = walk.origin(op.inputs[1], READS).op
+    return source if source in view.trained else None
 
 
 def only_penalised(view: GraphView) -> Problems:

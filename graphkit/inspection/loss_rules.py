@@ -31,6 +31,14 @@ def softmax_twice(view: GraphView) -> Problems:
             yield op, twice_message(view, "sigmoid", source)
 
 
+def relu_logits(view: GraphView) -> Problems:
+    """Finds logits that a ReLU has cut off at 0: a class can only be made more likely, never less."""
+    for op in view.of_type(*SOFTMAX_LOSSES):
+        source = walk.origin(op.inputs[0]).op
+        if source.type in ("Relu", "Relu6"):
+            yield op, f"the logits of this loss are never below 0, after {view.named(source)}; leave it out"
+
+
 def twice_message(view: GraphView, name: str, source: tf.Operation) -> str:
     return (
         f"this {name} cross entropy takes logits, but gets the probabilities of {view.named(source)}; "

@@ -111,6 +111,8 @@ def saved_model(check: checks.Checker, path: str, tags: Collection[str], signatu
     check.require(frozenset(tags) in graphs, rule, tags=tuple(tags))
     meta = graphs[frozenset(tags)]
     known = {name: s for name, s in meta.signature_def.items() if s.outputs}
+    if signature == "serving_default" and len(known) == 1:
+        (signature,) = known  # such as "predict", which is all that some estimators export
     rule = f"signature must be one of {', '.join(map(repr, sorted(known))) or 'none'}"
     check.require(signature in known, rule, signature=signature)
     chosen = known[signature]

@@ -12,7 +12,7 @@ from graphkit.revival.nodes import Nodes
 
 UPDATE_OPS, REGULARIZATION = "update_ops", "regularization_losses"
 # What a program adds to its model to train, save and log it.
-WRITES = r"(Resource)?(Sparse)?Apply.*|Assign.*|(Resource)?Scatter(Add|Sub|Update|Nd.*)|Save.*"
+WRITES = r"(Resource)?(Sparse)?Apply.*|Assign.*|(Resource)?Scatter(Add|Sub|Update|Nd.*)|Save.*|QueueEnqueue.*"
 OF_TRAINING = re.compile(rf"{WRITES}|Restore.*|.*Summary(V2)?|Print|IsVariableInitialized|VarIsInitializedOp")
 OF_TRAINER = ("graphkit/loops/", "graphkit/inference/", "graphkit/evaluated/")  # copies of the model
 # On it a loop puts what its gradient needs: the loop takes it, but does not belong to the training.
@@ -54,13 +54,17 @@ def named(check: checks.Checker, nodes: Nodes, given: Any, argument: str) -> dic
 
 def default_outputs(check: checks.Checker, artefact: Artefact, nodes: Nodes) -> dict[str, str]:
     """Returns {name: name of a tensor} of the ends of the model: what nothing takes but training does."""
-    behind = set[str]()
-    order = nodes.ordered()
+    order, behind, later = nodes.ordered(), set[str](), set[str]()
     for node in order:
-        sources = set(map(graphs.owner, node.input))
-        of_training = OF_TRAINING.fullmatch(node.op) or walk.GRADIENTS.search(node.name)
-        is_copy = node.name.startswith(OF_TRAINER)
-        if node.op != STACK and (of_training or is_copy or not behind.isdisjoint(sources)):
+        if node.op == STACK:
+            continue
+        of_training = OF_TRAINING.fullmatch(node.op) is not None
+        # What waits for an assignment alone is of the model: a batch norm waits for its moving averages.
+        updates = of_training and not node.op.startswith("Assign")
+        added = walk.GRADIENTS.search(node.name) or node.name.startswith(OF_TRAINER)
+        if updates or added or not later.isdisjoint(map(graphs.owner, node.input)):
+            later.add(node.name)
+        if node.name in later or of_training or not behind.isdisjoint(graphs.data_inputs(node)):
             behind.add(node.name)
     left = fed_nodes(nodes) - behind
     ends = [node.name for node in order if node.name in left and is_end(nodes, node.name, behind)]

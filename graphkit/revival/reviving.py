@@ -52,7 +52,7 @@ def revive(
       open_batch: True makes the batch axis of inputs any size that was frozen to a number, with reshapes to
         a constant shape that begins with this number.
       tags: of the graph in a SavedModel.
-      signature: of a SavedModel, where inputs or outputs are None.
+      signature: of a SavedModel, where inputs or outputs are None; the default takes the only one, too.
 
     Returns:
       A `Revived`: `graph`, `inputs`, `outputs`, `variables`; `report()` says what was done, `cut(name)` drops

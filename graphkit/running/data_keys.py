@@ -207,7 +207,8 @@ def check_given(
         names = ", ".join(tensor.name for tensor in missing)
         several = len(missing) > 1
         needs = f"placeholders {names} need" if several else f"placeholder {names} needs"
-        rule = f"{needs} data, or a value in feed: {missing_code(missing)}"
+        place = "each mini-batch" if ", batch " in check.function else "data"  # see `streams.Elements`
+        rule = f"{needs} data, or a value in feed: {missing_code(missing, place)}"
         needed_names = {tensor.op.name for tensor in needed}
         unused = sorted(tensor.op.name for tensor in given if tensor.op.name not in needed_names)
         again = [name for name in unused if re.sub(r"_\d+$", "", name) in {t.op.name for t in missing}]
@@ -247,17 +248,17 @@ def check_rows_in_feed(
             raise ValueError(check.message(rule, feed={placeholder.name: value}))
 
 
-def takes_labels(placeholder: tf.Tensor) -> bool:
-    """Whether a placeholder is that of the labels of a cross entropy."""
+def takes_labels(placeholder: tf.Tensor, types: Collection[str] = CROSS_ENTROPIES) -> bool:
+    """Whether a placeholder is that of the labels of a cross entropy, of one of some types of ops."""
     users = walk.users(placeholder)
-    return any(op.type in CROSS_ENTROPIES and op.inputs[1] is taken for op, taken in users)
+    return any(op.type in types and op.inputs[1] is taken for op, taken in users)
 
 
-def missing_code(missing: Sequence[tf.Tensor]) -> str:
-    """Returns the entries that data and feed need for placeholders without a value."""
+def missing_code(missing: Sequence[tf.Tensor], place: str) -> str:
+    """Returns the entries that the place of the examples and feed need for placeholders without a value."""
     settings = [tensor for tensor in missing if tensor.shape.rank == 0]
     rows = [tensor for tensor in missing if tensor.shape.rank != 0]
-    parts = [f"add {as_code({tensor: code_of(tensor) for tensor in rows})} to data"] if rows else []
+    parts = [f"add {as_code({tensor: code_of(tensor) for tensor in rows})} to {place}"] if rows else []
     parts += [f"give feed={as_code({tensor: code_of(tensor) for tensor in settings})}"] if settings else []
     return ", and ".join(parts)
 

@@ -1,5 +1,6 @@
 """Which values a placeholder takes: numbers that it can hold, integers that the ops can take, text."""
 
+import logging
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -10,8 +11,11 @@ from graphkit import checks
 from graphkit.graph import walk
 from graphkit.running import data_keys, pixels, remedies
 
+logger = logging.getLogger("graphkit")
+
 CHUNK = 1 << 22  # bytes that are read at a time, so that a mapped file need not fit into memory
 
+SUM_ERROR = 0.01  # of probabilities that add up to 1, in float16
 # {kind of a placeholder's dtype: kinds of values that it is given in every step}
 CONSTANTS = {"f": "uifb", "c": "uifbc", "i": "uifb", "u": "uifb", "b": "uib"}
 
@@ -27,6 +31,8 @@ class Limits:
     Attributes:
       any: whether there are values that are refused.
       indices: the `IndexLimits` of integers that are indices, else None.
+      rule: what is said of integers that are refused; empty where none are.
+      doubts: what is taken, but named.
     """
 
     def __init__(self, placeholder: tf.Tensor, dtype: np.dtype, ops: Collection[tf.Operation]) -> None:
@@ -34,7 +40,7 @@ class Limits:
         self.dtype = dtype
         self.is_text = placeholder.dtype == tf.string and dtype.kind == "O"
         self.is_float = kind_of(dtype) in "fc"
-        self.any, self.lowest, self.highest = self.is_float or self.is_text, 0, 0
+        self.any, self.lowest, self.highest, self.rule = self.is_float or self.is_text, 0, 0, ""
         self.scaling = pixels.scaling_of(placeholder) if self.is_float else None
         self.narrows = self.is_float and not np.can_cast(dtype, placeholder.dtype.as_numpy_dtype)
         self.indices = walk.index_limits(placeholder, ops) if dtype.kind in "ui" else None
@@ -45,6 +51,8 @@ class Limits:
         elif dtype.kind in "ui" and not np.can_cast(dtype, placeholder.dtype.as_numpy_dtype):
             self.any, self.lowest, self.highest = True, self.takes.real_dtype.min, self.takes.real_dtype.max
             self.rule = f"{self.name} takes {placeholder.dtype.name}"
+        self.doubts = Doubts(placeholder, dtype)
+        self.any = self.any or self.doubts.any
 
     def check(self, check: checks.Checker, rows: np.ndarray, examples: Sequence[int] | np.ndarray) -> None:
         """Raises for the first value that is refused, with the number of its example."""
@@ -57,10 +65,11 @@ class Limits:
                 self.check_floats(check, rows, numbers, examples)
             if self.scaling is not None:
                 self.scaling.refuse(check, self.placeholder, rows)
-        elif self.any:
+        elif self.rule:
             wrong = (rows < self.lowest) | (rows > self.highest)
             if wrong.any():
                 refuse_where(check, wrong, rows, self.rule + self.remedy(rows), examples)
+        self.doubts.name_first(rows, examples)
 
     def remedy(self, rows: np.ndarray) -> str:
         """Returns what to do about integers that are refused, as the end of the rule."""
@@ -88,6 +97,53 @@ class Limits:
         if numbers.max() > limit or numbers.min() < -limit:
             rule = f"{self.name} takes {self.takes.name}, whose largest number is {limit:.4g}"
             refuse_where(check, overflows(numbers, self.takes.real_dtype), rows, rule, examples)
+
+
+class Doubts:
+    """Values that a placeholder takes, but that are hardly meant: rounded integers, odd labels.
+
+    Args:
+      placeholder: takes rows of an array.
+      dtype: of the array.
+
+    Attributes:
+      any: whether there are such values, of which none was named yet.
+      exact: integers up to this one are not rounded; None for other arrays.
+    """
+
+    def __init__(self, placeholder: tf.Tensor, dtype: np.dtype) -> None:
+        self.name, self.takes = placeholder.name, placeholder.dtype
+        are_labels = data_keys.takes_labels(placeholder, ["SoftmaxCrossEntropyWithLogits"])
+        is_narrow = dtype.kind in "ui" and not np.can_cast(dtype, self.takes.as_numpy_dtype)
+        are_rounded = is_narrow and self.takes.is_floating and not are_labels
+        self.exact = largest_exact(self.takes) if are_rounded else None
+        self.any = are_labels or are_rounded
+
+    def name_first(self, rows: np.ndarray, examples: Sequence[int] | np.ndarray) -> None:
+        """Warns of the first such value; later ones are not named."""
+        if not self.any or not rows.size:
+            return
+        if self.exact is not None:
+            if max(int(rows.max()), -int(rows.min())) <= self.exact:
+                return
+            wrong = rows.astype(self.takes.as_numpy_dtype).astype(np.float64) != rows
+            rule = f"{self.name} takes {self.takes.name}, in which integers above {self.exact} are rounded: "
+            rule += "subtract what all have in common, such as their minimum"
+        else:
+            sums = rows.sum(axis=-1, dtype=np.float64, keepdims=True)
+            wrong = ((rows < 0) | ((abs(sums - 1) > SUM_ERROR) & (sums != 0))).any(axis=-1)
+            rule = f"{self.name} has the labels of a softmax cross entropy, which must be probabilities that "
+            rule += "add up to 1: where several classes are right at a time, use gk.sigmoid_cross_entropy"
+        if wrong.any():
+            at = tuple(int(axis[0]) for axis in np.nonzero(wrong))
+            logger.warning("%s; example %d has %s", rule, examples[at[0]], checks.shown(rows[at].tolist()))
+            self.any = False
+
+
+def largest_exact(dtype: tf.DType) -> int:
+    """Returns the integer up to which a dtype of floats has all of them."""
+    one = np.ones((), dtype.as_numpy_dtype)
+    return int(2 / float(np.nextafter(one, one + one) - one))
 
 
 def overflows(numbers: np.ndarray, dtype: tf.DType) -> np.ndarray:

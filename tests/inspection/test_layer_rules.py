@@ -40,7 +40,23 @@ def layer_that_is_left_out(fixed):
     return gk.softmax_cross_entropy(logits, gk.label_input()) + gk.l2_penalty(0.1)
 
 
+def dense_without_activation(fixed):
+    net = gk.dense(features(), 5, "relu" if fixed else None, name="hidden")  # PROBLEM
+    return classify(net)
+
+
+def products_without_activation(fixed):
+    first, bias = (
+        V1.get_variable("w", (4, 4), use_resource=True),
+        V1.get_variable("b", (4,), use_resource=True),
+    )
+    net = bias + tf.matmul(features(), first)  # PROBLEM
+    return classify(tf.tanh(net) if fixed else tf.identity(net))
+
+
 PLANTED = {
+    dense_without_activation: ("linear_layers", "between the layers of hidden/kernel and dense/kernel"),
+    products_without_activation: ("linear_layers", 'activation="relu"'),
     bias_after_dense: ("bias_twice", "use_bias=False"),
     variable_on_a_layer: ("bias_twice", "has the bias conv2d/bias"),
     cell_that_ran_twice: ("only_penalised", "dense/kernel, dense_1/kernel only by a penalty"),
@@ -92,6 +108,23 @@ def words():
     return classify(outputs[:, -1])
 
 
+def bottleneck():
+    return classify(gk.dense(gk.dense(features(), 2), 8, "relu"))
+
+
+def projection_with_an_end_of_its_own():
+    net = gk.dense(features(), 6)
+    return classify(net) + tf.reduce_mean(tf.square(net))
+
+
+def recurrent_projection():
+    """A kernel that is used in each step, as that of an LSTM with a projection."""
+    kernel, net = V1.get_variable("k", (4, 4), use_resource=True), features()
+    for _ in range(2):
+        net = tf.tanh(tf.matmul(net, kernel))
+    return classify(tf.matmul(net, kernel))
+
+
 def penalty_alone():
     return gk.l2_loss(V1.get_variable("w", (3, 3), use_resource=True))
 
@@ -105,6 +138,7 @@ def drawn_from_noise():
 
 
 VALID = [drawn_from_noise, residual, two_towers, biases_of_two_uses, normalized_layer, words, penalty_alone]
+VALID += [bottleneck, projection_with_an_end_of_its_own, recurrent_projection]
 
 
 @pytest.mark.parametrize("program", VALID)

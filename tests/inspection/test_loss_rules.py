@@ -16,6 +16,12 @@ def softmax_before_loss(fixed):
     return gk.softmax_cross_entropy(outputs, labels)  # PROBLEM
 
 
+def relu_before_loss(fixed):
+    logits, labels = classifier()
+    outputs = logits if fixed else tf.nn.relu(logits)
+    return gk.softmax_cross_entropy(outputs, labels)  # PROBLEM
+
+
 def softmax_before_plain_loss(fixed):
     logits = layer(features(), 3, "logits")
     outputs = tf.identity(logits if fixed else tf.nn.softmax(logits))
@@ -177,6 +183,7 @@ PROBLEMS = [
     ("softmax_twice", softmax_before_plain_loss, "give it the inputs of that softmax"),
     ("softmax_twice", sigmoid_before_loss, "give it the inputs of that sigmoid"),
     ("softmax_twice", sigmoid_before_weighted_loss, "give it the inputs of that sigmoid"),
+    ("relu_logits", relu_before_loss, "leave it out"),
     ("log_of_softmax", log_of_plain_softmax, "tf.nn.log_softmax"),
     ("log_of_softmax", log_of_clipped_softmax, "tf.nn.log_softmax"),
     ("log_of_softmax", log_of_softmax_and_epsilon, "gk.softmax_cross_entropy"),

@@ -19,11 +19,11 @@ def save_meta(session, path):
     return v1.train.Saver().save(session, str(path))
 
 
-def save_model(session, inputs, outputs, folder):
+def save_model(session, inputs, outputs, folder, name="serving_default"):
     """Writes a SavedModel as `simple_save` did."""
     builder = v1.saved_model.Builder(str(folder))
     signature = v1.saved_model.predict_signature_def(inputs, outputs)
-    builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
+    builder.add_meta_graph_and_variables(session, ["serve"], {name: signature})
     builder.save()
     return folder
 

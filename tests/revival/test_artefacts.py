@@ -26,6 +26,7 @@ def model_files(tmp_path):
     with files.open_session() as session:
         prefix = files.save_meta(session, tmp_path / "model.ckpt-1")
         files.save_model(session, {"x": features}, {"y": logits}, tmp_path / "saved")
+        files.save_model(session, {"x": features}, {"y": logits}, tmp_path / "predict", "predict")
         files.freeze(session, [logits], tmp_path / "frozen.pb")
         value = session.run(kernel)
     return tmp_path, prefix, value
@@ -41,8 +42,8 @@ def test_all_paths_of_a_model(model_files):
         assert list(model.variables) == ["kernel"], path  # the rest is of training
     assert list(gk.revive(prefix).outputs) == ["loss"]
     assert gk.revive(prefix).report().endswith("kernel  float32 (4, 3)")
-    saved = gk.revive(folder / "saved")
-    assert (list(saved.inputs), list(saved.outputs)) == (["x"], ["y"])
+    for saved in map(gk.revive, (folder / "saved", folder / "predict")):
+        assert (list(saved.inputs), list(saved.outputs)) == (["x"], ["y"])
     assert list(gk.revive(folder / "saved", outputs={"z": "loss"}).outputs) == ["z"]
 
 
@@ -106,6 +107,38 @@ def test_a_trained_loop_belongs_to_the_model(tmp_path, control_flow_v2):
     assert [*model.outputs, *model.variables] == ["loss", "kernel"]
     with model.graph.as_default(), files.open_session() as session:
         assert session.run(model.output, given) == value
+
+
+def test_a_batch_norm_that_waits_for_its_averages_belongs_to_the_model(tmp_path):
+    """As contrib.layers.batch_norm(updates_collections=None) does; the training waits for its own updates."""
+    features = v1.placeholder(tf.float32, (None, 4), name="features")
+    average, kernel = (
+        v1.get_variable(name, (4,), trainable=name == "kernel") for name in ("average", "kernel")
+    )
+    update = v1.assign_sub(average, 0.1 * (average - tf.reduce_mean(features, 0)))
+    with tf.control_dependencies([update]):
+        net = tf.identity(features * kernel)
+    loss = tf.reduce_mean(tf.square(net), name="loss")
+    with tf.control_dependencies([v1.train.AdamOptimizer().minimize(loss)]):
+        tf.identity(loss, name="loss_of_the_step")
+    given = {"features:0": normal(5, 4)}
+    with files.open_session() as session:
+        path, value = files.save_meta(session, tmp_path / "model"), session.run(loss, given)
+        moved = session.run(average)
+    model = gk.revive(path)
+    assert [*model.outputs, *model.variables] == ["loss", "average", "kernel"]
+    with model.graph.as_default(), files.open_session() as session:
+        assert session.run(model.output, given) == value
+        np.testing.assert_array_equal(session.run(model.variables["average"]), moved)
+
+
+def test_what_is_put_into_a_queue_is_not_an_end(tmp_path):
+    batch = v1.train.batch([v1.placeholder(tf.float32, (4,), name="example") + 1.0], 2, name="batch")
+    tf.reduce_mean(batch * v1.get_variable("kernel", (4,)), name="loss")
+    with files.open_session() as session:
+        path = files.save_meta(session, tmp_path / "model")
+    model = gk.revive(path, inputs=["batch:0"])
+    assert [*model.outputs, *model.variables] == ["loss", "kernel"]
 
 
 def test_files_of_other_kinds_and_damaged_ones(model_files):

@@ -371,6 +371,7 @@ def test_each_function_that_takes_data_says_the_same():
                 (images, labels): lambda: [(IMAGES, ONE_HOT)]
             },
             "so give images[..., np.newaxis]": {(images, labels): lambda: [(IMAGES[..., 0], LABELS)]},
+            'add {"images": images} to each mini-batch': lambda: iter([{labels: LABELS}]),
             'as {("images", "labels"): stream}': lambda: iter([(IMAGES, LABELS)]),
             "give lambda: iter(batches); received": [{images: IMAGES, labels: LABELS}],
             'give {("images", "labels"): lambda: iter(batches)}; received': [(IMAGES, LABELS)],

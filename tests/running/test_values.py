@@ -1,5 +1,7 @@
 """Which values a placeholder takes, of examples and of what is fed in every step."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -60,6 +62,39 @@ def test_a_value_that_the_placeholder_cannot_hold_is_refused_with_its_example(dt
         limits(dtype, rows).check(CHECK, rows, range(7, 7 + len(rows)))
     assert str(caught.value).startswith(f"fit: {rule}; received value=")
     assert value in str(caught.value) and str(caught.value).endswith("example=8")
+
+
+ONE_HOT = np.eye(3)[[0, 1, 2]]
+SUM = "which must be probabilities that add up to 1: where several classes are right at a time, use "
+DOUBTS = [
+    (tf.float32, np.array([2**24, 2**24 + 1]), "above 16777216 are rounded: .*; example 8 has 16777217$"),
+    (tf.float32, np.array([-(2**24), -(2**63)]), None),  # a power of 2 is exact
+    (tf.float16, np.array([2048, 2049], np.int32), "above 2048 are rounded: .*; example 8 has 2049$"),
+    (tf.bfloat16, np.array([256, 257], np.uint16), "above 256 are rounded: .*; example 8 has 257$"),
+    (tf.float64, np.array([0, 2**53 - 1]), None),
+    (tf.int64, np.array([0, 2**62]), None),
+    ("labels", ONE_HOT[1:] * 2 - 1, rf"{SUM}gk.sigmoid_cross_entropy; example 7 has \[-1.0, 1.0, -1.0\]$"),
+    ("labels", np.array([[0, 1, 0], [1, 1, 0]]), rf"{SUM}.*; example 8 has \[1, 1, 0\]$"),
+    ("labels", np.array([[0, 1, 0], [1, 1, 0]], np.uint8), rf"{SUM}.*; example 8 has \[1, 1, 0\]$"),
+    ("labels", ONE_HOT, None),
+    ("labels", ONE_HOT * 0.7 + 0.1, None),  # smoothed
+    ("labels", (ONE_HOT * 0.7 + 0.1).astype(np.float16), None),
+    ("labels", ONE_HOT * [[0], [1], [1]], None),  # an example that is left out
+]
+
+
+@pytest.mark.parametrize(("takes", "rows", "rule"), DOUBTS)
+def test_a_value_that_is_hardly_meant_is_named_once(takes, rows, rule, caplog):
+    if takes == "labels":
+        labels = gk.one_hot_input(3, name="labels")
+        gk.softmax_cross_entropy(gk.dense(gk.feature_input(2), 3), labels)
+        taken = values.Limits(labels, rows.dtype, ())
+    else:
+        taken = limits(takes, rows)
+    for _ in range(2):
+        taken.check(CHECK, rows, range(7, 7 + len(rows)))
+    assert len(caplog.messages) == (rule is not None)
+    assert rule is None or re.search(rule, caplog.messages[0])
 
 
 OTHER = "in which the value would be another"
