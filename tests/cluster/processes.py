@@ -3,9 +3,9 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
+
+from cluster import forked
 
 from graphkit.cluster import programs
 
@@ -39,16 +39,9 @@ class Workers:
             own = settings[index] if isinstance(settings, list) else settings
             environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
             config = programs.task_config({"worker": self.addresses}, "worker", index)
-            environment |= {"TF_CONFIG": config, "PYTHONUNBUFFERED": "1"}
-            environment |= {"CUDA_VISIBLE_DEVICES": ""}
-            with open(self.folder / f"{index}.txt", "w") as out:
-                self.started[index] = subprocess.Popen(
-                    [sys.executable, str(program), json.dumps(own)],
-                    env=environment,
-                    stdout=out,
-                    stderr=subprocess.STDOUT,
-                    cwd=folder,
-                )
+            environment |= {"TF_CONFIG": config, "CUDA_VISIBLE_DEVICES": ""}
+            output = self.folder / f"{index}.txt"
+            self.started[index] = forked.Process(program, json.dumps(own), environment, output, self.folder)
 
     def wait(self):
         """Returns the exit codes, once all have ended."""

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import tensorflow as tf
-from cluster import served
+from cluster import forked, served
 from cluster.processes import free_addresses
 
 import graphkit as gk
@@ -39,15 +37,13 @@ class Processes:
         addresses = free_addresses(ps + workers)
         self.cluster = {"ps": addresses[:ps], "worker": addresses[ps:]}
         self.started = []
+        self.folder = tempfile.TemporaryDirectory()
 
     def start(self, job, index, **settings):
         config = programs.task_config(self.cluster, job, index)
-        root = str(Path(gk.__file__).parents[1])
-        environment = {**os.environ, "TF_CONFIG": config, "PYTHONPATH": root}
-        command = [sys.executable, served.__file__, json.dumps(settings)]
-        # A file, not a pipe: a process that fills a pipe which nobody reads stands still.
-        output = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        environment = {**os.environ, "TF_CONFIG": config}
+        output = Path(self.folder.name) / f"{job}-{len(self.started)}.txt"
+        process = forked.Process(served.__file__, json.dumps(settings), environment, output)
         self.started.append((process, output))
         return process
 
@@ -55,17 +51,16 @@ class Processes:
         """Waits for the end of a process; returns its code and its output."""
         code = process.wait(LIMIT)
         output = next(output for started, output in self.started if started is process)
-        output.seek(0)
-        return Ended(code, output.read())
+        return Ended(code, output.read_text())
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
-        for process, output in self.started:
+        for process, _ in self.started:
             process.kill()
             process.wait()
-            output.close()
+        self.folder.cleanup()
 
 
 def run(ps, workers, start=None, **settings):
