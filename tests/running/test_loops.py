@@ -225,6 +225,13 @@ def eager_python(x):
     return tf.ensure_shape(tf.py_function(lambda v: v, [x], tf.float32), x.shape)
 
 
+def unigram(x):
+    """Adds what an op draws that cannot be keyed."""
+    options = {"num_true": 1, "num_sampled": 2, "unique": False, "range_max": 3, "unigrams": [0.2, 0.3, 0.5]}
+    drawn = tf.raw_ops.FixedUnigramCandidateSampler(true_classes=[[0]], **options).sampled_candidates
+    return x + tf.cast(drawn[0], tf.float32)
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
@@ -241,7 +248,7 @@ def eager_python(x):
             tf.function(lambda x: tf.function(eager_python, autograph=False)(x), autograph=False),
             "Python functions (EagerPyFunc (in StatefulPartitionedCall))",
         ),
-        (lambda x: x + tf.random.gamma(tf.shape(x), 1.0), "follow from the state of a kernel"),
+        (unigram, "follow from the state of a kernel"),
     ],
     ids=["numpy_function", "condition", "loop", "functions", "random"],
 )
@@ -253,8 +260,11 @@ def test_graphs_that_cannot_be_copied_are_fed_with_the_reason(make, reason, capl
 
 
 def test_a_graph_that_cannot_be_resumed_to_the_same_bits_is_named(caplog):
-    foreign(lambda x: x + tf.random.gamma(tf.shape(x), 1.0))()
-    assert "RandomGamma draws from the state of a kernel: a resumed run would not" in caplog.text
+    foreign(unigram)()
+    assert (
+        "FixedUnigramCandidateSampler draws from the state of a kernel: a resumed run would not"
+        in caplog.text
+    )
     caplog.clear()
     foreign(lambda x: x + tf.random.normal(tf.shape(x)))("feed")
     assert "state of a kernel" not in caplog.text
