@@ -14,7 +14,8 @@ def of_functions(wanted: bool = True) -> Iterator[None]:
     which XLA does not compile. Only they can write reference variables.
     """
     v1 = tf.compat.v1
-    was = v1.control_flow_v2_enabled()
+    with tf.Graph().as_default():  # in the graph of a function they are always of functions
+        was = v1.control_flow_v2_enabled()
     (v1.enable_control_flow_v2 if wanted else v1.disable_control_flow_v2)()
     try:
         yield
