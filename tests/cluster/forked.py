@@ -6,6 +6,7 @@ They are forked from a server of `multiprocessing` that has only imported it: no
 import multiprocessing
 import os
 import runpy
+import signal
 import sys
 
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -47,6 +48,9 @@ def run(program, argument, environment, output, folder):
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
+    # As at a terminal: the server may have been started in the background, where SIGINT is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(file, stream.fileno())

@@ -288,7 +288,7 @@ def test_remains_of_a_killed_writer_are_removed(tmp_path):
 
 FULL_DISK = """
 import resource, signal, sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {folders!r}
 import graphkit as gk
 from test_fitting import train
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -302,7 +302,8 @@ except OSError as error:
 
 @pytest.mark.slow
 def test_a_full_disk_leaves_the_earlier_checkpoints_and_a_run_that_can_go_on(tmp_path):
-    program = FULL_DISK.format(tests=str(Path(__file__).parent), logdir=str(tmp_path))
+    folders = [str(folder) for folder in Path(__file__).parents[:2]]  # of this module and of what it imports
+    program = FULL_DISK.format(folders=folders, logdir=str(tmp_path))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.startswith("refused: save: cannot write"), done.stdout + done.stderr
     assert saving.latest(tmp_path).endswith("model-4")
