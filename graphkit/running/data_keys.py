@@ -199,6 +199,7 @@ def check_given(
     needed: Sequence[tf.Tensor],
     given: Collection[tf.Tensor],
     own: Collection[tf.Tensor],
+    place: str,
 ) -> None:
     """Raises if a placeholder that is needed is given neither by the caller nor by the trainer."""
     known = {tensor.name for tensor in (*given, *own)}
@@ -207,7 +208,6 @@ def check_given(
         names = ", ".join(tensor.name for tensor in missing)
         several = len(missing) > 1
         needs = f"placeholders {names} need" if several else f"placeholder {names} needs"
-        place = "each mini-batch" if ", batch " in check.function else "data"  # see `streams.Elements`
         rule = f"{needs} data, or a value in feed: {missing_code(missing, place)}"
         needed_names = {tensor.op.name for tensor in needed}
         unused = sorted(tensor.op.name for tensor in given if tensor.op.name not in needed_names)
@@ -255,7 +255,7 @@ def takes_labels(placeholder: tf.Tensor, types: Collection[str] = CROSS_ENTROPIE
 
 
 def missing_code(missing: Sequence[tf.Tensor], place: str) -> str:
-    """Returns the entries that the place of the examples and feed need for placeholders without a value."""
+    """Returns the entries that feed, and the place of the examples, need for placeholders without a value."""
     settings = [tensor for tensor in missing if tensor.shape.rank == 0]
     rows = [tensor for tensor in missing if tensor.shape.rank != 0]
     parts = [f"add {as_code({tensor: code_of(tensor) for tensor in rows})} to {place}"] if rows else []

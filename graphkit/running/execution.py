@@ -140,7 +140,9 @@ def runner_for(
     towers.check_examples(step.split, examples)
     wire.check_batch(checks.Checker("fit"), step.remote, examples, plan.full_size)
     if step.place is None:  # else the placeholders hold this process's part of a mini-batch
-        feeds.check_sizes(checks.Checker("fit"), examples.sources, plan)
+        rule = "batch_size must be {}, and the number of examples a multiple of it, or drop_remainder=True"
+        received = {"batch_size": plan.batch_size, "examples": plan.examples}
+        feeds.check_sizes(checks.Checker("fit"), examples.sources, plan, rule, **received)
     execution, reason = workers.execution(*choose(loops, examples, wanted))
     # `choose` returns an execution whose loop exists; the others may be None.
     plain, compiled = cast(Loop, loops.plain), cast(Loop, loops.compiled_for(examples.sources))

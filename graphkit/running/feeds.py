@@ -126,12 +126,14 @@ class Examples:
         self, check: checks.Checker, batch_size: int, most: int | None = None
     ) -> batches.Plan:
         """Returns the plan of an evaluation, with as many examples at a time as the placeholders take."""
-        plan = self.plan(batch_size, most=most)
-        for name, size in fixed_sizes(self.sources).items():
-            plan = self.plan(size, most=most)
-            rule = f"{name} takes {size} examples at a time: the number of examples must be a multiple of it"
-            check.require({plan.full_size, plan.short_size} <= {size, 0}, rule, examples=plan.examples)
+        plan = self.plan(self.fixed_size(batch_size), most=most)
+        rule = "the number of examples must be a multiple of it"
+        check_sizes(check, self.sources, plan, rule, examples=plan.examples)
         return plan
+
+    def fixed_size(self, default: int) -> int:
+        """Returns how many examples at a time the placeholders take, or the default if that is any number."""
+        return next(iter(fixed_sizes(self.sources).values()), default)
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -168,6 +170,7 @@ def check_examples(
     fetches: Sequence[tf.Tensor | tf.Operation],
     own: Mapping[tf.Tensor, Any],
     augment: Any = None,
+    place: str = "data",
 ) -> Examples:
     """Returns the examples of {placeholder: array}, checked; those of a column as they are read.
 
@@ -179,6 +182,7 @@ def check_examples(
       fetches: what is computed; each placeholder that it needs must have its data.
       own: {placeholder: value} of what the trainer feeds; None for a value that it feeds in each run.
       augment: {placeholder or its name: function (rows, seed) -> rows}, or None.
+      place: where a program gives the arrays, for messages.
     """
     columns = data_keys.columns_of(check, graph, data, fetches)
     named = data_keys.by_placeholder(check, graph, columns)
@@ -186,7 +190,7 @@ def check_examples(
     constants = check_feed(check, graph, feed)
     data_keys.require_once(check, named, constants)
     ops = walk.ancestors(fetches)
-    data_keys.check_given(check, walk.fed_among(ops), [*named, *constants], own)
+    data_keys.check_given(check, walk.fed_among(ops), [*named, *constants], own, place)
     require_examples(check, data, named, ops)
     arrays = received.check_arrays(check, named)
     data_keys.check_rows_in_feed(check, named, constants, len(next(iter(arrays.values()))))
@@ -277,13 +281,13 @@ def make_source(
     return Source(placeholder, array, limits, scaling, accept=accept)
 
 
-def check_sizes(check: checks.Checker, sources: Sequence[Source], plan: batches.Plan) -> None:
-    """Raises `ValueError` if a placeholder is for mini-batches of another size."""
+def check_sizes(
+    check: checks.Checker, sources: Sequence[Source], plan: batches.Plan, rule: str, **received: int
+) -> None:
+    """Raises `ValueError` if a placeholder is for mini-batches of another size, which is {} in the rule."""
     for name, size in fixed_sizes(sources).items():
-        rule = f"{name} takes {size} examples at a time: batch_size must be {size}, and the "
-        rule += "number of examples a multiple of it, or drop_remainder=True"
         fits = {plan.full_size, plan.short_size} <= {size, 0}
-        check.require(fits, rule, batch_size=plan.batch_size, examples=plan.examples)
+        check.require(fits, f"{name} takes {size} examples at a time: {rule.format(size)}", **received)
 
 
 def fixed_sizes(sources: Iterable[Source]) -> dict[str, int]:

@@ -15,7 +15,12 @@ from graphkit.graph import walk
 from graphkit.nn import counter_random
 from graphkit.running import keyed_draws, keyed_functions
 
-STATELESS = keyed_functions.STATELESS
+# TensorFlow's own ops that draw the same distribution from a key.
+STATELESS = {
+    "RandomStandardNormal": "StatelessRandomNormalV2",
+    "TruncatedNormal": "StatelessTruncatedNormalV2",
+    "RandomUniformInt": "StatelessRandomUniformIntV2",
+}
 ROWS_OF_WORKER = "graphkit_rows_of_worker"
 
 

@@ -16,12 +16,6 @@ from graphkit.graph import walk
 from graphkit.nn import counter_random
 from graphkit.running import keyed_draws
 
-# TensorFlow's own ops that draw the same distribution from a key.
-STATELESS = {
-    "RandomStandardNormal": "StatelessRandomNormalV2",
-    "TruncatedNormal": "StatelessTruncatedNormalV2",
-    "RandomUniformInt": "StatelessRandomUniformIntV2",
-}
 KEY = "graphkit_key"  # the argument of a function that is its key
 LOOPS = ("While", "StatelessWhile")
 # {type of an op that calls functions: (its attributes that name them, the attribute of its inputs' types)}

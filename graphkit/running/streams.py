@@ -59,7 +59,7 @@ def check_examples(
     layout = {key: data_keys.check_key(check, graph, key) for key in named}
     for key, placeholder in layout.items():
         check_batched(first, placeholder, np.shape(named[key]))
-    checked = feeds.check_examples(first, graph, named, feed, fetches, own, augment)
+    checked = feeds.check_examples(first, graph, named, feed, fetches, own, augment, "each mini-batch")
     return StreamExamples(checked, elements, layout)
 
 

@@ -183,7 +183,7 @@ def build_step(
         )
         update, parts = made.update, made.parts
         combined = combined._replace(values=[made.total, *made.losses, *values[1 + len(turns) :]])
-    update = optimizers.counted(check, optimizers.op_of(check, update), global_step)
+    update = optimizers.counted(check, update, global_step)
     trained = list({variable.name: variable for _, variable in gradients}.values())
     update, averages = moving_averages.add(update, trained, settings.average_decay)
     variables = changed_variables(check, graph, [update, *values])

@@ -13,7 +13,7 @@ import tensorflow as tf
 from graphkit import checks
 from graphkit.checkpoints import saving
 from graphkit.data import batches
-from graphkit.running import feeds, step_values, streams
+from graphkit.running import step_values, streams
 from graphkit.running.callback import observes_steps, reads_steps
 from graphkit.running.execution import Wanted
 from graphkit.running.metrics import Means, add_row
@@ -107,8 +107,7 @@ def make_plan(
     examples, alone = trainer.examples, trainer.training_step.place is None
     given = {"batch_size": batch_size, "drop_remainder": options[1]}
     streams.require_usable(check, examples, again, alone, **given)
-    default = next(iter(feeds.fixed_sizes(examples.sources).values()), BATCH_SIZE)
-    size = check.integer("batch_size", default if batch_size is None else batch_size)
+    size = examples.fixed_size(BATCH_SIZE) if batch_size is None else check.integer("batch_size", batch_size)
     plan = examples.plan(size, *options, trainer.seed)
     rule = "batch_size must leave at least one whole mini-batch where the remainder is dropped"
     check.require(plan.length() != 0, rule, batch_size=size, examples=len(examples))

@@ -209,12 +209,13 @@ def gradients(
     check: checks.Checker, optimizer: Any, loss: tf.Tensor, variables: Sequence[tf.Variable]
 ) -> Pairs:
     """Returns (gradient, variable) of those of the variables that the loss depends on."""
-    ops = walk.ancestors([loss])
-    complex_ones = [v.name for v in variables if v.dtype.is_complex and walk.handle_op(v) in ops]
+    complex_ones = [v for v in variables if v.dtype.is_complex]
+    ops = walk.ancestors([loss]) if complex_ones else ()
+    names = [v.name for v in complex_ones if walk.handle_op(v) in ops]
     rule = (
         "an optimizer trains real numbers: make a complex variable of two by tf.complex, or trainable=False"
     )
-    check.require(not complex_ones, rule, variables=complex_ones)
+    check.require(not names, rule, variables=names)
     pairs = optimizer.compute_gradients(loss, variables)
     pairs = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
     rule = "the loss must depend on a trainable variable"
@@ -252,17 +253,18 @@ def apply(
             # Dense, so that the optimizer applies constraints itself, and only where nothing overflows.
             dense = [(dense_if_constrained(*pair), pair[1]) for pair in pairs]
             # It would not count a step whose gradients overflow, so `counted` does.
-            return optimizer.apply_gradients(ready(optimizer, dense, clip))
+            return update_by(optimizer, ready(optimizer, dense, clip))
 
 
-def op_of(check: checks.Checker, update: Any) -> tf.Operation:
-    """Returns the op of what apply_gradients returned: an op, a tensor, as that of `tf.cond`, or several."""
+def update_by(optimizer: Any, pairs: Pairs, global_step: tf.Variable | None = None) -> tf.Operation:
+    """Returns the op of what apply_gradients returns: an op, a tensor, as that of `tf.cond`, or several."""
+    update = optimizer.apply_gradients(pairs, global_step=global_step)
     if isinstance(update, tf.Operation):
         return update
     made = tf.nest.flatten(update)
     rule = "the optimizer's apply_gradients must return the op that makes the update"
     is_update = all(isinstance(one, tf.Operation) or tf.is_tensor(one) for one in made)
-    check.require_type(made and is_update, rule, returned=update)
+    checks.Checker("Trainer").require_type(made and is_update, rule, returned=update)
     return tf.group(*made)
 
 
@@ -293,10 +295,10 @@ def apply_constrained(optimizer: Any, pairs: Pairs, global_step: tf.Variable | N
     """
     sparse = [v for gradient, v in pairs if is_sparse(gradient) and v.constraint is not None]
     if not sparse:
-        return optimizer.apply_gradients(pairs, global_step=global_step)
+        return update_by(optimizer, pairs, global_step)
     names = {variable.name for variable in sparse}
     bare = [(g, unconstrained(v) if v.name in names else v) for g, v in pairs]
-    applied = optimizer.apply_gradients(bare, global_step=global_step)
+    applied = update_by(optimizer, bare, global_step)
     with tf.compat.v1.name_scope("constraints"), tf.control_dependencies([applied]):
         # Each reads the variable anew, since the value that a reference variable keeps may be older.
         kept = [v.assign(v.constraint(v.read_value()), read_value=False) for v in sparse]
@@ -402,7 +404,7 @@ def apply_accumulated(
 
     def update() -> tf.Tensor:
         means = [(total / accumulate, variable) for total, (_, variable) in zip(sums, pairs, strict=True)]
-        applied = optimizer.apply_gradients(clip(means))
+        applied = update_by(optimizer, clip(means))
         with tf.control_dependencies([applied]):
             cleared = [total.assign(tf.zeros_like(total), read_value=False) for total in sums]
         with tf.control_dependencies(cleared):

@@ -89,7 +89,7 @@ def in_turn(
             loss, pairs, own = copied(check, turn, own, others, earlier, {step_input.name: number})
             before = [earlier, *own]
         last = place == len(turns) - 1
-        applied = optimizers.apply(
+        update = optimizers.apply(
             turn.optimizer,
             pairs,
             clip=clip,
@@ -97,7 +97,6 @@ def in_turn(
             global_step=global_step if last else None,
             before=[loss, *before],
         )
-        update = optimizers.op_of(check, applied)
         parts.append(Part(turn.name, loss, pairs))
     names = dict.fromkeys(part.name for part in parts)
     with tf.compat.v1.name_scope(UPDATES):

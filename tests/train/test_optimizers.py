@@ -286,6 +286,23 @@ def test_an_update_may_be_a_tensor_or_several():
     assert len(set(found)) == 1
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_several_ops_are_one_update_before_a_constraint_and_a_count(accumulate):
+    found = []
+    for result in (lambda apply: apply(), lambda apply: [apply(), tf.constant(0)]):
+        with tf.Graph().as_default():
+            tokens = gk.token_input(2)
+            constraint = {"embeddings_constraint": lambda rows: tf.clip_by_value(rows, -0.1, 0.1)}
+            loss = tf.reduce_mean((gk.embedding(tokens, 5, 3, **constraint) - 1.0) ** 2)
+            with gk.Trainer(loss, Returns(result), seed=3, accumulate=accumulate) as trainer:
+                data = {tokens: np.arange(24).reshape(12, 2) % 5}
+                trainer.fit(data, batch_size=4, epochs=1, progress=False, execution="feed")
+                (rows,) = trainer.weights().values()
+                found.append(rows.tobytes())
+                assert trainer.step == 3 and np.abs(rows).max() <= np.float32(0.1)
+    assert len(set(found)) == 1
+
+
 def test_an_optimizer_that_returns_no_update_is_refused():
     loss, _ = decayed(lambda rate: None)
     with pytest.raises(TypeError, match="^Trainer: the optimizer's apply_gradients must return the op"):
